@@ -1,0 +1,6 @@
+/** Shared words: errors, ids, durations, JSON and event types. Imports nothing. */
+export * from "./durations.ts";
+export * from "./errors.ts";
+export * from "./events.ts";
+export * from "./ids.ts";
+export * from "./json.ts";

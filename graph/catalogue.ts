@@ -1,0 +1,64 @@
+import type { z } from "zod";
+
+/** What an edge into a handle carries: control with data, or a capability. */
+export type Capability = "model" | "embedder" | "memory" | "tool" | "retriever" | "vector_store" | "splitter";
+
+export interface CapabilityHandle {
+  capability: Capability;
+  required?: boolean;
+  /** Takes several providers. */
+  many?: boolean;
+}
+
+/** How a string input is read: as a template (the default), a CEL decision, a JSONata expression, or as it stands. */
+export type Dialect = "template" | "cel" | "jsonata" | "literal";
+
+/** What a retry can promise about an effect (A4, receipts). */
+export type EffectGuarantee = "none" | "effectively_once" | "at_least_once";
+
+/**
+ * What the compiler must know of a node type. Plain data; `nodes/define.ts` adds what runs it. Behind an interface so that `graph/` needs no
+ * catalogue of its own.
+ */
+export interface NodeType {
+  readonly type: string;
+  /** Other systems' names of the same type. */
+  readonly aliases?: readonly string[];
+  readonly kind: "trigger" | "inline" | "activity" | "control" | "provider";
+  readonly category: string;
+  readonly displayName: string;
+  readonly description: string;
+  readonly inputs: z.ZodObject;
+  readonly outputs: z.ZodType;
+  /** Alias → declared input. */
+  readonly inputAliases?: Readonly<Record<string, string>>;
+  /** Alias → field of the value. */
+  readonly outputAliases?: Readonly<Record<string, string>>;
+  /** Dialects by dotted input path, `*` for any index: `{ "cases.*.when": "cel" }`. Applies where the value there is a string. */
+  readonly dialects?: Readonly<Record<string, Dialect>>;
+  /** Name of a boolean input that, when false, makes every other input literal. */
+  readonly templatingSwitch?: string;
+  /** The routes it chooses between; a function where they depend on its inputs (`Switch`). */
+  readonly routes?: readonly string[] | ((inputs: Record<string, unknown>) => readonly string[]);
+  /** Another name of the handle `output`. */
+  readonly outputHandle?: string;
+  /** `false`: nothing leaves it (`End`). */
+  readonly terminal?: boolean;
+  /** Flow handles besides `input`; a value that arrives there becomes the input of that name. Every declared input may be one. */
+  readonly capabilities?: Readonly<Record<string, CapabilityHandle>>;
+  /** What it may be plugged in as, of a provider (or of an activity that can be both). */
+  readonly provides?: Capability;
+  /** An activity that runs as a local activity (short, pure, not paid for). */
+  readonly local?: boolean;
+  readonly policy?: { readonly timeout?: string; readonly attempts?: number };
+  readonly effect?: EffectGuarantee;
+  /** Set where a graph that uses the type cannot run yet; compiling says so. */
+  readonly unavailable?: string;
+}
+
+export interface NodeCatalogue {
+  /** By canonical name or alias. */
+  get(type: string): NodeType | undefined;
+  /** Canonical names and aliases. */
+  names(): Iterable<string>;
+}

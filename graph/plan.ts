@@ -1,0 +1,148 @@
+import type { Finding, Json, JsonObject } from "#core";
+
+/**
+ * What a graph compiles to, and all that a run needs to know of it: JSON, recorded at the start of the run, so that neither an edit of the
+ * graph nor a deploy that changes a default reaches a run that has begun.
+ */
+export interface Plan extends Body {
+  format_version: 1;
+  settings: PlanSettings;
+  entries: Entries;
+  /** JSON schema of the run's inputs, from the `Start` that declares one. */
+  inputs_schema?: JsonObject;
+}
+
+export interface PlanSettings {
+  execution: "standard" | "express";
+  /** Steps running at once, maps included. 1 to 50. */
+  max_parallel: number;
+  /** Of the whole run, from its start. */
+  deadline_ms?: number;
+  /** Temporal's priority key, 1 (first) to 5. */
+  priority?: number;
+}
+
+/** Steps in topological order and the flow edges between them. A loop's body is one of its own. */
+export interface Body {
+  steps: Step[];
+  edges: PlanEdge[];
+}
+
+export interface PlanEdge {
+  id: string;
+  source: string;
+  /** The source handle: `output` of a node without routes, a route, or `error`. */
+  route: string;
+  target: string;
+  /** The target handle: `input`, or the input the value becomes. */
+  handle: string;
+}
+
+/** Where runs may begin (graph.md 3). */
+export interface Entries {
+  /** Ids that fire when a person or the API starts the run without naming one. */
+  manual: string[];
+  /** Why there is no such set, where there is none: the run request must name one of `triggers`. */
+  manual_problem?: Finding;
+  /** Every node that may be named as entry. */
+  triggers: string[];
+}
+
+export type StepKind = "trigger" | "inline" | "activity" | "control";
+
+export interface Step {
+  id: string;
+  /** Canonical type; aliases are resolved. */
+  type: string;
+  name: string;
+  kind: StepKind;
+  /** An activity that runs as a local activity. */
+  local?: true;
+  /** One value per declared input, defaults filled in. */
+  inputs: Compiled;
+  /** Indices into the body's `edges`. */
+  in: number[];
+  out: number[];
+  /** The routes it chooses one of, `error` not among them; absent on a node that leaves by `output`. */
+  routes?: string[];
+  join: "all" | "any";
+  on_error: "fail" | "continue" | "branch";
+  policy: StepPolicy;
+  disabled?: true;
+  pinned_output?: { value: Json };
+  cache?: { ttl_ms: number; key?: Compiled };
+  /** What is plugged into its capability handles, by handle. */
+  providers?: Record<string, ProviderRecipe[]>;
+  /** Names a JSONata input reads; handed to the activity as `scope`. */
+  scope_roots?: string[];
+  /** Ids of nodes whose values its inputs read: their outputs are kept until it has settled. */
+  reads: string[];
+  /** Other names under which fields of its value may be read. */
+  output_aliases?: Record<string, string>;
+  /** Of a loop or map. */
+  body?: Body;
+}
+
+export interface StepPolicy {
+  /** Failures of the handler, not of workers or databases. */
+  maximum_attempts: number;
+  initial_interval_ms: number;
+  backoff_coefficient: number;
+  maximum_interval_ms: number;
+  /** Failure codes that are not tried again, besides those the table says. */
+  non_retryable: string[];
+  /** One attempt. */
+  timeout_ms: number;
+  /** All attempts. */
+  deadline_ms: number;
+}
+
+export interface ProviderRecipe {
+  id: string;
+  type: string;
+  name: string;
+  inputs: Compiled;
+  providers?: Record<string, ProviderRecipe[]>;
+}
+
+/** An input as far as it is known before the run: literals, and trees to evaluate over the scope. */
+export type Compiled =
+  | { k: "lit"; v: Json }
+  | { k: "list"; items: Compiled[] }
+  | { k: "object"; fields: [key: string, value: Compiled][] }
+  /** A string that is one expression: keeps the type of what it names. */
+  | { k: "ref"; ref: Ref }
+  /** Any other template: makes a string. */
+  | { k: "text"; body: TemplateNode[] }
+  /** A string that is one secret. */
+  | { k: "secret"; name: string }
+  /** A CEL decision. `roots` are the scope names it reads. Source text, since the parser gives no storable program; parsed once per run. */
+  | { k: "cel"; source: string; roots: string[] };
+
+/** A name in the scope, decided when the graph is compiled. */
+export interface Ref {
+  root: "item" | "index" | "outer" | "input" | "node" | "inputs" | "variables" | "run" | "errors" | "bare" | "local";
+  /** The node's id (`node`, `errors`), the bare name (`bare`), a block's own name (`local`: `this`, `@index` …). */
+  id?: string;
+  path: (string | number)[];
+  /** As written, for messages. */
+  source: string;
+}
+
+/** A Handlebars template, parsed. Evaluated without prototypes, functions of the user's, or code generation. */
+export type TemplateNode =
+  | { t: "text"; text: string }
+  | { t: "value"; expr: TemplateExpression }
+  | { t: "secret"; name: string }
+  | { t: "block"; helper: string; params: TemplateExpression[]; hash: [string, TemplateExpression][]; locals: string[]; body: TemplateNode[]; inverse: TemplateNode[] };
+
+export type TemplateExpression =
+  | { e: "lit"; v: Json }
+  | { e: "ref"; ref: Ref }
+  | { e: "call"; helper: string; params: TemplateExpression[]; hash: [string, TemplateExpression][] };
+
+/** Where in evaluated inputs a secret belongs; filled inside the activity only. Out of band, so that no value can look like one. */
+export interface SecretSlot {
+  path: (string | number)[];
+  parts: (string | { secret: string })[];
+}

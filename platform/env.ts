@@ -1,0 +1,62 @@
+import { z } from "zod";
+
+const flag = z.stringbool();
+const list = z.string().transform((text) => text.split(",").map((part) => part.trim()).filter(Boolean));
+
+/**
+ * Every setting, its default and its meaning. The only place that reads `process.env`; `.env.example` and docs/configuration.md list the
+ * same names (a test compares them).
+ */
+export const envSchema = z.object({
+  DATABASE_URL: z.string().default("postgres://postgres:postgres@127.0.0.1:5432/perdure"),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
+  TEMPORAL_ADDRESS: z.string().default("127.0.0.1:7233"),
+  TEMPORAL_NAMESPACE: z.string().default("perdure"),
+  TEMPORAL_TLS: flag.default(false),
+  TEMPORAL_API_KEY: z.string().optional(),
+  TEMPORAL_UI_URL: z.string().default("http://127.0.0.1:8233"),
+  QDRANT_URL: z.string().default("http://127.0.0.1:6333"),
+  QDRANT_API_KEY: z.string().optional(),
+  HOST: z.string().default("127.0.0.1"),
+  PORT: z.coerce.number().int().min(0).max(65535).default(8000),
+  PUBLIC_URL: z.string().optional(),
+  /** Signs access tokens; at least 32 characters. `npm start` makes one and keeps it. */
+  JWT_SECRET_KEY: z.string().min(32).optional(),
+  JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
+  JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+  CORS_ORIGINS: list.default([]),
+  REGISTRATION: z.enum(["open", "closed"]).default("open"),
+  /** Hosts and CIDRs that nodes may reach although they are private. */
+  OUTBOUND_ALLOW: list.default([]),
+  OUTBOUND_MAX_RESPONSE_BYTES: z.coerce.number().int().positive().default(10 * 1024 * 1024),
+  OUTBOUND_MAX_REDIRECTS: z.coerce.number().int().min(0).default(5),
+  OPENAI_API_KEY: z.string().optional(),
+  OPENAI_BASE_URL: z.string().optional(),
+  REQUEST_MAX_BODY_BYTES: z.coerce.number().int().positive().default(6 * 1024 * 1024),
+  RUN_WAIT_MAX_MS: z.coerce.number().int().positive().default(120_000),
+  RUN_INPUTS_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
+  NODE_OUTPUT_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
+  NODE_HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1000).default(30_000),
+  COMMAND_WAIT_MS: z.coerce.number().int().positive().default(5_000),
+  JSONATA_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
+  JSONATA_MEMORY_MB: z.coerce.number().int().positive().default(128),
+  SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
+  SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
+  SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),
+});
+
+export type Env = z.output<typeof envSchema> & { secret(name: string): string | undefined };
+
+/** Secrets that graphs may name as `{{secrets.X}}` come only from variables that begin so. */
+const SECRET_PREFIX = "PERDURE_SECRET_";
+
+/** @throws an Error that lists every setting that is wrong, without its value. */
+export function readEnv(source: Record<string, string | undefined> = process.env): Env {
+  const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = envSchema.safeParse(given);
+  if (!parsed.success) {
+    throw new Error(`Settings in the environment are wrong:\n${parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`).join("\n")}`);
+  }
+  return { ...parsed.data, secret: (name) => (/^[A-Za-z0-9_]+$/.test(name) ? source[SECRET_PREFIX + name] : undefined) };
+}

@@ -1,0 +1,3 @@
+/** Process matters: settings, logs, shutdown. */
+export * from "./env.ts";
+export * from "./logger.ts";

@@ -1,0 +1,122 @@
+import type { EventKind, FailureValue, Json, JsonObject, NodeStatus, RunEvent, RunStatus, TenantId } from "#core";
+import type { Plan } from "#graph";
+import type { Command } from "#workflows/messages";
+
+/** A row of `runs`, as the API shows it. */
+export interface Run {
+  id: string;
+  tenantId: TenantId;
+  workflowId: string | null;
+  workflowName: string;
+  version: number | null;
+  status: RunStatus;
+  trigger: string;
+  inputs: JsonObject;
+  outputs: Json | null;
+  error: FailureValue | null;
+  waitingFor: WaitingFor[];
+  parentId: string | null;
+  forkedFrom: string | null;
+  createdBy: string | null;
+  createdAt: Date;
+  startedAt: Date | null;
+  completedAt: Date | null;
+}
+
+export interface WaitingFor {
+  kind: string;
+  node_id: string;
+  iteration: string;
+  approval_id?: string;
+  expires_at?: string;
+}
+
+export interface NodeRow {
+  node_id: string;
+  iteration: string;
+  type: string;
+  name: string;
+  status: NodeStatus;
+  attempt: number;
+  route: string | null;
+  input: Json | null;
+  output: Json | null;
+  error: FailureValue | null;
+  started_at: string | null;
+  completed_at: string | null;
+  duration_ms: number | null;
+}
+
+export interface StoredEvent extends RunEvent {
+  /** 1, 2, 3 … within a run, without gaps. */
+  seq: number;
+}
+
+export interface Approval {
+  id: string;
+  tenantId: TenantId;
+  runId: string;
+  nodeId: string;
+  iteration: string;
+  kind: "approval" | "input";
+  status: "pending" | "answered" | "expired" | "cancelled";
+  prompt: string;
+  data: Json | null;
+  schema: JsonObject | null;
+  assignees: string[];
+  decision: string | null;
+  answer: Json | null;
+  comment: string | null;
+  answeredBy: string | null;
+  answeredAt: Date | null;
+  expiresAt: Date | null;
+  createdAt: Date;
+}
+
+export interface StartRun {
+  workflowId: string | null;
+  workflowName: string;
+  version: number | null;
+  plan: Plan;
+  /** Stored for ad-hoc runs, which have no workflow to read it from. */
+  graph?: Json;
+  inputs: JsonObject;
+  variables: JsonObject;
+  entries: string[];
+  trigger: string;
+  createdBy: string | null;
+  /** With the same key and the same `requestHash`: the run that exists. Another hash: `idempotency.mismatch`. */
+  idempotency?: { key: string; requestHash: string };
+}
+
+/** The life of a run as seen from outside its workflow; used by the api and by the worker's sweeper. */
+export interface Runs {
+  /** Stores the run and its first event, then starts the workflow. @throws PerdureError `temporal.unavailable` when nothing was accepted. */
+  start(tenant: TenantId, request: StartRun): Promise<{ run: Run; created: boolean }>;
+  /** The run once it is closed, or as it stands after `timeoutMs`. Learns the end from Temporal itself. */
+  waitForEnd(tenant: TenantId, runId: string, timeoutMs: number, signal?: AbortSignal): Promise<Run>;
+  /**
+   * Stores the command, hands it to the workflow and waits up to `timeoutMs` (5 s) for its outcome.
+   * @throws PerdureError `resource.not_found`, `run.closed`, `run.state`, `approval.answered`, `validation.failed`.
+   */
+  command(tenant: TenantId, runId: string, command: Command | { kind: "cancel"; reason?: string } | { kind: "terminate"; reason?: string }, by: string, timeoutMs?: number): Promise<{ outcome: "applied" | "kept"; run: Run }>;
+  /** Asks Temporal whether the run is closed and, if so, writes its last word; repairs what is missing. Harmless to repeat. */
+  reconcile(tenant: TenantId, runId: string): Promise<Run>;
+}
+
+/** Appends facts in groups; one for each process. */
+export interface EventWriter {
+  /** Returns at once. Facts of one run keep their order. */
+  write(tenantId: string, events: readonly RunEvent[]): void;
+  /** Resolves when all that was given before is in Postgres. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Reads the log of a run from `after` on and goes on live until the closing event. */
+export interface EventReader {
+  read(tenant: TenantId, runId: string, after: number, signal: AbortSignal): AsyncIterable<StoredEvent | { idle: true }>;
+  close(): Promise<void>;
+}
+
+export type { Command, EventKind };

@@ -1,0 +1,146 @@
+/** What crosses between the API, the workflow and the activities: names, arguments, results. Types and constants only. */
+import type { FailureValue, Json, JsonObject, NodeStatus, RunEvent, RunStatus } from "#core";
+import type { Plan, ProviderRecipe, SecretSlot, StepPolicy } from "#graph";
+
+export const TASK_QUEUE = "graph";
+export const RUN_GRAPH = "runGraph";
+export const COMMAND_UPDATE = "command";
+export const SNAPSHOT_QUERY = "snapshot";
+
+/** Temporal's workflow id of a run: the tenant first, so that it can be read without a look-up. */
+export function temporalWorkflowId(tenantId: string, runId: string): string {
+  return `${tenantId}/${runId}`;
+}
+
+export interface RunGraphInput {
+  run_id: string;
+  tenant_id: string;
+  workflow_id: string | null;
+  workflow_name: string;
+  version: number | null;
+  plan: Plan;
+  inputs: JsonObject;
+  variables: JsonObject;
+  /** Ids of the nodes that fire. */
+  entries: string[];
+  /** How it was started: `manual`, `api`, `webhook`, `schedule` … */
+  trigger: string;
+  /** Of `runNode`, in milliseconds: how long a worker may be silent before its attempt goes to another. */
+  heartbeat_timeout_ms: number;
+  /** Set on the later links of a chain. */
+  cursor?: unknown;
+}
+
+export interface RunGraphResult {
+  status: "completed";
+  outputs: Json;
+  /** How many node rows of each status there must be. */
+  counts: Partial<Record<NodeStatus, number>>;
+}
+
+/** `details[0]` of the failure a run ends with. */
+export interface RunGraphFailure {
+  error: FailureValue;
+  counts: Partial<Record<NodeStatus, number>>;
+}
+
+export type Command =
+  | { kind: "pause" }
+  | { kind: "resume" }
+  | { kind: "set_variable"; name: string; value: Json }
+  | { kind: "answer"; node_id: string; iteration: string; answer: Answer };
+
+export interface Answer {
+  decision: "approved" | "rejected" | "submitted";
+  by: string;
+  at: string;
+  comment?: string;
+  data?: Json;
+}
+
+export interface CommandEnvelope {
+  command_id: string;
+  by: string;
+  at: string;
+  command: Command;
+}
+
+/** Where a run stands, told by the workflow itself: the source for every repair. */
+export interface RunSnapshot {
+  status: RunStatus;
+  nodes: NodeSnapshot[];
+  waits: WaitSnapshot[];
+  variables: JsonObject;
+}
+
+export interface NodeSnapshot {
+  node_id: string;
+  iteration: string;
+  type: string;
+  name: string;
+  status: NodeStatus;
+  route?: string;
+  /** Absent where it is no longer needed by the run and has been dropped. */
+  output?: Json;
+  error?: FailureValue;
+  started_at?: string;
+  completed_at?: string;
+}
+
+export interface WaitSnapshot {
+  kind: "timer" | "approval" | "input" | "event";
+  node_id: string;
+  iteration: string;
+  prompt?: string;
+  data?: Json;
+  schema?: JsonObject;
+  assignees?: string[];
+  since: string;
+  expires_at?: string;
+}
+
+/** Argument of the activity `runNode`. */
+export interface NodeCall {
+  run_id: string;
+  tenant_id: string;
+  node_id: string;
+  iteration: string;
+  type: string;
+  name: string;
+  inputs: JsonObject;
+  secret_slots: SecretSlot[];
+  input: Json;
+  /** What a JSONata input reads. */
+  scope?: JsonObject;
+  providers?: Record<string, LiveRecipe[]>;
+  policy: StepPolicy;
+}
+
+/** A provider recipe with its templates evaluated. */
+export interface LiveRecipe extends Omit<ProviderRecipe, "inputs" | "providers"> {
+  inputs: JsonObject;
+  secret_slots: SecretSlot[];
+  providers?: Record<string, LiveRecipe[]>;
+}
+
+export interface NodeResult {
+  value: Json;
+  route?: string;
+}
+
+/** Argument of the local activity `recordFacts`: writes at once and durably, for what a person must be able to see (waits). */
+export interface FactsCall {
+  tenant_id: string;
+  events: RunEvent[];
+}
+
+/** Activities as the workflow sees them. */
+export interface Activities {
+  runNode(call: NodeCall): Promise<NodeResult>;
+  recordFacts(call: FactsCall): Promise<void>;
+}
+
+/** Sink of the workflow: facts it alone knows (inline nodes, timers, routes). Provisional until Temporal's word. */
+export interface EventSinks {
+  events: { record(tenantId: string, events: RunEvent[]): void };
+}
