@@ -1,0 +1,177 @@
+import type { EventKind, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
+import type { Plan } from "#graph";
+import type { Approval, NodeRow, Run, StartRun, StoredEvent } from "../runs/types.ts";
+
+export interface User {
+  id: string;
+  email: string;
+  name: string;
+  createdAt: Date;
+}
+
+export type Role = "admin" | "editor" | "operator" | "viewer";
+
+export interface Membership {
+  tenantId: TenantId;
+  organizationName: string;
+  role: Role;
+}
+
+/** What has no tenant yet: sign-up and sign-in. Runs under the narrow role `perdure_system`. */
+export interface Accounts {
+  /** Makes the user, an organization of their own and an admin membership. @throws PerdureError `resource.conflict` when the e-mail is taken. */
+  register(account: { email: string; passwordHash: string; name: string; organizationName: string }): Promise<{ user: User; membership: Membership }>;
+  findByEmail(email: string): Promise<(User & { passwordHash: string }) | undefined>;
+  find(userId: string): Promise<User | undefined>;
+  memberships(userId: string): Promise<Membership[]>;
+  createRefreshToken(token: { userId: string; tenantId: TenantId; tokenHash: string; expiresAt: Date }): Promise<void>;
+  /** One statement decides: exactly one of two racing calls rotates. A token used twice revokes its whole family. */
+  rotateRefreshToken(rotation: { tokenHash: string; newTokenHash: string; expiresAt: Date }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" }>;
+  revokeRefreshFamily(tokenHash: string): Promise<void>;
+  recordLogin(login: { email: string; userId?: string; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
+}
+
+export interface Workflow {
+  id: string;
+  name: string;
+  description: string;
+  tags: string[];
+  settings: JsonObject;
+  isPublic: boolean;
+  /** The newest version. */
+  version: number;
+  publishedVersion: number | null;
+  createdBy: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export interface WorkflowVersion {
+  version: number;
+  /** As it was sent: unknown fields and all. */
+  graph: Json;
+  /** Absent where the graph has problems (a draft). */
+  plan: Plan | null;
+  problems: Json[];
+  /** SHA-256 of the graph's stable JSON; saving the same graph again makes no new version. */
+  hash: string;
+  createdBy: string | null;
+  createdAt: Date;
+}
+
+export interface NewVersion {
+  graph: Json;
+  plan: Plan | null;
+  problems: Json[];
+  hash: string;
+  createdBy: string | null;
+}
+
+export interface Page {
+  limit: number;
+  /** Opaque to callers: the sort key and id of the last row seen. */
+  cursor?: string;
+  offset?: number;
+}
+
+export interface Paged<T> {
+  rows: T[];
+  nextCursor: string | undefined;
+  total: number;
+}
+
+export interface Workflows {
+  create(tenant: TenantId, workflow: { name: string; description: string; tags: string[]; settings: JsonObject; isPublic: boolean; createdBy: string | null }, version: NewVersion): Promise<{ workflow: Workflow; version: WorkflowVersion }>;
+  list(tenant: TenantId, filter: { search?: string; tags?: string[] }, page: Page): Promise<Paged<Workflow & { graph: Json }>>;
+  get(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
+  /** Saves fields and, where given and different, a new version, in one transaction. `expectedVersion` guards against lost updates (`resource.conflict`). */
+  update(tenant: TenantId, id: string, fields: Partial<Pick<Workflow, "name" | "description" | "tags" | "settings" | "isPublic">>, version?: NewVersion, expectedVersion?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
+  /** Soft: its runs stay readable. */
+  remove(tenant: TenantId, id: string): Promise<boolean>;
+  versions(tenant: TenantId, id: string): Promise<Omit<WorkflowVersion, "plan">[] | undefined>;
+  version(tenant: TenantId, id: string, version: number): Promise<WorkflowVersion | undefined>;
+  publish(tenant: TenantId, id: string, version: number): Promise<Workflow | undefined>;
+  /** What running takes: the version asked for, else the published, else the newest. One round trip; on the hot path of `execute`. */
+  runnable(tenant: TenantId, id: string, version?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
+}
+
+export interface RunRows {
+  /**
+   * Inserts the run (`queued`) and its `run_queued` event; with an idempotency key, the run that the key already names.
+   * @throws PerdureError `idempotency.mismatch`.
+   */
+  insert(tenant: TenantId, id: string, request: StartRun): Promise<{ run: Run; created: boolean }>;
+  get(tenant: TenantId, id: string): Promise<Run | undefined>;
+  list(tenant: TenantId, filter: { workflowId?: string; status?: RunStatus[]; from?: Date; to?: Date }, page: Page): Promise<Paged<Run>>;
+  nodes(tenant: TenantId, id: string): Promise<NodeRow[]>;
+  events(tenant: TenantId, id: string, after: number, limit: number): Promise<StoredEvent[]>;
+  /** When the run was last told anything, and whether Temporal has acknowledged its start. */
+  markStarted(tenant: TenantId, id: string): Promise<void>;
+  /** Writes the end once: status, outputs or error, the closing event, open approvals closed. No effect on a run that is closed. */
+  close(tenant: TenantId, id: string, end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date }): Promise<Run>;
+  /** Adds facts that are missing and corrects rows that differ, from a snapshot. */
+  repair(tenant: TenantId, id: string, nodes: readonly import("#workflows/messages").NodeSnapshot[]): Promise<void>;
+  /** For the sweeper (system role): runs not closed and silent for so long. */
+  silent(olderThanMs: number, limit: number): Promise<{ tenantId: TenantId; id: string; status: RunStatus; started: boolean; createdAt: Date }[]>;
+}
+
+export interface Approvals {
+  list(tenant: TenantId, filter: { status?: Approval["status"]; assignee?: string }, page: Page): Promise<Paged<Approval>>;
+  get(tenant: TenantId, id: string): Promise<Approval | undefined>;
+  forNode(tenant: TenantId, runId: string, nodeId: string, iteration: string): Promise<Approval | undefined>;
+  answered(tenant: TenantId, id: string, answer: { decision: string; data: Json | null; comment: string | null; by: string; at: Date }): Promise<void>;
+}
+
+export interface CommandRow {
+  id: string;
+  tenantId: TenantId;
+  runId: string;
+  command: Json;
+  by: string;
+  at: Date;
+  status: "open" | "applied" | "refused";
+  outcome: Json | null;
+}
+
+export interface Commands {
+  /** @throws PerdureError `approval.answered` when another answer to the same wait is open or applied. */
+  insert(tenant: TenantId, row: { id: string; runId: string; command: Json; by: string; at: Date; exclusiveKey?: string }): Promise<void>;
+  settle(tenant: TenantId, id: string, status: "applied" | "refused", outcome: Json | null): Promise<void>;
+  /** For the relay (system role). */
+  open(olderThanMs: number, limit: number): Promise<CommandRow[]>;
+}
+
+/** Receipts and attempt counts of paid or changing calls (architecture.md 2, points 6 and 7). */
+export interface Receipts {
+  find(tenant: TenantId, key: string): Promise<{ result: Json | undefined; failures: number } | undefined>;
+  /** The first receipt wins; returns the one that stands. */
+  store(tenant: TenantId, runId: string, key: string, result: Json): Promise<Json>;
+  /** Counts one failure of the handler for this Temporal attempt (repeating the call for the same attempt counts once); returns how many there are now. */
+  countFailure(tenant: TenantId, runId: string, key: string, attempt: number): Promise<number>;
+}
+
+export interface EventLog {
+  /**
+   * Appends facts of any number of runs in one statement under the event-writer role: numbers without gaps per run, known keys ignored, the
+   * projections (`node_executions`, run status, approvals) brought up to date in the same transaction, listeners notified.
+   * Events of closed runs are ignored. Returns how many were new.
+   */
+  append(facts: readonly { tenantId: string; event: RunEvent }[]): Promise<number>;
+  /** Calls back with the run id whenever facts were appended, by any process. */
+  listen(onRun: (runId: string) => void): Promise<{ close(): Promise<void> }>;
+}
+
+export interface Database {
+  accounts: Accounts;
+  workflows: Workflows;
+  runs: RunRows;
+  approvals: Approvals;
+  commands: Commands;
+  receipts: Receipts;
+  log: EventLog;
+  /** One cheap statement. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type { EventKind };

@@ -1,0 +1,32 @@
+import { defineConfig } from "vitest/config";
+
+const pure = ["core", "graph", "nodes", "contract", "platform", "integrations", "activities", "workflows", "api", "db", "runs", "scripts"];
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: pure.map((folder) => `${folder}/**/*.test.ts`), testTimeout: 20_000 } },
+      {
+        test: {
+          name: "component",
+          include: ["tests/{component,contracts,replay}/**/*.test.ts"],
+          globalSetup: ["tests/support/global-setup.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: true,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["tests/e2e/**/*.test.ts"],
+          globalSetup: ["tests/support/global-setup.ts"],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
