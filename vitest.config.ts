@@ -6,10 +6,11 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: pure.map((folder) => `${folder}/**/*.test.ts`), testTimeout: 20_000 } },
+      { test: { name: "property", include: ["tests/property/**/*.test.ts"], testTimeout: 20 * 60_000 } },
       {
         test: {
           name: "component",
-          include: ["tests/{component,contracts,replay}/**/*.test.ts"],
+          include: ["tests/{component,replay}/**/*.test.ts"],
           globalSetup: ["tests/support/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -107,8 +107,11 @@ export interface RunRows {
   events(tenant: TenantId, id: string, after: number, limit: number): Promise<StoredEvent[]>;
   /** When the run was last told anything, and whether Temporal has acknowledged its start. */
   markStarted(tenant: TenantId, id: string): Promise<void>;
+  isStarted(tenant: TenantId, id: string): Promise<boolean>;
   /** Writes the end once: status, outputs or error, the closing event, open approvals closed. No effect on a run that is closed. */
   close(tenant: TenantId, id: string, end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date }): Promise<Run>;
+  /** As `close`, where the node rows are as many of each status as `counts` says; else nothing is written (`closed: false`). One round trip. */
+  closeIfComplete(tenant: TenantId, id: string, end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date }, counts: Partial<Record<import("#core").NodeStatus, number>>): Promise<{ closed: boolean; run: Run }>;
   /** Adds facts that are missing and corrects rows that differ, from a snapshot. */
   repair(tenant: TenantId, id: string, nodes: readonly import("#workflows/messages").NodeSnapshot[]): Promise<void>;
   /** For the sweeper (system role): runs not closed and silent for so long. */

@@ -112,6 +112,8 @@ export type Compiled =
   | { k: "object"; fields: [key: string, value: Compiled][] }
   /** A string that is one expression: keeps the type of what it names. */
   | { k: "ref"; ref: Ref }
+  /** A string that is one helper call (`{{default x 3}}`): keeps the type of its result. */
+  | { k: "expr"; expr: TemplateExpression }
   /** Any other template: makes a string. */
   | { k: "text"; body: TemplateNode[] }
   /** A string that is one secret. */
@@ -122,8 +124,10 @@ export type Compiled =
 /** A name in the scope, decided when the graph is compiled. */
 export interface Ref {
   root: "item" | "index" | "outer" | "input" | "node" | "inputs" | "variables" | "run" | "errors" | "bare" | "local";
-  /** The node's id (`node`, `errors`), the bare name (`bare`), a block's own name (`local`: `this`, `@index` …). */
+  /** The node's id (`node`, `errors`), the bare name (`bare`), a block's own name (`local`: `this`, `@index`, a block parameter …). */
   id?: string;
+  /** Of a `local`: how many blocks outwards, 0 = the innermost. */
+  up?: number;
   path: (string | number)[];
   /** As written, for messages. */
   source: string;
@@ -139,6 +143,8 @@ export type TemplateNode =
 export type TemplateExpression =
   | { e: "lit"; v: Json }
   | { e: "ref"; ref: Ref }
+  /** A plain name inside a block: a field of the block's `this` if it has one, else the name in the scope. */
+  | { e: "either"; local: Ref; outer: Ref }
   | { e: "call"; helper: string; params: TemplateExpression[]; hash: [string, TemplateExpression][] };
 
 /** Where in evaluated inputs a secret belongs; filled inside the activity only. Out of band, so that no value can look like one. */

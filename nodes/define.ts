@@ -7,6 +7,15 @@ type Described<I extends z.ZodObject> = Omit<NodeType, "kind" | "inputs" | "rout
 export interface InlineContext {
   /** What arrived at the handle `input`. */
   readonly input: Json;
+  /** The same by edge: one for each taken edge into `input`, in the order of the plan's edges. Where it is not given, `input` is all there is. */
+  readonly arrivals?: readonly Arrival[];
+}
+
+/** The value of one taken edge. */
+export interface Arrival {
+  /** Its name in `input` where several edges arrive: the source's id, or `id.handle` where one source comes twice. */
+  readonly key: string;
+  readonly value: Json;
 }
 
 /** Runs in the workflow: synchronous, deterministic, no I/O; replayed. */

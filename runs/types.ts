@@ -85,6 +85,8 @@ export interface StartRun {
   entries: string[];
   trigger: string;
   createdBy: string | null;
+  parentId?: string;
+  forkedFrom?: string;
   /** With the same key and the same `requestHash`: the run that exists. Another hash: `idempotency.mismatch`. */
   idempotency?: { key: string; requestHash: string };
 }

@@ -2,7 +2,6 @@
 import type { FailureValue, Json, JsonObject, NodeStatus, RunEvent, RunStatus } from "#core";
 import type { Plan, ProviderRecipe, SecretSlot, StepPolicy } from "#graph";
 
-export const TASK_QUEUE = "graph";
 export const RUN_GRAPH = "runGraph";
 export const COMMAND_UPDATE = "command";
 export const SNAPSHOT_QUERY = "snapshot";
@@ -142,5 +141,9 @@ export interface Activities {
 
 /** Sink of the workflow: facts it alone knows (inline nodes, timers, routes). Provisional until Temporal's word. */
 export interface EventSinks {
-  events: { record(tenantId: string, events: RunEvent[]): void };
+  events: {
+    record(tenantId: string, events: RunEvent[]): void;
+    /** The run is about to close: whoever hears it asks Temporal for the end. */
+    ending(tenantId: string, runId: string): void;
+  };
 }

@@ -1,0 +1,71 @@
+import { eventKey, type EventData, type EventKind, type FailureValue, type Json, type RunEvent } from "#core";
+import type { EventWriter } from "../runs/types.ts";
+import type { NodeCall } from "#workflows/messages";
+
+/** Tokens that come within this time are one fact, in milliseconds. */
+const COALESCE_MS = 30;
+
+/** Tells the log what happens to one attempt of a node. Nothing here waits for the log. */
+export interface AttemptFacts {
+  start(input: Json): void;
+  token(text: string): void;
+  /** The node's one end. `attempt` is the one that made the value. */
+  completed(output: Json, route: string | undefined, attempt: number, durationMs: number): void;
+  cancelled(durationMs: number): void;
+  failed(error: FailureValue, durationMs: number): void;
+  retry(error: FailureValue, retryInMs: number): void;
+}
+
+/**
+ * Starts, tokens and retries belong to an attempt; a node ends once. So the key of an end holds no attempt (1 when completed, else 0, as the
+ * interpreter has it), and telling it again from a later attempt or from the workflow changes nothing.
+ */
+export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: number): AttemptFacts {
+  const about = { type: call.type, name: call.name };
+  const tell = (kind: EventKind, keyAttempt: number, data: EventData, detail: number | "" = "", of: number = attempt): void => {
+    const event: RunEvent = {
+      run_id: call.run_id,
+      key: eventKey(kind, call.node_id, call.iteration, keyAttempt, detail),
+      kind,
+      at: new Date().toISOString(),
+      node_id: call.node_id,
+      iteration: call.iteration,
+      attempt: of,
+      data,
+    };
+    writer.write(call.tenant_id, [event]);
+  };
+  let pending = "";
+  let timer: NodeJS.Timeout | undefined;
+  let pieces = 0;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (pending === "") return;
+    tell("token_delta", attempt, { text: pending }, ++pieces);
+    pending = "";
+  };
+  return {
+    start: (input) => tell("node_start", attempt, { ...about, input }),
+    token(text) {
+      pending += text;
+      timer ??= setTimeout(flush, COALESCE_MS);
+    },
+    completed(output, route, of, durationMs) {
+      flush();
+      tell("node_end", 1, { ...about, status: "completed", output, ...(route !== undefined && { route }), duration_ms: durationMs }, "", of);
+    },
+    cancelled(durationMs) {
+      flush();
+      tell("node_end", 0, { ...about, status: "cancelled", duration_ms: durationMs });
+    },
+    failed(error, durationMs) {
+      flush();
+      tell("node_error", 0, { ...about, error, duration_ms: durationMs });
+    },
+    retry(error, retryInMs) {
+      flush();
+      tell("node_retry", attempt, { ...about, error, retry_in_ms: retryInMs });
+    },
+  };
+}

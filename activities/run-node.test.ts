@@ -1,0 +1,277 @@
+import { CancelledFailure } from "@temporalio/activity";
+import { pino } from "pino";
+import { describe, expect, test, vi } from "vitest";
+import { z } from "zod";
+import { PerdureError, type Json, type RunEvent } from "#core";
+import { defineNode, type ActivityContext, type ActivityServices, type NodeDefinition } from "#nodes";
+import type { NodeCall } from "#workflows/messages";
+import type { Receipts } from "../db/types.ts";
+import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
+
+type Handler = (inputs: Record<string, unknown>, context: ActivityContext) => Promise<{ value: unknown; route?: string }>;
+
+function memoryReceipts() {
+  const results = new Map<string, Json>();
+  const counted = new Map<string, Set<number>>();
+  const receipts: Receipts = {
+    find: async (_tenant, key) => ({ result: results.get(key), failures: counted.get(key)?.size ?? 0 }),
+    store: async (_tenant, _run, key, result) => {
+      if (!results.has(key)) results.set(key, result);
+      return results.get(key) ?? null;
+    },
+    countFailure: async (_tenant, _run, key, attempt) => {
+      const attempts = counted.get(key) ?? new Set();
+      counted.set(key, attempts.add(attempt));
+      return attempts.size;
+    },
+  };
+  return { receipts, results };
+}
+
+function bench(handler: Handler, options: { secrets?: Record<string, string>; effect?: NodeDefinition["effect"]; outputMaxBytes?: number } = {}) {
+  const facts: RunEvent[] = [];
+  const logged: string[] = [];
+  const { receipts, results } = memoryReceipts();
+  const definition = defineNode({
+    kind: "activity", type: "Probe", category: "test", displayName: "Probe", description: "Test.", policy: { timeout: "1m" }, effect: options.effect ?? "at_least_once",
+    inputs: z.object({ text: z.string().optional(), count: z.number().optional() }), outputs: z.unknown(), run: handler as never,
+  });
+  const deps: RunNodeDeps = {
+    writer: { write: (_tenant, events) => void facts.push(...events), flush: async () => {}, close: async () => {} },
+    receipts,
+    services: {} as ActivityServices,
+    secret: (_tenant, name) => options.secrets?.[name],
+    definitionOf: (type) => (type === "Probe" ? (definition as unknown as NodeDefinition) : undefined),
+    limits: { outputMaxBytes: options.outputMaxBytes ?? 10_000 },
+    logger: pino({ level: "debug" }, { write: (line: string) => void logged.push(line) }),
+  };
+  const run = (call: Partial<NodeCall> = {}, attempt: Partial<Attempt> = {}) => runNode(deps, { ...base, ...call }, { ...first, ...attempt });
+  return { run, facts, logged, deps, receipts, results, kinds: () => facts.map(({ kind }) => kind) };
+}
+
+const base: NodeCall = {
+  run_id: "run-1", tenant_id: "0198c0de-0000-7000-8000-000000000001", node_id: "n1", iteration: "", type: "Probe", name: "My probe", inputs: {}, secret_slots: [], input: null,
+  policy: { maximum_attempts: 2, initial_interval_ms: 100, backoff_coefficient: 2, maximum_interval_ms: 1000, non_retryable: [], timeout_ms: 5000, deadline_ms: 60_000 },
+};
+const first: Attempt = { number: 1, isLocal: false, heartbeat: () => {}, cancellation: new AbortController().signal, cancelRequested: () => false };
+
+describe("success", () => {
+  test("A4: When the handler succeeds, then a receipt stands before the log is told, and the result is returned", async () => {
+    const { run, facts, results } = bench(async (inputs) => ({ value: { said: inputs["text"], nothing: undefined }, route: "left" }));
+    expect(await run({ inputs: { text: "hi" } })).toEqual({ value: { said: "hi" }, route: "left" });
+    expect([...results.keys()]).toEqual(["run-1:n1:"]);
+    expect(facts).toMatchObject([
+      { key: "n1::1:node_start", attempt: 1, data: { type: "Probe", name: "My probe", input: { text: "hi" } } },
+      { key: "n1::1:node_end", attempt: 1, data: { status: "completed", output: { said: "hi" }, route: "left" } },
+    ]);
+  });
+
+  test("A4: When a worker died after the receipt, then the next attempt returns it without a second call", async () => {
+    const handler = vi.fn(async () => ({ value: "paid" }));
+    const { run, facts } = bench(handler);
+    await run();
+    expect(await run({}, { number: 2 })).toEqual({ value: "paid" });
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(facts.filter(({ kind }) => kind === "node_end").map(({ key, attempt }) => [key, attempt])).toEqual([["n1::1:node_end", 1], ["n1::1:node_end", 1]]);
+  });
+
+  test("A4: When a local activity is repeated as its first attempt, then the receipt answers too", async () => {
+    const handler = vi.fn(async () => ({ value: 1 }));
+    const { run } = bench(handler);
+    await run({}, { isLocal: true });
+    await run({}, { isLocal: true });
+    expect(handler).toHaveBeenCalledTimes(1);
+  });
+
+  test("A4: When two attempts overlap, then both return what was stored first", async () => {
+    let release = (): void => {};
+    const slow = new Promise<void>((done) => (release = done));
+    let count = 0;
+    const { run } = bench(async () => {
+      const mine = ++count;
+      if (mine === 1) await slow;
+      return { value: mine };
+    });
+    const paused = run();
+    const second = await run({}, { number: 2 });
+    release();
+    expect([await paused, second]).toEqual([{ value: 2 }, { value: 2 }]);
+  });
+
+  test("When a node costs and changes nothing, then the database is not asked", async () => {
+    const { run, receipts, results } = bench(async () => ({ value: 1 }), { effect: "none" });
+    receipts.find = () => Promise.reject(new Error("away"));
+    expect(await run({}, { isLocal: true })).toEqual({ value: 1 });
+    expect(results.size).toBe(0);
+  });
+
+  test("When the value is undefined, then it is null", async () => {
+    expect(await bench(async () => ({ value: undefined })).run()).toEqual({ value: null });
+  });
+});
+
+describe("failure", () => {
+  test("A4: When the handler fails, then failures are counted, not Temporal's attempts", async () => {
+    const { run, facts } = bench(() => Promise.reject(new PerdureError("upstream.failed", "Down.")));
+    await expect(run({}, { number: 7 })).rejects.toMatchObject({ type: "upstream.failed", nonRetryable: false, nextRetryDelay: 100, details: [{ code: "upstream.failed", node_id: "n1" }, { told: false }] });
+    await expect(run({}, { number: 9 })).rejects.toMatchObject({ type: "upstream.failed", nonRetryable: true, details: [{ code: "upstream.failed" }, { told: true }] });
+    expect(facts).toMatchObject([
+      { key: "n1::7:node_start" },
+      { key: "n1::7:node_retry", data: { retry_in_ms: 100, error: { message: "Down." } } },
+      { key: "n1::9:node_start" },
+      { key: "n1::0:node_error", attempt: 9, data: { error: { code: "upstream.failed" } } },
+    ]);
+  });
+
+  test("A2: When inputs do not fit, then every finding is told and there is no other attempt", async () => {
+    const { run } = bench(async () => ({ value: 1 }));
+    const failed = run({ inputs: { text: 5, count: "x" } });
+    await expect(failed).rejects.toMatchObject({ type: "validation.failed", nonRetryable: true });
+    await expect(failed).rejects.toMatchObject({ details: [{ details: [{ path: "text" }, { path: "count" }] }, {}] });
+  });
+
+  test("When the output is too large or no JSON, then it says so and no receipt stands", async () => {
+    const large = bench(async () => ({ value: "x".repeat(200) }), { outputMaxBytes: 100 });
+    await expect(large.run()).rejects.toMatchObject({ type: "output.too_large", nonRetryable: true });
+    expect(large.results.size).toBe(0);
+    await expect(bench(async () => ({ value: { big: 1n } })).run()).rejects.toMatchObject({ type: "handler.rejected", nonRetryable: true });
+  });
+
+  test("When the attempt's time is up, then it is network.timed_out, also for a handler that ignores its signal", async () => {
+    const policy = { ...base.policy, timeout_ms: 30 };
+    const listening = bench((_inputs, { signal }) => new Promise((_done, fail) => signal.addEventListener("abort", () => fail(signal.reason as Error))));
+    await expect(listening.run({ policy })).rejects.toMatchObject({ type: "network.timed_out", nonRetryable: false });
+    await expect(bench(() => new Promise(() => {})).run({ policy })).rejects.toMatchObject({ type: "network.timed_out" });
+  });
+
+  test("When the node type is unknown here, then it is a configuration error", async () => {
+    await expect(bench(async () => ({ value: 1 })).run({ type: "Nope" })).rejects.toMatchObject({ type: "configuration.invalid", nonRetryable: true });
+  });
+});
+
+describe("our database", () => {
+  test("A4: When it is away before the call, then the call is not made and no attempt is counted", async () => {
+    const handler = vi.fn(async () => ({ value: 1 }));
+    const { run, receipts, kinds } = bench(handler);
+    receipts.find = () => Promise.reject(new Error("connection refused"));
+    await expect(run({}, { number: 2 })).rejects.toMatchObject({ type: "database.unavailable", nonRetryable: false });
+    expect(handler).not.toHaveBeenCalled();
+    expect(kinds()).toEqual([]);
+  });
+
+  test("A4: When it is away for a while after a paid call, then the receipt is stored when it is back", async () => {
+    const { run, receipts, results } = bench(async () => ({ value: "paid" }));
+    const { store } = receipts;
+    let failures = 2;
+    receipts.store = (...given) => (failures-- > 0 ? Promise.reject(new Error("away")) : store(...given));
+    expect(await run()).toEqual({ value: "paid" });
+    expect(results.size).toBe(1);
+  });
+
+  test("A4: When the failure cannot be counted, then the attempt is made again", async () => {
+    const { run, receipts } = bench(() => Promise.reject(new PerdureError("upstream.failed", "Down.")));
+    receipts.countFailure = () => Promise.reject(new Error("away"));
+    await expect(run()).rejects.toMatchObject({ type: "database.unavailable", nonRetryable: false, details: [{}, { told: false }] });
+  });
+});
+
+describe("cancel", () => {
+  const stopping: Handler = (_inputs, { signal }) => new Promise((_done, fail) => signal.addEventListener("abort", () => fail(signal.reason as Error)));
+
+  test("A9: When the run cancels, then the handler is told and the cancellation goes up", async () => {
+    const { run, facts } = bench(stopping);
+    const cancel = new AbortController();
+    const pending = run({}, { cancellation: cancel.signal, cancelRequested: () => true });
+    setTimeout(() => cancel.abort(new CancelledFailure("CANCELLED")), 10);
+    await expect(pending).rejects.toBeInstanceOf(CancelledFailure);
+    expect(facts.at(-1)).toMatchObject({ key: "n1::0:node_end", data: { status: "cancelled" } });
+  });
+
+  test("When only the worker shuts down, then the log does not say that the node was cancelled", async () => {
+    const { run, kinds } = bench(stopping);
+    const cancel = new AbortController();
+    const pending = run({}, { cancellation: cancel.signal });
+    setTimeout(() => cancel.abort(new CancelledFailure("WORKER_SHUTDOWN")), 10);
+    await expect(pending).rejects.toBeInstanceOf(CancelledFailure);
+    expect(kinds()).toEqual(["node_start"]);
+  });
+
+  test("A4: When a paid call is answered all the same, then its receipt is kept", async () => {
+    const { run, results } = bench(() => new Promise((done) => setTimeout(() => done({ value: "paid" }), 60)));
+    const cancel = new AbortController();
+    const pending = run({}, { cancellation: cancel.signal, cancelRequested: () => true });
+    setTimeout(() => cancel.abort(new CancelledFailure("CANCELLED")), 10);
+    expect(await pending).toEqual({ value: "paid" });
+    expect(results.size).toBe(1);
+  });
+
+  test("A4: When an attempt lasts, then it heartbeats; a local one does not", async () => {
+    const slow: Handler = () => new Promise((done) => setTimeout(() => done({ value: 1 }), 20));
+    const heartbeat = vi.fn();
+    await bench(slow).run({}, { heartbeat });
+    expect(heartbeat).toHaveBeenCalled();
+    const silent = vi.fn();
+    await bench(slow).run({}, { heartbeat: silent, isLocal: true });
+    expect(silent).not.toHaveBeenCalled();
+  });
+});
+
+describe("secrets", () => {
+  const CANARY = "canary-7f3a9b";
+  const call: Partial<NodeCall> = { inputs: { text: "" }, secret_slots: [{ path: ["text"], parts: ["Bearer ", { secret: "X" }] }] };
+
+  test("F2: When a node prints its secret, then no output, token, event, receipt or log has it", async () => {
+    const { run, facts, results, logged } = bench(
+      async ({ text }, { token }) => {
+        expect(text).toBe(`Bearer ${CANARY}`);
+        for (const letter of `echo ${CANARY}.`) token(letter);
+        return { value: { echo: text, [CANARY]: Buffer.from(CANARY).toString("base64") }, route: CANARY };
+      },
+      { secrets: { X: CANARY } },
+    );
+    const result = await run(call);
+    expect(result).toEqual({ value: { echo: "Bearer [secret X]", "[secret X]": "[secret X]" }, route: "[secret X]" });
+    const everything = JSON.stringify([result, facts, [...results], logged]);
+    expect(everything).not.toContain(CANARY);
+    expect(everything).toContain("Bearer {{secrets.X}}");
+    expect(facts.filter(({ kind }) => kind === "token_delta").map(({ data }) => data?.text).join("")).toBe("echo [secret X].");
+  });
+
+  test("F2: When a node fails with its secret in the message, then neither failure nor log has it", async () => {
+    for (const error of [new PerdureError("upstream.rejected", `Bad ${CANARY}`, { cause: new Error(CANARY) }), new TypeError(`no ${CANARY}`)]) {
+      const { run, facts, logged } = bench(() => Promise.reject(error), { secrets: { X: CANARY } });
+      const failure = await run(call).catch((thrown: unknown) => thrown as { message: string; details: unknown; stack: string });
+      expect(JSON.stringify([failure, facts, logged])).not.toContain(CANARY);
+      expect(logged.join("")).toContain("[secret X]");
+    }
+  });
+
+  test("F6: When a secret is not set, then its name is told and the handler is not called", async () => {
+    const handler = vi.fn(async () => ({ value: 1 }));
+    await expect(bench(handler).run(call)).rejects.toMatchObject({ type: "secret.missing", nonRetryable: true, message: expect.stringContaining("X") });
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  test("When inputs with a secret do not fit, then the finding does not repeat it", async () => {
+    const { run } = bench(async () => ({ value: 1 }), { secrets: { X: CANARY } });
+    const failure = await run({ inputs: { text: "", count: 0 }, secret_slots: [{ path: ["count"], parts: [{ secret: "X" }] }] }).catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ type: "validation.failed" });
+    expect(JSON.stringify(failure)).not.toContain(CANARY);
+  });
+});
+
+describe("tokens", () => {
+  test("G4: When tokens come quickly, then they are few facts in order, all before the end", async () => {
+    const { run, facts } = bench(async (_inputs, { token }) => {
+      for (let count = 0; count < 100; count++) token(`${count} `);
+      await new Promise((done) => setTimeout(done, 60));
+      token("late");
+      return { value: "x" };
+    });
+    await run();
+    const deltas = facts.filter(({ kind }) => kind === "token_delta");
+    expect(deltas.map(({ key }) => key)).toEqual(["n1::1:token_delta:1", "n1::1:token_delta:2"]);
+    expect(deltas.map(({ data }) => data?.text).join("")).toBe(`${Array.from({ length: 100 }, (_, count) => `${count} `).join("")}late`);
+    expect(facts.at(-1)?.kind).toBe("node_end");
+  });
+});

@@ -1,0 +1,192 @@
+import { isObject, PerdureError, tenantId, toFailureValue, type Json } from "#core";
+import type { ActivityNode, ActivityServices, NodeDefinition } from "#nodes";
+import type { Logger } from "#platform";
+import type { NodeCall, NodeResult } from "#workflows/messages";
+import type { Receipts } from "../db/types.ts";
+import type { EventWriter } from "../runs/types.ts";
+import { attemptFacts, type AttemptFacts } from "./facts.ts";
+import { canRetry, databaseUnavailable, judge, toApplicationFailure, type Verdict } from "./failure.ts";
+import { databaseReason } from "./database-reason.ts";
+import { prepareInputs } from "./node-inputs.ts";
+import { createRedactor, type Redactor } from "./redact.ts";
+import { showSecrets } from "./secrets.ts";
+import { whileHeartbeating, withinTime } from "./time.ts";
+
+export interface RunNodeDeps {
+  writer: EventWriter;
+  receipts: Receipts;
+  services: ActivityServices;
+  secret(tenantId: string, name: string): string | undefined;
+  definitionOf(type: string): NodeDefinition | undefined;
+  limits: { outputMaxBytes: number };
+  logger: Logger;
+}
+
+/** What Temporal says of this attempt. */
+export interface Attempt {
+  /** Temporal's number, from 1; workers that died count here, and only here. */
+  number: number;
+  isLocal: boolean;
+  heartbeat(): void;
+  /** Aborts with Temporal's `CancelledFailure`. */
+  cancellation: AbortSignal;
+  /** Whether the run asked for it, and not a worker that shuts down. */
+  cancelRequested(): boolean;
+}
+
+/** A result as it is kept beside the run, with the attempt that made it. */
+type Receipt = NodeResult & { attempt: number; duration_ms: number };
+
+/** Models are watched closely, so that a cancel ends the spending soon. In milliseconds; each is a write on the server. */
+const HEARTBEAT_MODEL_MS = 500;
+const HEARTBEAT_MS = 2_000;
+/** How long past its time-out an attempt goes on to keep the receipt of a call that was paid for. Less than the workflow's grace of 10 s. */
+const KEEP_TRYING_MS = 8_000;
+const STORE_RETRY_MS = 500;
+
+/**
+ * Runs one attempt of one node (architecture.md 2). Retried: yes. Idempotent by `run:node:iteration`: the first result that was stored is what
+ * every attempt returns, and the key is sent upstream where the service takes one.
+ * @throws ApplicationFailure whose `type` is a code of core and whose `details[0]` is a `FailureValue`; the cancellation's own reason.
+ */
+export async function runNode(deps: RunNodeDeps, call: NodeCall, attempt: Attempt): Promise<NodeResult> {
+  const definition = deps.definitionOf(call.type);
+  const facts = attemptFacts(deps.writer, call, attempt.number);
+  const interval = definition?.provides === "model" ? HEARTBEAT_MODEL_MS : HEARTBEAT_MS;
+  return whileHeartbeating(attempt, interval, () => perform(deps, call, attempt, definition, facts));
+}
+
+async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts): Promise<NodeResult> {
+  const key = receiptKey(call);
+  const tenant = tenantId(call.tenant_id);
+  const leavesReceipt = definition?.effect !== "none";
+  if (leavesReceipt && (attempt.number > 1 || attempt.isLocal)) {
+    const kept = await ourDatabase(deps, () => deps.receipts.find(tenant, key));
+    if (kept?.result !== undefined) return finish(readReceipt(kept.result, attempt.number), facts);
+  }
+  const startedAt = Date.now();
+  facts.start(showSecrets(call.inputs, call.secret_slots) as Json);
+  const used = new Map<string, string>();
+  let result: NodeResult;
+  try {
+    result = await callHandler(deps, call, attempt, definition, facts, used);
+  } catch (error) {
+    throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), Date.now() - startedAt);
+  }
+  const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
+  if (!leavesReceipt) return finish(receipt, facts);
+  const standing = await keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () => deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json));
+  return finish(readReceipt(standing, attempt.number), facts);
+}
+
+async function callHandler(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts, used: Map<string, string>): Promise<NodeResult> {
+  if (definition?.kind !== "activity") throw new PerdureError("configuration.invalid", `The node type ${call.type} is no activity of this worker.`);
+  const { inputs, providers } = prepareInputs(call, definition, (name) => deps.secret(call.tenant_id, name), deps.definitionOf, used);
+  const redactor = createRedactor(used);
+  const tokens = redactor.stream(facts.token);
+  const handler = definition as ActivityNode;
+  const { value, route } = await withinTime(call.policy.timeout_ms, attempt.cancellation, call.name, (signal) =>
+    handler.run(inputs, {
+      input: call.input,
+      scope: call.scope ?? {},
+      tenantId: call.tenant_id,
+      runId: call.run_id,
+      nodeId: call.node_id,
+      idempotencyKey: receiptKey(call),
+      attempt: attempt.number,
+      signal,
+      providers,
+      token: (text) => tokens.push(text),
+      services: deps.services,
+    }),
+  );
+  tokens.end();
+  const output = redactor.json(toJson(value, deps.limits.outputMaxBytes));
+  return { value: output, ...(route !== undefined && { route: redactor.text(route) }) };
+}
+
+/** What to throw after a failure of the handler: the cancellation, or a failure that says whether another attempt follows. */
+async function giveUp(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, facts: AttemptFacts, error: unknown, redactor: Redactor, durationMs: number): Promise<unknown> {
+  if (attempt.cancellation.aborted) {
+    if (attempt.cancelRequested()) facts.cancelled(durationMs);
+    return attempt.cancellation.reason;
+  }
+  const { code } = toFailureValue(error);
+  const log = { run_id: call.run_id, node_id: call.node_id, attempt: attempt.number, code, reason: redactor.text(describe(error)) };
+  if (code === "internal") deps.logger.error(log, "A node's handler failed unexpectedly.");
+  else deps.logger.debug(log, "A node's attempt failed.");
+
+  let failures = 1;
+  if (canRetry(error, call.policy)) {
+    try {
+      failures = await deps.receipts.countFailure(tenantId(call.tenant_id), call.run_id, receiptKey(call), attempt.number);
+    } catch (cause) {
+      return unavailable(deps, cause);
+    }
+  }
+  const verdict: Verdict = judge(error, failures, call.policy);
+  const value = redactor.json({ ...verdict.value, node_id: call.node_id, ...(call.iteration !== "" && { iteration: call.iteration }) });
+  if (verdict.retryInMs === undefined) facts.failed(value, durationMs);
+  else facts.retry(value, verdict.retryInMs);
+  return toApplicationFailure({ ...verdict, value });
+}
+
+function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts): NodeResult {
+  facts.completed(value, route, attempt, duration_ms);
+  return { value, ...(route !== undefined && { route }) };
+}
+
+/** `run:node:iteration`, in characters that a header may hold. */
+function receiptKey({ run_id, node_id, iteration }: NodeCall): string {
+  return `${run_id}:${encodeURIComponent(node_id)}:${iteration}`;
+}
+
+function readReceipt(stored: Json, attempt: number): Receipt {
+  const receipt = isObject(stored) ? (stored as unknown as Partial<Receipt>) : {};
+  return { value: receipt.value ?? null, ...(receipt.route !== undefined && { route: receipt.route }), attempt: receipt.attempt ?? attempt, duration_ms: receipt.duration_ms ?? 0 };
+}
+
+/** @throws PerdureError `handler.rejected` for what is no JSON, `output.too_large`. */
+function toJson(value: unknown, maxBytes: number): Json {
+  let text: string;
+  try {
+    text = JSON.stringify(value ?? null) ?? "null";
+  } catch (cause) {
+    throw new PerdureError("handler.rejected", "The node's output cannot be written as JSON.", { cause });
+  }
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) throw new PerdureError("output.too_large", `The node's output has ${bytes} bytes of JSON; ${maxBytes} are allowed (NODE_OUTPUT_MAX_BYTES).`);
+  return JSON.parse(text) as Json;
+}
+
+async function ourDatabase<T>(deps: RunNodeDeps, query: () => Promise<T>): Promise<T> {
+  try {
+    return await query();
+  } catch (error) {
+    throw unavailable(deps, error);
+  }
+}
+
+/** A result that was paid for is worth waiting for the database, as long as the attempt may last. */
+async function keepTrying<T>(deps: RunNodeDeps, attempt: Attempt, untilMs: number, store: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await store();
+    } catch (error) {
+      if (attempt.cancellation.aborted || Date.now() + STORE_RETRY_MS > untilMs) throw unavailable(deps, error);
+      deps.logger.warn({ reason: databaseReason(error) }, "A receipt could not be stored; trying again.");
+      await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
+    }
+  }
+}
+
+function unavailable(deps: RunNodeDeps, cause: unknown): unknown {
+  deps.logger.warn({ reason: databaseReason(cause) }, "The database did not answer; the attempt is made again and not counted.");
+  return toApplicationFailure(databaseUnavailable());
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  return `${error.stack ?? error.message}${cause instanceof Error ? `\ncaused by ${cause.stack ?? cause.message}` : ""}`;
+}

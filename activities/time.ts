@@ -1,0 +1,40 @@
+import { PerdureError } from "#core";
+import type { Attempt } from "./run-node.ts";
+
+/** How long a handler that was told to stop may take to do so, in milliseconds. What it still achieves by then counts. */
+const STOPPING_MS = 2_000;
+
+/** One timer per attempt: an activity learns of a cancel only as the answer to a heartbeat. */
+export async function whileHeartbeating<T>(attempt: Attempt, intervalMs: number, work: () => Promise<T>): Promise<T> {
+  if (attempt.isLocal) return work();
+  const timer = setInterval(() => attempt.heartbeat(), intervalMs);
+  attempt.heartbeat();
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/**
+ * Runs `work` with a signal that aborts when time is up or the attempt is cancelled, and does not wait for a handler that ignores it.
+ * @throws PerdureError `network.timed_out`; the cancellation's reason.
+ */
+export async function withinTime<T>(timeoutMs: number, cancellation: AbortSignal, name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  cancellation.throwIfAborted();
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new PerdureError("network.timed_out", `${name} did not finish within ${timeoutMs} ms.`)), timeoutMs);
+  const signal = AbortSignal.any([cancellation, limit.signal]);
+  let stopping: NodeJS.Timeout | undefined;
+  const stopped = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener("abort", () => (stopping = setTimeout(() => reject(signal.reason as Error), STOPPING_MS)), { once: true });
+  });
+  try {
+    return await Promise.race([work(signal), stopped]);
+  } catch (error) {
+    throw limit.signal.aborted && !cancellation.aborted ? limit.signal.reason : error;
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(stopping);
+  }
+}

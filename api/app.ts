@@ -1,0 +1,55 @@
+import { PerdureError } from "#core";
+import { Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import type { ApiEnv } from "./context.ts";
+import { correlate } from "./middleware/correlation.ts";
+import { cors } from "./middleware/cors.ts";
+import { securityHeaders } from "./middleware/security-headers.ts";
+import { type Handlers, mount } from "./mount.ts";
+import { notFound, problemResponse } from "./problem.ts";
+import { approvalHandlers } from "./routes/approvals.ts";
+import { authHandlers } from "./routes/auth.ts";
+import { mountDocuments } from "./routes/documents.ts";
+import { executionHandlers } from "./routes/executions.ts";
+import { healthHandlers } from "./routes/health.ts";
+import { nodeHandlers } from "./routes/nodes.ts";
+import { workflowHandlers } from "./routes/workflows.ts";
+import type { Services } from "./services.ts";
+
+/**
+ * The REST API over its services. Reads no environment and opens no connection.
+ * Tenants: every query below takes the tenant of the access token; ids of others are 404, as unknown ones are.
+ */
+export function createApp(services: Services): Hono<ApiEnv> {
+  const { settings, logger, tokens } = services;
+  const app = new Hono<ApiEnv>({ strict: false });
+
+  app.use(correlate(logger));
+  app.use(securityHeaders({ crossOrigin: settings.CORS_ORIGINS.length > 0 }));
+  if (settings.CORS_ORIGINS.length > 0) app.use(cors(settings.CORS_ORIGINS));
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        const allowed = methods.join(", ");
+        const answer = problemResponse(new PerdureError("request.method_not_allowed", `This path takes ${allowed}.`), c.get("correlationId"), logger);
+        answer.headers.set("allow", allowed);
+        return answer;
+      },
+    }),
+  );
+  app.onError((error, c) => problemResponse(error, c.get("correlationId"), logger));
+  app.notFound((c) => problemResponse(notFound("path"), c.get("correlationId"), logger));
+
+  const handlers: Handlers = {
+    ...authHandlers(services),
+    ...workflowHandlers(services),
+    ...executionHandlers(services),
+    ...approvalHandlers(services),
+    ...nodeHandlers(services),
+    ...healthHandlers(services),
+  };
+  mount(app, handlers, { tokens, maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES });
+  mountDocuments(app, services.version);
+  return app;
+}

@@ -1,0 +1,85 @@
+import { type Finding, type Json, PerdureError } from "#core";
+import type { ApiContext } from "./context.ts";
+
+/** How deep arrays and objects of a request may nest. Graphs need about ten levels; the limit keeps recursive readers safe. */
+export const JSON_MAX_DEPTH = 100;
+
+/** Escapes of what PostgreSQL cannot store: NUL, and halves of surrogate pairs. Most bodies hold none, and are not walked. */
+const SUSPECT = /\\u(?:0000|d[89a-f])/i;
+
+/**
+ * The JSON body of a request, undefined where there is none. Read whatever the content type says, since many clients forget it.
+ * @throws PerdureError `request.too_large`, `request.malformed` (no JSON, too deep), `validation.failed` (text that cannot be stored).
+ */
+export async function readJson(c: ApiContext, maxBytes: number): Promise<Json | undefined> {
+  const text = await readText(c, maxBytes);
+  if (text.trim() === "") return undefined;
+  refuseDepth(text);
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch (error) {
+    throw new PerdureError("request.malformed", "The body is not JSON.", { cause: error });
+  }
+  if (SUSPECT.test(text)) refuseUnstorable(value);
+  return value;
+}
+
+async function readText(c: ApiContext, maxBytes: number): Promise<string> {
+  const tooLarge = (): PerdureError => new PerdureError("request.too_large", `The body has more than ${maxBytes} bytes.`);
+  const declared = c.req.header("content-length");
+  if (declared !== undefined && c.req.header("transfer-encoding") === undefined) {
+    if (Number(declared) > maxBytes) throw tooLarge();
+    return c.req.text();
+  }
+  const stream = c.req.raw.body;
+  if (stream === null) return "";
+  const decoder = new TextDecoder();
+  let bytes = 0;
+  let text = "";
+  for await (const chunk of stream) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw tooLarge();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** Counted on the text, before anything recursive sees it. */
+function refuseDepth(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (inString) {
+      if (char === 0x5c) at++;
+      else if (char === 0x22) inString = false;
+    } else if (char === 0x22) inString = true;
+    else if (char === 0x5b || char === 0x7b) {
+      if (++depth > JSON_MAX_DEPTH) throw new PerdureError("request.malformed", `The body nests deeper than ${JSON_MAX_DEPTH} levels.`);
+    } else if (char === 0x5d || char === 0x7d) depth--;
+  }
+}
+
+function refuseUnstorable(value: Json): void {
+  const findings: Finding[] = [];
+  walk(value, "", findings);
+  if (findings.length > 0) throw new PerdureError("validation.failed", "The request holds text that cannot be stored.", { findings });
+}
+
+function walk(value: Json, path: string, findings: Finding[]): void {
+  if (typeof value === "string") {
+    if (!isStorable(value)) findings.push({ code: "validation.text", message: "must not contain NUL characters or halves of surrogate pairs", path });
+  } else if (Array.isArray(value)) {
+    value.forEach((item, index) => walk(item, path === "" ? String(index) : `${path}.${index}`, findings));
+  } else if (value !== null && typeof value === "object") {
+    for (const [key, inner] of Object.entries(value)) {
+      if (!isStorable(key)) findings.push({ code: "validation.text", message: "holds a key with NUL characters or halves of surrogate pairs", path });
+      else walk(inner, path === "" ? key : `${path}.${key}`, findings);
+    }
+  }
+}
+
+export function isStorable(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}

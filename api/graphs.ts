@@ -1,0 +1,51 @@
+import { createHash } from "node:crypto";
+import { type Finding, type Json, type JsonObject, isObject, stableStringify } from "#core";
+import type { NewVersion } from "../db/types.ts";
+import type { Compilation, Services } from "./services.ts";
+
+export interface SentGraph {
+  flow_data?: JsonObject | null | undefined;
+  nodes?: Json[] | null | undefined;
+  edges?: Json[] | null | undefined;
+}
+
+/** The graph of a request, under `flow_data` or at the top level, as it was sent; undefined where there is none. */
+export function sentGraph({ flow_data, nodes, edges }: SentGraph): JsonObject | undefined {
+  if (isObject(flow_data)) return flow_data;
+  if (nodes || edges) return { nodes: nodes ?? [], edges: edges ?? [] };
+  return undefined;
+}
+
+/** Settings given beside the graph become its own, so that a version holds all that decides how it runs; they replace those it had. */
+export function withSettings(graph: JsonObject, settings: JsonObject | null | undefined): JsonObject {
+  if (!settings) return graph;
+  const { settings: _replaced, ...rest } = graph;
+  return Object.keys(settings).length > 0 ? { ...rest, settings } : rest;
+}
+
+export function ownSettings(graph: Json): JsonObject {
+  const settings = isObject(graph) ? (graph as JsonObject)["settings"] : undefined;
+  return isObject(settings) ? (settings as JsonObject) : {};
+}
+
+/** A version ready to be saved, with a plan or with the problems that keep it a draft, and what to warn of. */
+export async function toVersion(compile: Services["compile"], graph: JsonObject, createdBy: string): Promise<{ version: NewVersion; warnings: Finding[] }> {
+  const compilation = await compile(graph);
+  const version: NewVersion = {
+    graph,
+    plan: "plan" in compilation ? compilation.plan : null,
+    problems: problemsOf(compilation) as unknown as Json[],
+    hash: createHash("sha256").update(stableStringify(graph)).digest("hex"),
+    createdBy,
+  };
+  return { version, warnings: [...(compilation.warnings ?? [])] };
+}
+
+export function problemsOf(compilation: Compilation): readonly Finding[] {
+  return "problems" in compilation ? compilation.problems : [];
+}
+
+/** Findings as a version stores them. */
+export function storedFindings(problems: readonly Json[]): Finding[] {
+  return problems as unknown as Finding[];
+}

@@ -1,0 +1,20 @@
+import type { MiddlewareHandler } from "hono";
+import { cors as honoCors } from "hono/cors";
+import type { ApiEnv } from "../context.ts";
+import { CORRELATION_HEADER } from "./correlation.ts";
+
+/**
+ * Lets pages of the listed origins call. `*` lets all of them, and then without credentials: a wildcard never goes together with them.
+ * An empty list (the default) lets none.
+ */
+export function cors(origins: readonly string[]): MiddlewareHandler<ApiEnv> {
+  const everybody = origins.includes("*");
+  return honoCors({
+    origin: everybody ? "*" : (origin) => (origins.includes(origin) ? origin : null),
+    credentials: !everybody && origins.length > 0,
+    allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    allowHeaders: ["authorization", "content-type", "idempotency-key", "if-match", "last-event-id", CORRELATION_HEADER],
+    exposeHeaders: [CORRELATION_HEADER, "etag", "link", "location", "retry-after", "x-total-count", "x-execution-id"],
+    maxAge: 600,
+  });
+}

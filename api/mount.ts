@@ -1,0 +1,119 @@
+import { type Route, type RouteName, type Routes, pathsOf, routes } from "#contract";
+import { type Finding, type Json, PerdureError } from "#core";
+import type { z } from "@hono/zod-openapi";
+import type { Hono, MiddlewareHandler } from "hono";
+import { isStorable, readJson } from "./body.ts";
+import type { ApiContext, ApiEnv } from "./context.ts";
+import { guard } from "./middleware/guard.ts";
+import { notFound } from "./problem.ts";
+import type { Principal, Tokens } from "./security/tokens.ts";
+
+type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
+type Part<R, K extends string> = R extends { request: { [key in K]: infer S } } ? Parsed<S> : undefined;
+type BodyOf<R> = R extends { request: { body: { content: { "application/json": { schema: infer S } } } } } ? Parsed<S> : undefined;
+
+/** A request that has passed the route's access and schemas. */
+export interface Request<R> {
+  readonly params: Part<R, "params">;
+  readonly query: Part<R, "query">;
+  readonly headers: Part<R, "headers">;
+  readonly body: BodyOf<R>;
+  /** The body as it was sent, before defaults and unknown fields were dealt with. */
+  readonly rawBody: Json | undefined;
+  readonly principal: R extends { access: { auth: "public" } } ? undefined : Principal;
+  readonly c: ApiContext;
+}
+
+/** Statuses an operation may answer with JSON, each with the body its contract states; a Response of its own where it streams. */
+export type Reply<R> = R extends { responses: infer A }
+  ? { [S in keyof A & number]: { status: WithSameBody<A, S>; body: ReplyBody<A[S]>; headers?: Readonly<Record<string, string>> } }[keyof A & number] | Response
+  : never;
+/** Statuses that share a body may be decided at run time. */
+type WithSameBody<A, S extends keyof A> = {
+  [T in keyof A & number]: [ReplyBody<A[T]>, ReplyBody<A[S]>] extends [ReplyBody<A[S]>, ReplyBody<A[T]>] ? T : never;
+}[keyof A & number];
+type ReplyBody<A> = A extends { content: { "application/json": { schema: infer S extends z.ZodType } } } ? z.input<S> : undefined;
+
+export type Handler<R> = (request: Request<R>) => Reply<R> | Promise<Reply<R>>;
+export type Handlers<N extends RouteName = RouteName> = { readonly [K in N]: Handler<Routes[K]> };
+
+type AnyHandler = (request: Request<never>) => Promise<Response | { status: number; body: unknown; headers?: Readonly<Record<string, string>> }>;
+
+/** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
+export function mount(app: Hono<ApiEnv>, handlers: Handlers, { tokens, maxBodyBytes }: { tokens: Tokens; maxBodyBytes: number }): void {
+  const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
+    const route: Route = routes[name];
+    const chain = [guard(route.access, tokens), respond(route, handlers[name] as unknown as AnyHandler, maxBodyBytes)];
+    return pathsOf(name, route.path).map((path) => ({ method: route.method, path: path.replaceAll(/\{(\w+)\}/g, ":$1"), chain }));
+  });
+  served.sort((a, b) => specificity(a.path).localeCompare(specificity(b.path), "en"));
+  for (const { method, path, chain } of served) app.on(method.toUpperCase(), [path], ...chain);
+}
+
+/** Sorts `/nodes/registry` before `/nodes/:type`. */
+function specificity(path: string): string {
+  return path.split("/").map((segment) => (segment.startsWith(":") ? "1" : "0")).join("");
+}
+
+function respond(route: Route, handler: AnyHandler, maxBodyBytes: number): MiddlewareHandler<ApiEnv> {
+  const read = reader(route, maxBodyBytes);
+  return async (c) => {
+    const reply = await handler(await read(c));
+    if (reply instanceof Response) return reply;
+    if (reply.body === undefined) return new Response(null, { status: reply.status, headers: reply.headers });
+    return new Response(JSON.stringify(reply.body), { status: reply.status, headers: { "content-type": "application/json", ...reply.headers } });
+  };
+}
+
+function reader(route: Route, maxBodyBytes: number): (c: ApiContext) => Promise<Request<never>> {
+  const { params, query, headers, body } = route.request ?? {};
+  const paramSchema = params as z.ZodType | undefined;
+  const querySchema = query as z.ZodType | undefined;
+  const headerSchema = headers as z.ZodObject | undefined;
+  const headerNames = headerSchema ? Object.keys(headerSchema.shape) : [];
+  const bodySchema = (body?.content["application/json"] as { schema: z.ZodType } | undefined)?.schema;
+  return async (c) => {
+    const findings: Finding[] = [];
+    const check = (schema: z.ZodType | undefined, value: unknown, place: string): unknown => {
+      if (!schema) return undefined;
+      const parsed = schema.safeParse(value);
+      if (parsed.success) return parsed.data;
+      findings.push(...parsed.error.issues.map((issue) => toFinding(issue, place)));
+      return undefined;
+    };
+    const parsedParams = pathParams(c, paramSchema);
+    const parsedQuery = querySchema && check(querySchema, queryValues(c, findings), "query");
+    const parsedHeaders = headerSchema && check(headerSchema, Object.fromEntries(headerNames.map((name) => [name, c.req.header(name)])), "header");
+    let rawBody: Json | undefined;
+    let parsedBody: unknown;
+    if (bodySchema) {
+      rawBody = await readJson(c, maxBodyBytes);
+      if (rawBody === undefined && body?.required) throw new PerdureError("request.malformed", "The request needs a JSON body.");
+      parsedBody = check(bodySchema, rawBody ?? {}, "");
+    }
+    if (findings.length > 0) throw new PerdureError("validation.failed", "The request is not valid.", { findings });
+    return { params: parsedParams, query: parsedQuery, headers: parsedHeaders, body: parsedBody, rawBody, principal: c.get("principal"), c } as Request<never>;
+  };
+}
+
+/** A path that cannot name anything is one that names nothing: 404. */
+function pathParams(c: ApiContext, schema: z.ZodType | undefined): unknown {
+  if (!schema) return undefined;
+  const parsed = schema.safeParse(c.req.param());
+  if (!parsed.success) throw notFound("resource");
+  return parsed.data;
+}
+
+function queryValues(c: ApiContext, findings: Finding[]): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(c.req.queries()).map(([name, values]) => {
+      if (!values.every(isStorable)) findings.push({ code: "validation.text", message: "must not contain NUL characters", path: `query.${name}` });
+      return [name, values.length === 1 ? (values[0] ?? "") : values];
+    }),
+  );
+}
+
+function toFinding(issue: z.core.$ZodIssue, place: string): Finding {
+  const path = [...(place === "" ? [] : [place]), ...issue.path.map(String)].join(".");
+  return { code: `validation.${issue.code}`, message: issue.message, ...(path !== "" && { path }) };
+}

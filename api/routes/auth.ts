@@ -1,0 +1,90 @@
+import { PerdureError } from "#core";
+import type { Membership, User } from "../../db/types.ts";
+import { clientAddress } from "../context.ts";
+import type { Handlers } from "../mount.ts";
+import { hashToken, newRefreshToken } from "../security/tokens.ts";
+import type { Services } from "../services.ts";
+
+const DAY_MS = 86_400_000;
+/** Longest user agent kept with a login. */
+const USER_AGENT_MAX_LENGTH = 500;
+
+export function authHandlers({ db: { accounts }, passwords, tokens, settings }: Services): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
+  const refreshExpiry = (): Date => new Date(Date.now() + settings.JWT_REFRESH_TOKEN_EXPIRE_DAYS * DAY_MS);
+
+  async function accessToken(userId: string, { tenantId, role }: Membership) {
+    return { access_token: await tokens.issue({ userId, tenantId, role }), token_type: "bearer" as const, expires_in: tokens.expiresIn };
+  }
+
+  async function signIn(userId: string, membership: Membership) {
+    const refresh_token = newRefreshToken();
+    await accounts.createRefreshToken({ userId, tenantId: membership.tenantId, tokenHash: hashToken(refresh_token), expiresAt: refreshExpiry() });
+    return { ...(await accessToken(userId, membership)), refresh_token };
+  }
+
+  return {
+    async register({ body, c }) {
+      if (settings.REGISTRATION === "closed") throw new PerdureError("auth.forbidden", "Registration is closed on this server.");
+      const name = body.name ?? body.full_name ?? body.username ?? body.email.slice(0, body.email.indexOf("@"));
+      const passwordHash = await passwords.hash(body.password);
+      const { user, membership } = await accounts.register({ email: body.email, passwordHash, name, organizationName: body.organization ?? name });
+      await accounts.recordLogin({ email: user.email, userId: user.id, succeeded: true, ip: clientAddress(c), userAgent: userAgent(c.req.header("user-agent")) });
+      return { status: 201, body: { ...accountJson(user, membership), ...(await signIn(user.id, membership)) } };
+    },
+
+    async login({ body, c }) {
+      const user = await accounts.findByEmail(body.email);
+      const succeeded = await passwords.verify(body.password, user?.passwordHash);
+      await accounts.recordLogin({ email: body.email, ...(user && { userId: user.id }), succeeded, ip: clientAddress(c), userAgent: userAgent(c.req.header("user-agent")) });
+      if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
+      const [membership] = await accounts.memberships(user.id);
+      if (!membership) throw new PerdureError("auth.forbidden", "This account belongs to no organization.");
+      return { status: 200, body: await signIn(user.id, membership) };
+    },
+
+    async refresh({ body, query }) {
+      const presented = body.refresh_token ?? query.refresh_token;
+      if (presented === undefined) {
+        throw new PerdureError("validation.failed", "The request is not valid.", { findings: [{ code: "validation.required", message: "is required", path: "refresh_token" }] });
+      }
+      const next = newRefreshToken();
+      const rotation = await accounts.rotateRefreshToken({ tokenHash: hashToken(presented), newTokenHash: hashToken(next), expiresAt: refreshExpiry() });
+      if (rotation.outcome !== "rotated") {
+        throw new PerdureError("auth.invalid", rotation.outcome === "expired" ? "The refresh token has expired." : "The refresh token is not valid.");
+      }
+      const membership = (await accounts.memberships(rotation.userId)).find((each) => each.tenantId === rotation.tenantId);
+      if (!membership) {
+        await accounts.revokeRefreshFamily(hashToken(next));
+        throw new PerdureError("auth.invalid", "The refresh token is not valid.");
+      }
+      return { status: 200, body: { ...(await accessToken(rotation.userId, membership)), refresh_token: next } };
+    },
+
+    async logout({ body }) {
+      await accounts.revokeRefreshFamily(hashToken(body.refresh_token));
+      return { status: 204, body: undefined };
+    },
+
+    async me({ principal }) {
+      const [user, memberships] = await Promise.all([accounts.find(principal.userId), accounts.memberships(principal.userId)]);
+      const membership = memberships.find((each) => each.tenantId === principal.tenantId);
+      if (!user || !membership) throw new PerdureError("auth.invalid", "The account of this token is gone.");
+      return { status: 200, body: accountJson(user, membership) };
+    },
+  };
+}
+
+function accountJson(user: User, { tenantId, organizationName, role }: Membership) {
+  return {
+    id: user.id,
+    email: user.email,
+    name: user.name,
+    role,
+    organization: { id: tenantId, name: organizationName, role },
+    created_at: user.createdAt.toISOString(),
+  };
+}
+
+function userAgent(header: string | undefined): string {
+  return (header ?? "").replaceAll("\0", "").slice(0, USER_AGENT_MAX_LENGTH);
+}

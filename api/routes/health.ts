@@ -1,0 +1,74 @@
+import type { Handlers } from "../mount.ts";
+import type { HealthProbes, Services } from "../services.ts";
+
+/** A dependency that has not answered by then counts as down. */
+const PROBE_TIMEOUT_MS = 2_000;
+/** Answers of the dependencies are kept so long: the page is public and must not become a way to load them. */
+const REMEMBERED_MS = 1_000;
+
+interface Condition {
+  status: "up" | "down";
+  latency_ms: number;
+}
+type Conditions = Record<keyof HealthProbes, Condition>;
+
+export function healthHandlers({ health, shutdown, version }: Services): Handlers<"health" | "ready" | "detailedHealth"> {
+  const conditions = remembered(async (): Promise<Conditions> => {
+    const [postgres, temporal, qdrant] = await Promise.all([probe(health.postgres), probe(health.temporal), probe(health.qdrant)]);
+    return { postgres, temporal, qdrant };
+  }, REMEMBERED_MS);
+  const timestamp = (): string => new Date().toISOString();
+
+  return {
+    health: () => ({ status: 200, body: { status: "healthy", timestamp: timestamp(), version } }),
+
+    async ready() {
+      if (shutdown.aborted || !serves(await conditions())) return { status: 503, body: { status: "not_ready", timestamp: timestamp() }, headers: { "retry-after": "1" } };
+      return { status: 200, body: { status: "ready", timestamp: timestamp() } };
+    },
+
+    async detailedHealth() {
+      const dependencies = await conditions();
+      if (!serves(dependencies)) return { status: 503, body: { status: "unhealthy", timestamp: timestamp(), version, dependencies }, headers: { "retry-after": "1" } };
+      const status = dependencies.qdrant.status === "up" ? ("healthy" as const) : ("degraded" as const);
+      return { status: 200, body: { status, timestamp: timestamp(), version, dependencies } };
+    },
+  };
+}
+
+function serves({ postgres, temporal }: Conditions): boolean {
+  return postgres.status === "up" && temporal.status === "up";
+}
+
+async function probe(ask: (signal: AbortSignal) => Promise<void>): Promise<Condition> {
+  const startedAt = performance.now();
+  const took = (): number => Math.round((performance.now() - startedAt) * 10) / 10;
+  let timer: NodeJS.Timeout | undefined;
+  const abort = new AbortController();
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      abort.abort();
+      reject(new Error("no answer in time"));
+    }, PROBE_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([ask(abort.signal), tooLate]);
+    return { status: "up", latency_ms: took() };
+  } catch {
+    return { status: "down", latency_ms: took() };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function remembered<T>(ask: () => Promise<T>, ms: number): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  let askedAt = -Infinity;
+  return () => {
+    if (answer === undefined || performance.now() - askedAt > ms) {
+      askedAt = performance.now();
+      answer = ask();
+    }
+    return answer;
+  };
+}

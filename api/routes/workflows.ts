@@ -1,0 +1,218 @@
+import type { Routes } from "#contract";
+import type { z } from "@hono/zod-openapi";
+import type { workflow as workflowSchema, workflowVersion } from "#contract/workflows.ts";
+import { type Finding, type Json, type JsonObject, PerdureError } from "#core";
+import type { Workflow, WorkflowVersion } from "../../db/types.ts";
+import { ownSettings, problemsOf, sentGraph, storedFindings, toVersion, withSettings } from "../graphs.ts";
+import type { Handlers, Request } from "../mount.ts";
+import { pageHeadersOf, toPage } from "../paging.ts";
+import { notFound } from "../problem.ts";
+import type { Principal } from "../security/tokens.ts";
+import type { Services } from "../services.ts";
+
+type WorkflowRoute =
+  | "listWorkflows" | "createWorkflow" | "validateGraph" | "getWorkflow" | "replaceWorkflow" | "updateWorkflow" | "deleteWorkflow"
+  | "validateWorkflow" | "publishWorkflow" | "duplicateWorkflow" | "listVersions" | "getVersion" | "restoreVersion";
+
+type Change = Pick<Request<Routes["updateWorkflow"]>, "params" | "headers" | "body" | "principal">;
+
+const EMPTY_GRAPH: JsonObject = { nodes: [], edges: [] };
+
+export function workflowHandlers({ db: { workflows }, compile }: Services): Handlers<WorkflowRoute> {
+  async function existing(tenantId: Principal["tenantId"], id: string) {
+    const found = await workflows.get(tenantId, id);
+    if (!found) throw notFound("workflow");
+    return found;
+  }
+
+  async function validate(graph: JsonObject) {
+    const compilation = await compile(graph);
+    const errors = [...problemsOf(compilation)];
+    return { status: 200 as const, body: { valid: errors.length === 0, errors, warnings: [...(compilation.warnings ?? [])] } };
+  }
+
+  /** The graph to save, if any: settings that are not sent again stay as they are, and changed ones make a version too. */
+  async function changedGraph(tenantId: Principal["tenantId"], id: string, body: Change["body"]): Promise<JsonObject | undefined> {
+    const sent = sentGraph(body);
+    if (!sent && !body.settings) return undefined;
+    if (sent && (body.settings || sent["settings"])) return withSettings(sent, body.settings);
+    const { workflow, version } = await existing(tenantId, id);
+    return withSettings(sent ?? asGraph(version.graph), body.settings ?? workflow.settings);
+  }
+
+  async function save({ params, headers, body, principal }: Change) {
+    const graph = await changedGraph(principal.tenantId, params.id, body);
+    const compiled = graph && (await toVersion(compile, graph, principal.userId));
+    const saved = await workflows.update(
+      principal.tenantId,
+      params.id,
+      {
+        ...(body.name !== undefined && { name: body.name }),
+        ...(body.description != null && { description: body.description }),
+        ...(body.tags != null && { tags: body.tags }),
+        ...(graph && { settings: ownSettings(graph) }),
+        ...(body.is_public != null && { isPublic: body.is_public }),
+      },
+      compiled?.version,
+      expectedVersion(headers["if-match"]),
+    );
+    if (!saved) throw notFound("workflow");
+    return reply(200, saved.workflow, saved.version, compiled?.warnings ?? []);
+  }
+
+  return {
+    async listWorkflows({ query, principal, c }) {
+      const page = await workflows.list(
+        principal.tenantId,
+        { ...(query.search && { search: query.search }), ...(query.tags && query.tags.length > 0 && { tags: query.tags }) },
+        toPage(query),
+      );
+      return { status: 200, body: page.rows.map((row) => workflowJson(row, row.graph)), headers: pageHeadersOf(c, page) };
+    },
+
+    async createWorkflow({ body, principal }) {
+      const graph = withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings);
+      const { version, warnings } = await toVersion(compile, graph, principal.userId);
+      const created = await workflows.create(
+        principal.tenantId,
+        {
+          name: body.name,
+          description: body.description ?? "",
+          tags: body.tags ?? [],
+          settings: ownSettings(graph),
+          isPublic: body.is_public ?? false,
+          createdBy: principal.userId,
+        },
+        version,
+      );
+      return reply(201, created.workflow, created.version, warnings);
+    },
+
+    validateGraph: ({ body }) => validate(withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings)),
+
+    async getWorkflow({ params, principal }) {
+      const { workflow, version } = await existing(principal.tenantId, params.id);
+      return reply(200, workflow, version);
+    },
+
+    replaceWorkflow: save,
+    updateWorkflow: save,
+
+    async deleteWorkflow({ params, principal }) {
+      if (!(await workflows.remove(principal.tenantId, params.id))) throw notFound("workflow");
+      return { status: 204, body: undefined };
+    },
+
+    async validateWorkflow({ params, principal }) {
+      const { version } = await existing(principal.tenantId, params.id);
+      return validate(asGraph(version.graph));
+    },
+
+    async publishWorkflow({ params, body, principal }) {
+      const { workflow } = await existing(principal.tenantId, params.id);
+      const version = await workflows.version(principal.tenantId, params.id, body.version ?? workflow.version);
+      if (!version) throw notFound("version");
+      if (!version.plan) {
+        throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, { findings: storedFindings(version.problems) });
+      }
+      const published = await workflows.publish(principal.tenantId, params.id, version.version);
+      const newest = await workflows.get(principal.tenantId, params.id);
+      if (!published || !newest) throw notFound("workflow");
+      return { status: 200, body: workflowJson(newest.workflow, newest.version.graph, storedFindings(newest.version.problems)) };
+    },
+
+    async duplicateWorkflow({ params, body, principal }) {
+      const { workflow, version } = await existing(principal.tenantId, params.id);
+      const compiled = await toVersion(compile, asGraph(version.graph), principal.userId);
+      const copy = await workflows.create(
+        principal.tenantId,
+        {
+          name: body.name ?? `${workflow.name.slice(0, 193)} (copy)`,
+          description: workflow.description,
+          tags: workflow.tags,
+          settings: workflow.settings,
+          isPublic: false,
+          createdBy: principal.userId,
+        },
+        compiled.version,
+      );
+      return reply(201, copy.workflow, copy.version, compiled.warnings);
+    },
+
+    async listVersions({ params, principal }) {
+      const [found, versions] = await Promise.all([workflows.get(principal.tenantId, params.id), workflows.versions(principal.tenantId, params.id)]);
+      if (!found || !versions) throw notFound("workflow");
+      const newestFirst = versions.toSorted((a, b) => b.version - a.version);
+      return { status: 200, body: newestFirst.map((version) => versionJson(version, found.workflow.publishedVersion)) };
+    },
+
+    async getVersion({ params, principal }) {
+      const [found, version] = await Promise.all([
+        workflows.get(principal.tenantId, params.id),
+        workflows.version(principal.tenantId, params.id, params.version),
+      ]);
+      if (!found || !version) throw notFound("version");
+      return { status: 200, body: { ...versionJson(version, found.workflow.publishedVersion), flow_data: version.graph } };
+    },
+
+    async restoreVersion({ params, principal }) {
+      const old = await workflows.version(principal.tenantId, params.id, params.version);
+      if (!old) throw notFound("version");
+      const { version, warnings } = await toVersion(compile, asGraph(old.graph), principal.userId);
+      const saved = await workflows.update(principal.tenantId, params.id, { settings: ownSettings(old.graph) }, version);
+      if (!saved) throw notFound("workflow");
+      return reply(200, saved.workflow, saved.version, warnings);
+    },
+  };
+}
+
+function reply<S extends 200 | 201>(status: S, workflow: Workflow, version: WorkflowVersion, warnings?: Finding[]) {
+  return {
+    status,
+    body: workflowJson(workflow, version.graph, storedFindings(version.problems), warnings),
+    headers: { etag: `"${version.version}"` },
+  };
+}
+
+export function workflowJson(workflow: Workflow, graph: Json, problems?: Finding[], warnings?: Finding[]): z.input<typeof workflowSchema> {
+  return {
+    id: workflow.id,
+    name: workflow.name,
+    description: workflow.description,
+    tags: workflow.tags,
+    flow_data: graph,
+    settings: workflow.settings,
+    is_public: workflow.isPublic,
+    version: workflow.version,
+    published_version: workflow.publishedVersion,
+    ...(problems && { problems }),
+    ...(warnings && { warnings }),
+    user_id: workflow.createdBy,
+    created_at: workflow.createdAt.toISOString(),
+    updated_at: workflow.updatedAt.toISOString(),
+  };
+}
+
+function versionJson(version: Omit<WorkflowVersion, "plan">, published: number | null): z.input<typeof workflowVersion> {
+  return {
+    version: version.version,
+    hash: version.hash,
+    published: version.version === published,
+    problems: storedFindings(version.problems),
+    created_by: version.createdBy,
+    created_at: version.createdAt.toISOString(),
+  };
+}
+
+/** What was saved as a graph is an object; a draft of something else would be its own problem. */
+function asGraph(graph: Json): JsonObject {
+  return typeof graph === "object" && graph !== null && !Array.isArray(graph) ? graph : EMPTY_GRAPH;
+}
+
+/** `"3"`, `W/"3"` and `3`; `*` and nothing ask for no check. @throws PerdureError `resource.conflict` for what can be no version. */
+export function expectedVersion(ifMatch: string | undefined): number | undefined {
+  if (ifMatch === undefined || ifMatch.trim() === "*") return undefined;
+  const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(ifMatch.trim())?.[1];
+  if (version === undefined) throw new PerdureError("resource.conflict", "If-Match does not name the version that is stored.");
+  return Number(version);
+}

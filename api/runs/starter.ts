@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { type Finding, type Json, type JsonObject, PerdureError, parseDuration, stableStringify } from "#core";
+import type { Plan } from "#graph";
+import type { Run, StartRun } from "../../runs/types.ts";
+import { type SentGraph, sentGraph, storedFindings, withSettings } from "../graphs.ts";
+import { type SchemaCheck, compileSchema } from "../json-schema.ts";
+import { BoundedCache } from "../bounded-cache.ts";
+import { notFound } from "../problem.ts";
+import type { Principal } from "../security/tokens.ts";
+import type { Services } from "../services.ts";
+
+/** Checks of input schemas kept, one for each workflow version in use. */
+const INPUT_CHECKS_KEPT = 500;
+
+export interface StartBody {
+  inputs?: JsonObject | null | undefined;
+  entry?: string | null | undefined;
+  timeout?: string | number | null | undefined;
+  priority?: number | null | undefined;
+  variables?: JsonObject | null | undefined;
+}
+
+export interface StartRequest<B extends StartBody> {
+  readonly principal: Principal;
+  readonly body: B;
+  /** As it was sent: what an idempotency key stands for. */
+  readonly rawBody: Json | undefined;
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface RunStarter {
+  /** @throws PerdureError `resource.not_found`, `graph.invalid`, `entry.required`, `validation.failed`, `request.too_large`, `idempotency.mismatch`, `temporal.unavailable`. */
+  startWorkflow(workflowId: string, request: StartRequest<StartBody & { version?: number | null | undefined }>): Promise<Run>;
+  startGraph(request: StartRequest<StartBody & SentGraph & { name?: string | null | undefined; settings?: JsonObject | null | undefined }>): Promise<Run>;
+}
+
+/** What turns a request into a run: the version's plan, its entries, inputs that fit. */
+export function createRunStarter({ db, runs, compile, selectEntries, settings }: Services): RunStarter {
+  const inputChecks = new BoundedCache<string, SchemaCheck>(INPUT_CHECKS_KEPT);
+
+  function checkOf(plan: Plan, cacheKey: string | undefined): SchemaCheck | undefined {
+    if (!plan.inputs_schema) return undefined;
+    const kept = cacheKey === undefined ? undefined : inputChecks.get(cacheKey);
+    if (kept) return kept;
+    const check = compileSchema(plan.inputs_schema);
+    if (cacheKey !== undefined) inputChecks.set(cacheKey, check);
+    return check;
+  }
+
+  async function start(request: StartRequest<StartBody>, plan: Plan, subject: string, identity: Pick<StartRun, "workflowId" | "workflowName" | "version" | "graph">): Promise<Run> {
+    const { principal, body, rawBody, idempotencyKey } = request;
+    const inputs = body.inputs ?? {};
+    if (Buffer.byteLength(JSON.stringify(inputs)) > settings.RUN_INPUTS_MAX_BYTES) {
+      throw new PerdureError("request.too_large", `The inputs have more than ${settings.RUN_INPUTS_MAX_BYTES} bytes.`);
+    }
+    const entries = selectEntries(plan, body.entry ?? undefined);
+    const cacheKey = identity.workflowId === null ? undefined : `${identity.workflowId}:${identity.version}`;
+    const findings = checkOf(plan, cacheKey)?.(inputs, "inputs") ?? [];
+    if (findings.length > 0) throw new PerdureError("validation.failed", "The inputs do not fit what the workflow's start asks for.", { findings });
+    const { run } = await runs.start(principal.tenantId, {
+      ...identity,
+      plan: body.priority == null ? plan : { ...plan, settings: { ...plan.settings, priority: body.priority } },
+      inputs,
+      variables: body.variables ?? {},
+      entries,
+      trigger: "api",
+      createdBy: principal.userId,
+      ...(idempotencyKey !== undefined && { idempotency: { key: idempotencyKey, requestHash: requestHash(subject, rawBody) } }),
+    });
+    return run;
+  }
+
+  return {
+    async startWorkflow(workflowId, request) {
+      const { principal, body } = request;
+      const found = await db.workflows.runnable(principal.tenantId, workflowId, body.version ?? undefined);
+      if (!found) throw notFound(body.version == null ? "workflow" : "version of the workflow");
+      const { workflow, version } = found;
+      if (!version.plan) throw invalidGraph(storedFindings(version.problems));
+      return start(request, version.plan, workflowId, { workflowId, workflowName: workflow.name, version: version.version });
+    },
+
+    async startGraph(request) {
+      const { body } = request;
+      const sent = sentGraph(body);
+      if (!sent) {
+        throw new PerdureError("validation.failed", "The request is not valid.", { findings: [{ code: "validation.required", message: "is required", path: "flow_data" }] });
+      }
+      const graph = withSettings(sent, body.settings);
+      const compilation = await compile(graph);
+      if (!("plan" in compilation)) throw invalidGraph(compilation.problems);
+      return start(request, compilation.plan, "graph", { workflowId: null, workflowName: body.name ?? "Ad-hoc run", version: null, graph });
+    },
+  };
+}
+
+function invalidGraph(findings: readonly Finding[]): PerdureError {
+  return new PerdureError("graph.invalid", `The graph has ${findings.length === 1 ? "a problem" : `${findings.length} problems`} and cannot run.`, { findings });
+}
+
+/** Of what is to be run; not of how the answer is to be given, so that a retry may wait where the first call did not. */
+function requestHash(subject: string, rawBody: Json | undefined): string {
+  const { mode: _mode, timeout: _timeout, ...what } = (rawBody ?? {}) as JsonObject;
+  return createHash("sha256").update(stableStringify([subject, what])).digest("hex");
+}
+
+/**
+ * How long to wait for the end, at most `maxMs`, which is also the default.
+ * @throws PerdureError `validation.failed`.
+ */
+export function waitMs(timeout: string | number | null | undefined, maxMs: number): number {
+  if (timeout == null) return maxMs;
+  const ms = parseDuration(timeout);
+  if (ms === undefined) {
+    throw new PerdureError("validation.failed", "The request is not valid.", { findings: [{ code: "validation.duration", message: "is no duration", path: "timeout" }] });
+  }
+  return Math.min(ms, maxMs);
+}

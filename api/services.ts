@@ -1,0 +1,59 @@
+import type { Finding, Json } from "#core";
+import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
+import type { Plan } from "#graph";
+import type { Env, Logger } from "#platform";
+import type { Database } from "../db/types.ts";
+import type { EventReader, Runs } from "../runs/types.ts";
+import type { Passwords } from "./security/passwords.ts";
+import type { Tokens } from "./security/tokens.ts";
+
+/** What a graph compiles to: every problem at once, or a plan. */
+export type Compilation = { readonly plan: Plan; readonly warnings: readonly Finding[] } | { readonly problems: readonly Finding[]; readonly warnings?: readonly Finding[] };
+
+/** The registry as the API shows it. */
+export interface NodeRegistry {
+  list(): readonly NodeTypeJson[];
+  categories(): readonly NodeCategoryJson[];
+  /** By name or alias. */
+  get(type: string): NodeTypeJson | undefined;
+}
+
+/** Each resolves when the dependency answers, and rejects when it does not; bounded by the caller. */
+export interface HealthProbes {
+  postgres(signal: AbortSignal): Promise<void>;
+  temporal(signal: AbortSignal): Promise<void>;
+  qdrant(signal: AbortSignal): Promise<void>;
+}
+
+export type ApiSettings = Pick<
+  Env,
+  | "CORS_ORIGINS"
+  | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
+  | "PUBLIC_URL"
+  | "REGISTRATION"
+  | "REQUEST_MAX_BODY_BYTES"
+  | "RUN_INPUTS_MAX_BYTES"
+  | "RUN_WAIT_MAX_MS"
+  | "TEMPORAL_NAMESPACE"
+  | "TEMPORAL_UI_URL"
+>;
+
+/** All that the routes need; `server.ts` makes the real ones, a test its own. */
+export interface Services {
+  readonly db: Database;
+  readonly runs: Runs;
+  readonly events: EventReader;
+  compile(graph: Json): Compilation | Promise<Compilation>;
+  /** Ids of the nodes that fire. @throws PerdureError `entry.required`. */
+  selectEntries(plan: Plan, entry?: string): string[];
+  readonly nodes: NodeRegistry;
+  readonly tokens: Tokens;
+  readonly passwords: Passwords;
+  readonly settings: ApiSettings;
+  readonly logger: Logger;
+  readonly health: HealthProbes;
+  /** Aborted when the process begins to shut down: streams end, `/health/ready` says no. */
+  readonly shutdown: AbortSignal;
+  /** Of the product, for the OpenAPI description. */
+  readonly version: string;
+}

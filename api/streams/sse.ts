@@ -1,0 +1,112 @@
+import { STREAM_COMMENT_INTERVAL_MS, STREAM_RETRY_MS } from "#contract";
+import { CLOSING_KINDS, type TenantId } from "#core";
+import type { EventReader } from "../../runs/types.ts";
+import { eventJson } from "../runs/event-json.ts";
+
+export interface SseOptions {
+  readonly events: EventReader;
+  readonly tenantId: TenantId;
+  readonly runId: string;
+  /** Number of the last event the client has. */
+  readonly after: number;
+  /** Ends the stream politely: the client connects again with `Last-Event-ID`. */
+  readonly shutdown: AbortSignal;
+  /** Called whenever nothing was said for one comment interval: the run may have ended without a word. */
+  onSilence?(): void;
+  onError?(error: unknown): void;
+  /** @default 15 s */
+  readonly commentIntervalMs?: number;
+}
+
+/** A client that connects here goes on from the event it saw last. */
+const SSE_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  "x-accel-buffering": "no",
+} as const;
+
+/** The run's log as server-sent events, live, until its closing event. Reads on only as fast as the client takes. */
+export function sseResponse(options: SseOptions, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(sseStream(options), { headers: { ...SSE_HEADERS, "x-execution-id": options.runId, ...headers } });
+}
+
+const SILENCE = Symbol("silence");
+
+export function sseStream(options: SseOptions): ReadableStream<Uint8Array> {
+  const { events, tenantId, runId, shutdown, commentIntervalMs = STREAM_COMMENT_INTERVAL_MS } = options;
+  const encoder = new TextEncoder();
+  const gone = new AbortController();
+  const iterator = events.read(tenantId, runId, options.after, gone.signal)[Symbol.asyncIterator]();
+  let last = options.after;
+  let pending: Promise<IteratorResult<Awaited<ReturnType<typeof iterator.next>>["value"]>> | undefined;
+  let spokenAt = Date.now();
+  let ended = false;
+
+  const release = (): void => {
+    ended = true;
+    shutdown.removeEventListener("abort", onShutdown);
+    gone.abort();
+    pending?.catch(() => undefined);
+    void iterator.return?.().catch(() => undefined);
+  };
+  let onShutdown = (): void => undefined;
+
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(encoder.encode(`retry: ${STREAM_RETRY_MS}\n\n`));
+      onShutdown = () => {
+        if (ended) return;
+        controller.enqueue(encoder.encode(": shutting down\n\n"));
+        controller.close();
+        release();
+      };
+      if (shutdown.aborted) onShutdown();
+      else shutdown.addEventListener("abort", onShutdown, { once: true });
+    },
+    async pull(controller) {
+      const say = (text: string): void => {
+        controller.enqueue(encoder.encode(text));
+        spokenAt = Date.now();
+      };
+      const end = (): void => {
+        controller.close();
+        release();
+      };
+      try {
+        while (!ended) {
+          pending ??= iterator.next();
+          const next = await orSilence(pending, spokenAt + commentIntervalMs - Date.now());
+          if (ended) return;
+          if (next === SILENCE) {
+            options.onSilence?.();
+            return say(":\n\n");
+          }
+          pending = undefined;
+          if (next.done) return end();
+          if ("idle" in next.value || next.value.seq <= last) continue;
+          last = next.value.seq;
+          say(`id: ${last}\nevent: ${next.value.kind}\ndata: ${JSON.stringify(eventJson(next.value))}\n\n`);
+          if (CLOSING_KINDS.has(next.value.kind)) end();
+          return;
+        }
+      } catch (error) {
+        if (ended) return;
+        options.onError?.(error);
+        end();
+      }
+    },
+    cancel: release,
+  });
+}
+
+async function orSilence<T>(next: Promise<T>, ms: number): Promise<T | typeof SILENCE> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<typeof SILENCE>((resolve) => {
+    timer = setTimeout(() => resolve(SILENCE), Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([next, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

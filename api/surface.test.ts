@@ -1,0 +1,157 @@
+import { ALIASES, PERMISSIONS, ROLES, type RouteName, may, pathsOf, routes } from "#contract";
+import { uuidv7 } from "#core";
+import { describe, expect, test } from "vitest";
+import { createTestApp } from "./testing/test-app.ts";
+
+const names = Object.keys(routes) as RouteName[];
+const served = names.flatMap((name) => pathsOf(name, routes[name].path).map((path) => ({ name, method: routes[name].method.toUpperCase(), path, access: routes[name].access })));
+const unknownId = uuidv7();
+const withIds = (path: string): string =>
+  path.replace("{type}", "NoSuchNode").replace("{version}", "1").replace("{name}", "a_variable").replaceAll(/\{\w+\}/g, unknownId);
+
+/** Bodies that pass their route's schema, so that what is tested is the look-up. */
+const BODIES: Partial<Record<RouteName, unknown>> = { setVariable: { value: 1 }, answerApproval: { decision: "approved" } };
+
+describe("every route", () => {
+  test("F1: When a route is declared, then it says who may call it, and its operation id is its name", () => {
+    for (const name of names) {
+      const { access, operationId } = routes[name];
+      expect(operationId, name).toBe(name);
+      if (access.auth === "user") expect(PERMISSIONS, name).toContain(access.permission);
+      else expect(["register", "login", "refresh", "logout", "health", "ready", "detailedHealth"], name).toContain(name);
+    }
+  });
+
+  test("F1: When a role grows, then it may do all that the smaller one may", () => {
+    const grown = [...ROLES].reverse();
+    for (const [index, role] of grown.entries()) {
+      const smaller = grown[index - 1];
+      for (const permission of PERMISSIONS) if (smaller && may(smaller, permission)) expect(may(role, permission), `${role} ${permission}`).toBe(true);
+    }
+    expect(PERMISSIONS.every((permission) => may("admin", permission))).toBe(true);
+    expect(may("viewer", "run.start")).toBe(false);
+    expect(may("operator", "workflow.write")).toBe(false);
+  });
+
+  test.each(served.filter(({ access }) => access.auth === "user"))("F1: When $method $path is called without a token, then it is 401", async ({ method, path }) => {
+    const { call } = createTestApp();
+    const answer = await call(method, withIds(path), { ...(method !== "GET" && { body: {} }) });
+    expect(answer.status).toBe(401);
+    expect(answer.body["code"]).toBe("auth.required");
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  });
+
+  test.each(served.filter(({ path }) => path.includes("{id}")))("F1: When $method $path names what is another tenant's, then it is 404", async ({ name, method, path }) => {
+    const { call, signUp, saveWorkflow, startRun, db, shutdown } = createTestApp();
+    const owner = await signUp();
+    const workflowId = await saveWorkflow(owner.token);
+    const runId = await startRun(owner.token, workflowId);
+    const run = db.state.runs[0];
+    if (!run) throw new Error("no run");
+    const approvalId = uuidv7();
+    db.state.approvals.push({
+      id: approvalId, tenantId: run.tenantId, runId, nodeId: "ask", iteration: "", kind: "approval", status: "pending", prompt: "", data: null, schema: null,
+      assignees: [], decision: null, answer: null, comment: null, answeredBy: null, answeredAt: null, expiresAt: null, createdAt: new Date(),
+    });
+    const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
+    const id = isRun ? runId : path.includes("/approvals/") ? approvalId : workflowId;
+    const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
+    const stranger = await signUp();
+    const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };
+
+    const foreign = await call(method, target, { token: stranger.token, ...body });
+    const missing = await call(method, withIds(path), { token: stranger.token, ...body });
+    expect([foreign.status, foreign.body["code"]]).toEqual([404, "resource.not_found"]);
+    expect({ ...foreign.body, correlation_id: "" }).toEqual({ ...missing.body, correlation_id: "" });
+    // Streams end at once.
+    shutdown.abort();
+    expect((await call(method, target, { token: owner.token, ...body })).status, "the owner is served").toBeLessThan(400);
+  });
+
+  test.each(served.filter(({ path }) => path.includes("{id}")))("D7: When the id of $method $path is no id, then it is 404, not a failure", async ({ name, method, path }) => {
+    const { call, signUp } = createTestApp();
+    const { token } = await signUp();
+    for (const bad of ["1", "..%2f..%2fetc", "%00", "not-an-id", "' or 1=1"]) {
+      const answer = await call(method, withIds(path.replace("{id}", bad)), { token, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
+      expect(answer.status, bad).toBe(404);
+    }
+  });
+
+  test.each(["viewer", "operator", "editor", "admin"] as const)("F1: When a %s calls, then exactly the routes of its permissions let it in", async (role) => {
+    const { call, signUp, services } = createTestApp();
+    const { userId } = await signUp();
+    const [membership] = await services.db.accounts.memberships(userId);
+    if (!membership) throw new Error("no membership");
+    const token = await services.tokens.issue({ userId, tenantId: membership.tenantId, role });
+    for (const { name, method, path, access } of served) {
+      if (access.auth === "public") continue;
+      const { status } = await call(method, withIds(path), { token, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
+      expect(status === 403, `${role} ${method} ${path} → ${status}`).toBe(!may(role, access.permission));
+    }
+  });
+
+  test("D8: When a path ends in a slash, then it is the same path", async () => {
+    const { call, signUp } = createTestApp();
+    const { token } = await signUp();
+    for (const { method, path } of served.filter(({ method }) => method === "GET")) {
+      const bare = await call(method, withIds(path), { token });
+      const slashed = await call(method, `${withIds(path)}/`, { token });
+      expect(slashed.status, path).toBe(bare.status);
+    }
+  });
+
+  test("D8: When an alias is declared, then it is no canonical path and no other alias", () => {
+    const all = served.map(({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, "{}")}`);
+    expect(new Set(all).size).toBe(all.length);
+    for (const name of Object.keys(ALIASES)) expect(names).toContain(name);
+  });
+});
+
+describe("what is not a route", () => {
+  test("D7: When a path does not exist, then it is a 404 problem", async () => {
+    const { call } = createTestApp();
+    const answer = await call("GET", "/api/v1/nowhere");
+    expect([answer.status, answer.body["code"], answer.headers.get("content-type")]).toEqual([404, "resource.not_found", "application/problem+json"]);
+  });
+
+  test("D7: When a path exists and the method does not, then it is 405 and says which do", async () => {
+    const { call } = createTestApp();
+    const answer = await call("DELETE", "/api/v1/workflows/");
+    expect([answer.status, answer.body["code"]]).toEqual([405, "request.method_not_allowed"]);
+    expect(answer.headers.get("allow")?.split(", ").toSorted()).toEqual(["GET", "HEAD", "POST"]);
+  });
+});
+
+describe("the OpenAPI description", () => {
+  test("D7: When /openapi.json is read, then it is 3.1 with every canonical operation, its aliases and its access", async () => {
+    const { call } = createTestApp();
+    const { status, body } = await call<{ openapi: string; paths: Record<string, Record<string, { operationId: string; security: unknown[]; "x-aliases"?: string[]; responses: Record<string, unknown> }>> }>("GET", "/openapi.json");
+    expect([status, body.openapi]).toEqual([200, "3.1.0"]);
+    const operations = Object.values(body.paths).flatMap((path) => Object.values(path));
+    expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual([...names].toSorted());
+    const create = body.paths["/api/v1/workflows"]?.["post"];
+    expect(create?.["x-aliases"]).toEqual(["/api/workflows"]);
+    expect(create?.security).toEqual([{ bearer: [] }]);
+    expect(Object.keys(create?.responses ?? {})).toEqual(expect.arrayContaining(["201", "400", "401", "403", "413", "422", "429", "500", "503"]));
+    expect(body.paths["/api/v1/auth/login"]?.["post"]?.security).toEqual([]);
+    expect(JSON.stringify(body)).not.toContain('"access"');
+  });
+
+  test("D7: When /docs is read, then the page and all it loads come from here under a strict policy", async () => {
+    const { call } = createTestApp();
+    const page = await call<string>("GET", "/docs");
+    expect(page.status).toBe(200);
+    expect(page.headers.get("content-security-policy")).toContain("default-src 'none'; script-src 'self'");
+    const loaded = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? "");
+    expect(loaded.length).toBeGreaterThan(3);
+    for (const url of loaded) expect((await call("GET", url)).status, url).toBe(200);
+    expect(page.body).not.toMatch(/https?:/);
+  });
+
+  test("F4: When /docs is asked for other files, then it has none", async () => {
+    const { app } = createTestApp();
+    for (const path of ["/docs/package.json", "/docs/..%2fpackage.json", "/docs/../package.json", "/docs/%2e%2e%2f%2e%2e%2fpackage.json", "/docs/__proto__", "/docs/swagger-ui.css.map"]) {
+      expect((await app.request(path)).status, path).toBe(404);
+    }
+  });
+});

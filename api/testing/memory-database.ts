@@ -1,0 +1,186 @@
+import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, tenantId, uuidv7 } from "#core";
+import type { Accounts, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "../../db/types.ts";
+import type { Approval, NodeRow, Run, StoredEvent } from "../../runs/types.ts";
+
+interface Family {
+  userId: string;
+  tenantId: TenantId;
+  revoked: boolean;
+  live: string;
+  spent: Set<string>;
+  expiresAt: Date;
+}
+
+export interface StoredWorkflow {
+  tenant: TenantId;
+  workflow: Workflow;
+  versions: WorkflowVersion[];
+  deleted: boolean;
+}
+
+/** What the database would hold, open to the test. */
+export interface MemoryState {
+  users: (User & { passwordHash: string })[];
+  memberships: (Membership & { userId: string })[];
+  families: Family[];
+  logins: { email: string; succeeded: boolean }[];
+  workflows: StoredWorkflow[];
+  runs: Run[];
+  nodes: Map<string, NodeRow[]>;
+  events: Map<string, StoredEvent[]>;
+  approvals: Approval[];
+}
+
+export interface MemoryDatabase extends Database {
+  readonly state: MemoryState;
+  /** Gives a user another role. */
+  setRole(userId: string, role: Role): void;
+}
+
+function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number; cursor?: string; offset?: number }): Paged<T> {
+  const start = cursor === undefined ? (offset ?? 0) : Number(cursor);
+  const nextCursor = start + limit < rows.length ? String(start + limit) : undefined;
+  return { rows: rows.slice(start, start + limit), nextCursor, total: rows.length };
+}
+
+/** Keeps in memory what the api calls of `db/types.ts`, for tests of what HTTP sees. Not for concurrency, not for SQL. */
+export function createMemoryDatabase(): MemoryDatabase {
+  const state: MemoryState = { users: [], memberships: [], families: [], logins: [], workflows: [], runs: [], nodes: new Map(), events: new Map(), approvals: [] };
+  return {
+    state,
+    setRole(userId, role) {
+      for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
+    },
+    accounts: accounts(state),
+    workflows: workflows(state),
+    runs: {
+      get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),
+      async list(tenant, { workflowId, status, from, to }, page) {
+        const rows = state.runs.filter(
+          (run) =>
+            run.tenantId === tenant &&
+            (workflowId === undefined || run.workflowId === workflowId) &&
+            (status === undefined || status.includes(run.status)) &&
+            (from === undefined || run.createdAt >= from) &&
+            (to === undefined || run.createdAt <= to),
+        );
+        return pageOf(rows.toReversed(), page);
+      },
+      nodes: async (_tenant, id) => state.nodes.get(id) ?? [],
+      events: async (_tenant, id, after, limit) => (state.events.get(id) ?? []).filter(({ seq }) => seq > after).slice(0, limit),
+    } satisfies Partial<RunRows> as RunRows,
+    approvals: {
+      list: async (tenant, { status, assignee }, page) =>
+        pageOf(
+          state.approvals.filter((each) => each.tenantId === tenant && (!status || each.status === status) && (!assignee || each.assignees.includes(assignee))),
+          page,
+        ),
+      get: async (tenant, id) => state.approvals.find((each) => each.tenantId === tenant && each.id === id),
+    } satisfies Partial<Approvals> as Approvals,
+    ...({} as Pick<Database, "commands" | "receipts" | "log">),
+    ping: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+function accounts(state: MemoryState): Accounts {
+  return {
+    async register({ email, passwordHash, name, organizationName }) {
+      if (state.users.some((user) => user.email === email)) throw new PerdureError("resource.conflict", "This e-mail address is taken.");
+      const user = { id: uuidv7(), email, name, createdAt: new Date() };
+      const membership: Membership = { tenantId: tenantId(uuidv7()), organizationName, role: "admin" };
+      state.users.push({ ...user, passwordHash });
+      state.memberships.push({ ...membership, userId: user.id });
+      return { user, membership };
+    },
+    findByEmail: async (email) => state.users.find((user) => user.email === email),
+    find: async (id) => state.users.find((user) => user.id === id),
+    memberships: async (userId) => state.memberships.filter((each) => each.userId === userId),
+    async createRefreshToken({ userId, tenantId: tenant, tokenHash, expiresAt }) {
+      state.families.push({ userId, tenantId: tenant, revoked: false, live: tokenHash, spent: new Set(), expiresAt });
+    },
+    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt }) {
+      const family = state.families.find((each) => each.live === tokenHash || each.spent.has(tokenHash));
+      if (!family) return { outcome: "unknown" };
+      if (family.revoked || family.spent.has(tokenHash)) {
+        family.revoked = true;
+        return { outcome: "reused" };
+      }
+      if (family.expiresAt < new Date()) return { outcome: "expired" };
+      family.spent.add(tokenHash);
+      Object.assign(family, { live: newTokenHash, expiresAt });
+      return { outcome: "rotated", userId: family.userId, tenantId: family.tenantId };
+    },
+    async revokeRefreshFamily(tokenHash) {
+      for (const family of state.families) if (family.live === tokenHash || family.spent.has(tokenHash)) family.revoked = true;
+    },
+    async recordLogin({ email, succeeded }) {
+      state.logins.push({ email, succeeded });
+    },
+  };
+}
+
+function workflows(state: MemoryState): Workflows {
+  const find = (tenant: TenantId, id: string): StoredWorkflow | undefined => state.workflows.find((each) => each.tenant === tenant && each.workflow.id === id && !each.deleted);
+  const at = (stored: StoredWorkflow, number: number): { workflow: Workflow; version: WorkflowVersion } | undefined => {
+    const version = stored.versions.find((each) => each.version === number);
+    return version && { workflow: { ...stored.workflow }, version };
+  };
+  return {
+    async create(tenant, fields, version) {
+      const now = new Date();
+      const stored: StoredWorkflow = {
+        tenant,
+        workflow: { ...fields, id: uuidv7(), version: 1, publishedVersion: null, createdAt: now, updatedAt: now },
+        versions: [{ ...version, version: 1, createdAt: now }],
+        deleted: false,
+      };
+      state.workflows.push(stored);
+      return at(stored, 1) as { workflow: Workflow; version: WorkflowVersion };
+    },
+    async list(tenant, { search, tags }, page) {
+      const rows = state.workflows
+        .filter((each) => each.tenant === tenant && !each.deleted)
+        .filter(({ workflow }) => !search || workflow.name.toLowerCase().includes(search.toLowerCase()))
+        .filter(({ workflow }) => !tags || tags.every((tag) => workflow.tags.includes(tag)))
+        .map(({ workflow, versions }) => ({ ...workflow, graph: versions.at(-1)?.graph as Json }));
+      return pageOf(rows, page);
+    },
+    async get(tenant, id) {
+      const stored = find(tenant, id);
+      return stored && at(stored, stored.workflow.version);
+    },
+    async update(tenant, id, fields, version, expectedVersion) {
+      const stored = find(tenant, id);
+      if (!stored) return undefined;
+      if (expectedVersion !== undefined && expectedVersion !== stored.workflow.version) throw new PerdureError("resource.conflict", "The workflow was changed meanwhile.");
+      Object.assign(stored.workflow, fields, { updatedAt: new Date() });
+      if (version && version.hash !== stored.versions.at(-1)?.hash) {
+        stored.workflow.version++;
+        stored.versions.push({ ...version, version: stored.workflow.version, createdAt: new Date() });
+      }
+      return at(stored, stored.workflow.version);
+    },
+    async remove(tenant, id) {
+      const stored = find(tenant, id);
+      if (stored) stored.deleted = true;
+      return stored !== undefined;
+    },
+    versions: async (tenant, id) => find(tenant, id)?.versions,
+    version: async (tenant, id, version) => find(tenant, id)?.versions.find((each) => each.version === version),
+    async publish(tenant, id, version) {
+      const stored = find(tenant, id);
+      if (stored) stored.workflow.publishedVersion = version;
+      return stored?.workflow;
+    },
+    async runnable(tenant, id, version) {
+      const stored = find(tenant, id);
+      return stored && at(stored, version ?? stored.workflow.publishedVersion ?? stored.workflow.version);
+    },
+  };
+}
+
+export function endRun(run: Run, status: RunStatus, outputs: Json = null): void {
+  if (isClosed(run.status)) return;
+  Object.assign(run, { status, outputs, completedAt: new Date() });
+}

@@ -1,0 +1,108 @@
+import { type Finding, type Json, type JsonObject, PerdureError, isObject } from "#core";
+import type { Plan } from "#graph";
+import { createLogger } from "#platform";
+import { createApp } from "../app.ts";
+import { createPasswords } from "../security/passwords.ts";
+import { createTokens } from "../security/tokens.ts";
+import type { ApiSettings, Compilation, Services } from "../services.ts";
+import { createMemoryDatabase } from "./memory-database.ts";
+import { createMemoryRuns } from "./memory-runs.ts";
+
+export const SETTINGS: ApiSettings = {
+  CORS_ORIGINS: [],
+  JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
+  PUBLIC_URL: undefined,
+  REGISTRATION: "open",
+  REQUEST_MAX_BODY_BYTES: 100_000,
+  RUN_INPUTS_MAX_BYTES: 10_000,
+  RUN_WAIT_MAX_MS: 2_000,
+  TEMPORAL_NAMESPACE: "perdure",
+  TEMPORAL_UI_URL: "http://127.0.0.1:8233",
+};
+
+/** Cheap enough for tests; the parameters that are used for real are the defaults. */
+export const FAST_PASSWORDS = createPasswords({ memoryCost: 64, timeCost: 1, parallelism: 1 });
+
+export const GRAPH = { nodes: [{ id: "start", type: "Start" }, { id: "end", type: "End" }], edges: [{ source: "start", target: "end" }] };
+
+export function planOf(inputsSchema?: JsonObject): Plan {
+  return {
+    format_version: 1,
+    settings: { execution: "standard", max_parallel: 16 },
+    entries: { manual: ["start"], triggers: ["start"] },
+    steps: [],
+    edges: [],
+    ...(inputsSchema && { inputs_schema: inputsSchema }),
+  };
+}
+
+/** Stands for the compiler: nodes of type `Broken` are problems, each of them, and a graph without nodes has no entry. */
+export function compileForTest(graph: Json): Compilation {
+  const nodes = isObject(graph) && Array.isArray(graph["nodes"]) ? (graph["nodes"] as JsonObject[]) : [];
+  const problems: Finding[] = nodes
+    .filter((node) => node["type"] === "Broken")
+    .map((node) => ({ code: "node.unknown_type", message: "There is no node type Broken.", node_id: String(node["id"]) }));
+  if (nodes.length === 0) problems.push({ code: "graph.no_entry", message: "Nothing begins the run." });
+  if (problems.length > 0) return { problems };
+  const schema = nodes.map((node) => node["data"]).find((data) => isObject(data) && isObject(data["schema"])) as JsonObject | undefined;
+  return { plan: planOf(schema?.["schema"] as JsonObject | undefined), warnings: [] };
+}
+
+export type TestApp = ReturnType<typeof createTestApp>;
+
+/** The whole api in process over memory. */
+export function createTestApp(overrides: Partial<Services> = {}, settings: Partial<ApiSettings> = {}) {
+  const db = createMemoryDatabase();
+  const runs = createMemoryRuns(db);
+  const shutdown = new AbortController();
+  const services: Services = {
+    db,
+    runs,
+    events: runs,
+    compile: compileForTest,
+    selectEntries(plan, entry) {
+      if (entry !== undefined && !plan.entries.triggers.includes(entry)) throw new PerdureError("entry.required", `There is no entry "${entry}".`);
+      return entry === undefined ? plan.entries.manual : [entry];
+    },
+    nodes: { list: () => [], categories: () => [], get: () => undefined },
+    tokens: createTokens({ secret: "a secret of at least 32 characters", accessMinutes: 30 }),
+    passwords: FAST_PASSWORDS,
+    settings: { ...SETTINGS, ...settings },
+    logger: createLogger("api", "silent"),
+    health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },
+    shutdown: shutdown.signal,
+    version: "0.0.0",
+    ...overrides,
+  };
+  const app = createApp(services);
+
+  async function call<T = JsonObject>(method: string, path: string, { body, token, headers = {} }: { body?: unknown; token?: string; headers?: Record<string, string> } = {}) {
+    const response = await app.request(path, {
+      method,
+      headers: { ...(body !== undefined && { "content-type": "application/json" }), ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
+      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+    return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
+  }
+
+  let users = 0;
+  /** A new user, admin of an organization of their own. */
+  async function signUp(email = `user-${++users}@example.com`) {
+    const { body } = await call<{ access_token: string; refresh_token: string; id: string }>("POST", "/api/v1/auth/register", { body: { email, password: "secure_password" } });
+    return { token: body.access_token, refreshToken: body.refresh_token, userId: body.id, email };
+  }
+
+  async function saveWorkflow(token: string, flowData: unknown = GRAPH): Promise<string> {
+    const { body } = await call<{ id: string }>("POST", "/api/v1/workflows", { token, body: { name: "A workflow", flow_data: flowData } });
+    return body.id;
+  }
+
+  async function startRun(token: string, workflowId: string): Promise<string> {
+    const { body } = await call<{ id: string }>("POST", `/api/v1/workflows/${workflowId}/execute`, { token, body: { inputs: {} } });
+    return body.id;
+  }
+
+  return { app, db, runs, services, shutdown, call, signUp, saveWorkflow, startRun };
+}

@@ -1,0 +1,41 @@
+export interface Sample {
+  ours: number[];
+  baseline: number[];
+}
+
+/** Takes turns, so that whatever else the machine does falls on both alike. The first `warm` of each do not count. */
+export async function alternate(times: number, warm: number, ours: () => Promise<unknown>, baseline: () => Promise<unknown>): Promise<Sample> {
+  const sample: Sample = { ours: [], baseline: [] };
+  for (let turn = -warm; turn < times; turn++) {
+    for (const [name, run] of [["baseline", baseline], ["ours", ours]] as const) {
+      const took = await timed(run);
+      if (turn >= 0) sample[name].push(took);
+    }
+  }
+  return sample;
+}
+
+export async function timed(run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}
+
+/** Runs per second of `total` runs, `concurrent` at a time. */
+export async function throughput(total: number, concurrent: number, run: () => Promise<unknown>): Promise<number> {
+  let left = total;
+  const took = await timed(() =>
+    Promise.all(
+      Array.from({ length: concurrent }, async () => {
+        while (left-- > 0) await run();
+      }),
+    ),
+  );
+  return (total / took) * 1000;
+}
+
+/** Nearest rank. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(sorted.length * share) - 1))] ?? Number.NaN;
+}

@@ -1,0 +1,177 @@
+/**
+ * `npm run bench`: our runs through the REST API against hand-written Temporal workflows of the same shape, on the same server, in the same
+ * run, taking turns. Prints the figures and writes bench/RESULTS.md. Only the ratios carry over to another machine.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Client, Connection } from "@temporalio/client";
+import { migrate } from "#db";
+import { keeper, silentProgress, startPostgres, startTemporal, temporalBinary } from "../scripts/infra/index.ts";
+import { alternate, percentile, throughput } from "./measure.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const quick = process.argv.includes("--quick");
+const SAMPLES = quick ? 10 : 100;
+const CHAINS = quick ? 3 : 15;
+const CONCURRENT = 50;
+const RUNS_INLINE = quick ? 100 : 1_000;
+const RUNS_CALLS = quick ? 50 : 150;
+
+interface Row {
+  what: string;
+  ours: string;
+  baseline: string;
+  ratio: string;
+  aim: string;
+}
+const rows: Row[] = [];
+
+const folder = await mkdtemp(join(tmpdir(), "perdure-bench-"));
+keeper().remove(folder);
+const children: ChildProcess[] = [];
+const outside = createServer((request, response) => {
+  request.resume().on("end", () => response.setHeader("content-type", "application/json").end('{"ok":true}'));
+});
+await new Promise<void>((resolve) => outside.listen(0, "127.0.0.1", resolve));
+const outsideUrl = `http://127.0.0.1:${(outside.address() as AddressInfo).port}`;
+
+const postgres = await startPostgres({ folder: join(folder, "postgres"), logFile: join(folder, "postgres.log") });
+const temporal = await startTemporal({ binary: await temporalBinary(silentProgress.step("")), folder: join(folder, "temporal"), logFile: join(folder, "temporal.log") });
+try {
+  await migrate(postgres.url);
+  await measure();
+  await report();
+} finally {
+  for (const child of children) child.kill("SIGKILL");
+  outside.close();
+  await temporal.stop();
+  await postgres.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function measure(): Promise<void> {
+  const env = {
+    DATABASE_URL: postgres.url,
+    TEMPORAL_ADDRESS: temporal.url,
+    TEMPORAL_NAMESPACE: "perdure",
+    JWT_SECRET_KEY: randomBytes(32).toString("hex"),
+    PORT: "0",
+    OUTBOUND_ALLOW: "127.0.0.1",
+    LOG_LEVEL: "warn",
+  };
+  const baselineQueue = "baseline";
+  const [{ listening }] = (await Promise.all([
+    start(["api/server.ts"], env),
+    start(["worker/main.ts"], env),
+    start(["bench/baseline-worker.ts", temporal.url, "perdure", baselineQueue], {}),
+  ])) as [{ listening: string }, unknown, unknown];
+
+  const connection = await Connection.connect({ address: temporal.url });
+  const client = new Client({ connection, namespace: "perdure" });
+  const byHand = (workflow: string, argument: unknown): Promise<unknown> =>
+    client.workflow.execute(workflow, { taskQueue: baselineQueue, workflowId: `${workflow}-${randomBytes(8).toString("hex")}`, args: [argument] });
+
+  const rest = await signIn(listening);
+  const inlineGraph = (length: number): unknown => chain(length, (n) => ({ id: `set_${n}`, type: "Set", data: { inputs: { values: { n } } } }));
+  const ten = await rest.save(inlineGraph(10));
+  const thousand = await rest.save(inlineGraph(1_000));
+  const calls = await rest.save(chain(10, (n) => ({ id: `call_${n}`, type: "HttpRequest", data: { inputs: { url: `${outsideUrl}/${n}`, method: "POST", body: {} } } })));
+
+  say("latency of ten inline nodes");
+  const latency = await alternate(SAMPLES, 15, () => rest.run(ten), () => byHand("empty", { n: 0 }));
+  compare("ten inline nodes through `execute` with `wait`, p50, against an empty workflow", percentile(latency.ours, 0.5), percentile(latency.baseline, 0.5), "≤ 1.5");
+  compare("the same, p95", percentile(latency.ours, 0.95), percentile(latency.baseline, 0.95), "");
+
+  say("cost of an inline node");
+  const inline = await alternate(Math.ceil(SAMPLES / 3), 5, () => rest.run(thousand), () => rest.run(ten));
+  const perNode = (percentile(inline.ours, 0.5) - percentile(inline.baseline, 0.5)) / 990;
+  rows.push({ what: "one inline node more (1,000-node graph less a 10-node graph, p50, everything included)", ours: `${perNode.toFixed(4)} ms`, baseline: "", ratio: "", aim: "< 0.05 ms" });
+
+  say("chain of ten activities");
+  const chained = await alternate(CHAINS, 2, () => rest.run(calls), () => byHand("tenCalls", outsideUrl));
+  compare("a chain of ten HTTP calls, p50", percentile(chained.ours, 0.5), percentile(chained.baseline, 0.5), "≤ 1.15");
+
+  say(`runs per second, ${CONCURRENT} at a time`);
+  await throughput(CONCURRENT, CONCURRENT, () => rest.run(ten));
+  const inlineBaseline = await throughput(RUNS_INLINE, CONCURRENT, () => byHand("tenInline", { n: 0 }));
+  const inlineOurs = await throughput(RUNS_INLINE, CONCURRENT, () => rest.run(ten));
+  rate(`ten inline nodes, ${CONCURRENT} runs at a time`, inlineOurs, inlineBaseline, "≥ 0.8");
+  const callsBaseline = await throughput(RUNS_CALLS, CONCURRENT, () => byHand("tenCalls", outsideUrl));
+  const callsOurs = await throughput(RUNS_CALLS, CONCURRENT, () => rest.run(calls));
+  rate(`ten HTTP calls in a row, ${CONCURRENT} runs at a time`, callsOurs, callsBaseline, "≥ 0.8");
+  await connection.close();
+}
+
+function compare(what: string, ours: number, baseline: number, aim: string): void {
+  rows.push({ what, ours: `${ours.toFixed(1)} ms`, baseline: `${baseline.toFixed(1)} ms`, ratio: (ours / baseline).toFixed(2), aim });
+}
+
+function rate(what: string, ours: number, baseline: number, aim: string): void {
+  rows.push({ what, ours: `${ours.toFixed(1)} /s`, baseline: `${baseline.toFixed(1)} /s`, ratio: (ours / baseline).toFixed(2), aim });
+}
+
+function chain(length: number, node: (n: number) => unknown): unknown {
+  const nodes = [{ id: "start", type: "Start" }, ...Array.from({ length }, (_nothing, n) => node(n)), { id: "end", type: "End" }] as { id: string }[];
+  return { nodes, edges: nodes.slice(1).map(({ id }, at) => ({ source: nodes[at]?.id, target: id })) };
+}
+
+async function signIn(base: string): Promise<{ save(graph: unknown): Promise<string>; run(workflow: string): Promise<unknown> }> {
+  const account = { email: "bench@example.com", password: randomBytes(12).toString("hex"), name: "Bench" };
+  const post = async (path: string, body: unknown, token = ""): Promise<Record<string, unknown>> => {
+    const response = await fetch(new URL(path, base), { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${token}` }, body: JSON.stringify(body) });
+    const answer = (await response.json()) as Record<string, unknown>;
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${JSON.stringify(answer)}`);
+    return answer;
+  };
+  await post("/api/v1/auth/register", account);
+  const token = (await post("/api/v1/auth/login", account))["access_token"] as string;
+  return {
+    save: async (graph) => (await post("/api/v1/workflows", { name: "Bench", flow_data: graph }, token))["id"] as string,
+    async run(workflow) {
+      const run = await post(`/api/v1/workflows/${workflow}/execute`, { inputs: {}, mode: "wait" }, token);
+      if (run["status"] !== "completed") throw new Error(`a run ended as ${String(run["status"])}: ${JSON.stringify(run["error"])}`);
+      return run;
+    },
+  };
+}
+
+/** Starts a process of the project and returns the line that says it is ready. */
+function start(args: string[], env: Record<string, string>): Promise<unknown> {
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env } });
+  children.push(child);
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
+    child.stdout.once("data", (chunk: Buffer) => resolve(JSON.parse(chunk.toString().split("\n")[0] ?? "{}")));
+  });
+}
+
+function say(what: string): void {
+  process.stderr.write(`${what} …\n`);
+}
+
+async function report(): Promise<void> {
+  const lines = [
+    "# Bench results",
+    "",
+    "Written by `npm run bench`: our runs through the REST API (authentication, Postgres, Temporal, the run log) against hand-written Temporal workflows of the same shape, which have none of these, on the same",
+    "embedded Temporal server, taking turns in one run. Absolute figures belong to the machine; the ratios are what to compare.",
+    "",
+    `Measured on ${cpus().length} cores, Node ${process.version}.`,
+    "",
+    "| what | Perdure | hand-written | ratio | aim |",
+    "|---|---|---|---|---|",
+    ...rows.map(({ what, ours, baseline, ratio, aim }) => `| ${what} | ${ours} | ${baseline} | ${ratio} | ${aim} |`),
+    "",
+    "A run of inline nodes costs Temporal five events and no activity (`tests/e2e/temporal-view.test.ts`).",
+    "",
+  ];
+  await writeFile(join(ROOT, "bench", "RESULTS.md"), lines.join("\n"));
+  process.stdout.write(`\n${rows.map(({ what, ours, baseline, ratio, aim }) => `${what}\n    ours ${ours}   hand-written ${baseline || "–"}   ratio ${ratio || "–"}   aim ${aim || "–"}`).join("\n")}\n`);
+}
+

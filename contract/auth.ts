@@ -1,0 +1,119 @@
+import { z } from "@hono/zod-openapi";
+import { ROLES } from "./permissions.ts";
+import { PUBLIC, defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
+import { id, timestamp } from "./values.ts";
+
+const tags = ["auth"];
+
+/** In characters, before hashing. The upper limit keeps a request from hashing megabytes. */
+export const PASSWORD_MIN_LENGTH = 8;
+export const PASSWORD_MAX_LENGTH = 256;
+
+const email = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(254)
+  .pipe(z.email())
+  .openapi({ type: "string", format: "email", example: "user@example.com" });
+const password = z.string().min(PASSWORD_MIN_LENGTH).max(PASSWORD_MAX_LENGTH).openapi({ format: "password", example: "secure_password" });
+const personName = z.string().trim().min(1).max(200);
+
+export const tokens = z
+  .object({
+    access_token: z.string(),
+    refresh_token: z.string(),
+    token_type: z.literal("bearer"),
+    expires_in: z.int().openapi({ description: "Seconds until the access token expires.", example: 1800 }),
+  })
+  .openapi("Tokens");
+
+const organization = z.object({ id, name: z.string(), role: z.enum(ROLES) });
+
+export const account = z
+  .object({
+    id,
+    email: z.string(),
+    name: z.string(),
+    role: z.enum(ROLES),
+    organization,
+    created_at: timestamp,
+  })
+  .openapi("Account");
+
+export const registration = account.extend(tokens.shape).openapi("Registration");
+
+const refreshToken = z.string().min(1).max(512);
+
+export const authRoutes = {
+  register: defineRoute({
+    method: "post",
+    path: "/api/v1/auth/register",
+    operationId: "register",
+    summary: "Make an account with an organization of its own",
+    tags,
+    access: PUBLIC,
+    problems: [400, 409, 413, 422],
+    request: {
+      body: jsonBody(
+        z
+          .object({
+            email,
+            password,
+            name: personName.optional(),
+            full_name: personName.optional(),
+            username: personName.optional(),
+            organization: personName.optional(),
+          })
+          .openapi("RegistrationRequest"),
+      ),
+    },
+    responses: { 201: jsonReply("The account, signed in.", registration) },
+  }),
+  login: defineRoute({
+    method: "post",
+    path: "/api/v1/auth/login",
+    operationId: "login",
+    summary: "Sign in",
+    tags,
+    access: PUBLIC,
+    problems: [400, 413, 422],
+    request: { body: jsonBody(z.object({ email: z.string().trim().toLowerCase().min(1).max(254), password: z.string().min(1).max(PASSWORD_MAX_LENGTH) }).openapi("Credentials")) },
+    responses: { 200: jsonReply("A pair of tokens.", tokens) },
+  }),
+  refresh: defineRoute({
+    method: "post",
+    path: "/api/v1/auth/refresh",
+    operationId: "refresh",
+    summary: "Exchange a refresh token for a new pair",
+    description: "A refresh token is good for one use. One that is used twice has been copied: the whole family is revoked.",
+    tags,
+    access: PUBLIC,
+    problems: [400, 413, 422],
+    request: {
+      query: z.object({ refresh_token: refreshToken.optional() }),
+      body: jsonBody(z.object({ refresh_token: refreshToken.optional() }), false),
+    },
+    responses: { 200: jsonReply("A new pair of tokens.", tokens) },
+  }),
+  logout: defineRoute({
+    method: "post",
+    path: "/api/v1/auth/logout",
+    operationId: "logout",
+    summary: "Revoke a refresh token and all that came of it",
+    tags,
+    access: PUBLIC,
+    problems: [400, 413, 422],
+    request: { body: jsonBody(z.object({ refresh_token: refreshToken })) },
+    responses: { 204: { description: "Signed out. The same answer for a token that is not known." } },
+  }),
+  me: defineRoute({
+    method: "get",
+    path: "/api/v1/auth/me",
+    operationId: "me",
+    summary: "Who is signed in",
+    tags,
+    access: needs("account.read"),
+    responses: { 200: jsonReply("The account.", account) },
+  }),
+};

@@ -1,0 +1,263 @@
+import { z } from "@hono/zod-openapi";
+import { NODE_STATUSES, RUN_STATUSES } from "#core";
+import { eventStream, runEvent } from "./events.ts";
+import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
+import { duration, failure, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, timestamp } from "./values.ts";
+
+const tags = ["executions"];
+const base = "/api/v1/executions";
+const workflows = "/api/v1/workflows";
+
+const byId = z.object({ id: idParam });
+const byWorkflow = z.object({ id: idParam });
+
+export const run = z
+  .object({
+    id,
+    execution_id: id.openapi({ description: "The same as `id`." }),
+    workflow_id: id.nullable(),
+    workflow_name: z.string(),
+    version: z.int().nullable(),
+    status: z.enum(RUN_STATUSES),
+    inputs: jsonObject,
+    outputs: json.nullable(),
+    error: failure.nullable(),
+    error_message: z.string().nullable(),
+    trigger: z.string(),
+    waiting_for: z.array(
+      z.object({ kind: z.string(), node_id: z.string(), iteration: z.string(), approval_id: id.optional(), expires_at: timestamp.optional() }),
+    ),
+    parent_id: id.nullable(),
+    forked_from: id.nullable(),
+    created_by: id.nullable(),
+    created_at: timestamp,
+    started_at: timestamp.nullable(),
+    completed_at: timestamp.nullable(),
+    links: z.object({ self: z.string(), stream: z.string(), temporal_ui: z.string() }),
+  })
+  .openapi("Execution");
+
+export const nodeExecution = z
+  .object({
+    node_id: z.string(),
+    iteration: z.string().openapi({ description: '`"2.5"`: item 5 of the inner loop in item 2 of the outer; empty outside loops.' }),
+    type: z.string(),
+    name: z.string(),
+    status: z.enum(NODE_STATUSES),
+    attempt: z.int(),
+    route: z.string().nullable(),
+    input: json.nullable(),
+    output: json.nullable(),
+    error: failure.nullable(),
+    started_at: timestamp.nullable(),
+    completed_at: timestamp.nullable(),
+    duration_ms: z.number().nullable(),
+  })
+  .openapi("NodeExecution");
+
+export const runResult = z
+  .object({ id, execution_id: id, status: z.enum(RUN_STATUSES), outputs: json.nullable(), error: failure.nullable(), completed_at: timestamp.nullable() })
+  .openapi("ExecutionResult");
+
+const start = {
+  inputs: jsonObject.nullish(),
+  entry: z.string().max(200).nullish().openapi({ description: "The trigger node to begin at, where there are several." }),
+  mode: z.enum(["async", "wait", "stream"]).nullish().openapi({ description: "`async` (default): 201 at once. `wait`: 200 with the finished run. `stream`: its events." }),
+  timeout: duration.nullish().openapi({ description: "How long `wait` waits before it answers 202 with the run as it stands." }),
+  priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last." }),
+  variables: jsonObject.nullish(),
+};
+const startBody = z.object({ ...start, version: z.int().min(1).max(2_147_483_647).nullish() }).openapi("ExecuteRequest");
+const adHocBody = z
+  .object({
+    ...start,
+    name: z.string().trim().min(1).max(200).nullish(),
+    flow_data: jsonObject.nullish(),
+    nodes: z.array(json).nullish(),
+    edges: z.array(json).nullish(),
+    settings: jsonObject.nullish(),
+  })
+  .openapi("AdHocExecuteRequest");
+
+/** Longest `Idempotency-Key`, in characters. */
+export const IDEMPOTENCY_KEY_MAX_LENGTH = 255;
+
+const startHeaders = z.object({
+  "idempotency-key": z.string().min(1).max(IDEMPOTENCY_KEY_MAX_LENGTH).optional().openapi({ description: "The same key with the same request names the same run; with another request: 409." }),
+  accept: z.string().optional().openapi({ description: "`text/event-stream` asks for the events, as `mode: stream` does." }),
+});
+
+const startReplies = {
+  200: { description: "The finished run (`mode: wait`), or its events (`mode: stream`).", content: { "application/json": { schema: run }, ...eventStream.content } },
+  201: jsonReply("The run has been taken on.", run),
+  202: jsonReply("`timeout` ended before the run did.", run),
+};
+const startProblems = [400, 404, 409, 413, 422];
+
+const streamRequest = {
+  params: byId,
+  query: z.object({ after: z.coerce.number().int().min(0).optional() }),
+  headers: z.object({ "last-event-id": z.coerce.number().int().min(0).optional().openapi({ description: "The last `id:` seen; goes before `after`." }) }),
+};
+
+const command = {
+  tags,
+  access: needs("run.control"),
+  problems: [400, 404, 409],
+  request: { params: byId, body: jsonBody(z.object({ reason: z.string().max(1_000).optional() }), false) },
+  responses: { 200: jsonReply("It took effect.", run), 202: jsonReply("It is kept for a worker that is away.", run) },
+};
+
+const listFilter = pageQuery.extend({
+  status: listQuery.pipe(z.array(z.enum(RUN_STATUSES))).optional().openapi({ type: "string", description: "One or several, separated by commas." }),
+  from: z.coerce.date().optional().openapi({ type: "string", format: "date-time" }),
+  to: z.coerce.date().optional().openapi({ type: "string", format: "date-time" }),
+  skip: pageQuery.shape.offset,
+});
+const listReply = { 200: { ...jsonReply("One page, the newest first.", z.array(run)), headers: pageHeaders } };
+
+export const executionRoutes = {
+  executeWorkflow: defineRoute({
+    method: "post",
+    path: `${workflows}/{id}/execute`,
+    operationId: "executeWorkflow",
+    summary: "Run a workflow",
+    description: "Runs the version asked for, else the published one, else the newest. A graph with problems answers 422 with all of them.",
+    tags,
+    access: needs("run.start"),
+    problems: startProblems,
+    request: { params: byWorkflow, headers: startHeaders, body: jsonBody(startBody, false) },
+    responses: startReplies,
+  }),
+  executeWorkflowStream: defineRoute({
+    method: "post",
+    path: `${workflows}/{id}/execute/stream`,
+    operationId: "executeWorkflowStream",
+    summary: "Run a workflow and stream its events",
+    tags,
+    access: needs("run.start"),
+    problems: startProblems,
+    request: { params: byWorkflow, headers: startHeaders, body: jsonBody(startBody, false) },
+    responses: { 200: eventStream },
+  }),
+  executeGraph: defineRoute({
+    method: "post",
+    path: base,
+    operationId: "executeGraph",
+    summary: "Run a graph that is not stored",
+    tags,
+    access: needs("run.ad_hoc"),
+    problems: startProblems,
+    request: { headers: startHeaders, body: jsonBody(adHocBody) },
+    responses: startReplies,
+  }),
+  listExecutions: defineRoute({
+    method: "get",
+    path: base,
+    operationId: "listExecutions",
+    summary: "List runs",
+    tags,
+    access: needs("run.read"),
+    problems: [422],
+    request: { query: listFilter.extend({ workflow_id: idParam.optional() }) },
+    responses: listReply,
+  }),
+  listWorkflowExecutions: defineRoute({
+    method: "get",
+    path: `${workflows}/{id}/executions`,
+    operationId: "listWorkflowExecutions",
+    summary: "List the runs of a workflow",
+    tags,
+    access: needs("run.read"),
+    problems: [404, 422],
+    request: { params: byWorkflow, query: listFilter },
+    responses: listReply,
+  }),
+  getExecution: defineRoute({
+    method: "get",
+    path: `${base}/{id}`,
+    operationId: "getExecution",
+    summary: "Read a run",
+    tags,
+    access: needs("run.read"),
+    problems: [404],
+    request: { params: byId },
+    responses: { 200: jsonReply("The run.", run) },
+  }),
+  getWorkflowRun: defineRoute({
+    method: "get",
+    path: `${workflows}/{workflow_id}/runs/{id}`,
+    operationId: "getWorkflowRun",
+    summary: "Read a run of a workflow",
+    tags,
+    access: needs("run.read"),
+    problems: [404],
+    request: { params: z.object({ workflow_id: idParam, id: idParam }) },
+    responses: { 200: jsonReply("The run.", run) },
+  }),
+  listNodeExecutions: defineRoute({
+    method: "get",
+    path: `${base}/{id}/nodes`,
+    operationId: "listNodeExecutions",
+    summary: "Read what each node of a run did",
+    tags,
+    access: needs("run.read"),
+    problems: [404],
+    request: { params: byId },
+    responses: { 200: jsonReply("In the order in which they began.", z.array(nodeExecution)) },
+  }),
+  listEvents: defineRoute({
+    method: "get",
+    path: `${base}/{id}/events`,
+    operationId: "listEvents",
+    summary: "Read the log of a run",
+    tags,
+    access: needs("run.read"),
+    problems: [404, 422],
+    request: {
+      params: byId,
+      query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
+    },
+    responses: { 200: { ...jsonReply("Events after `after`.", z.array(runEvent)), headers: pageHeaders } },
+  }),
+  streamExecution: defineRoute({
+    method: "get",
+    path: `${base}/{id}/stream`,
+    operationId: "streamExecution",
+    summary: "Follow a run",
+    description: "204 where the run has ended and all of its events have been seen, which tells an EventSource to stop.",
+    tags,
+    access: needs("run.read"),
+    problems: [404, 422],
+    request: streamRequest,
+    responses: { 200: eventStream, 204: { description: "There is nothing more to come." } },
+  }),
+  getResult: defineRoute({
+    method: "get",
+    path: `${base}/{id}/result`,
+    operationId: "getResult",
+    summary: "Read the result of a run",
+    tags,
+    access: needs("run.read"),
+    problems: [404, 422],
+    request: { params: byId, query: z.object({ wait: z.coerce.number().min(0).optional().openapi({ description: "Seconds to wait for the end." }) }) },
+    responses: { 200: jsonReply("The run has ended.", runResult), 202: jsonReply("It has not.", runResult) },
+  }),
+  cancelExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/cancel`, operationId: "cancelExecution", summary: "Cancel a run; compensation still runs" }),
+  terminateExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/terminate`, operationId: "terminateExecution", summary: "End a run at once" }),
+  pauseExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/pause`, operationId: "pauseExecution", summary: "Start no further node" }),
+  resumeExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/resume`, operationId: "resumeExecution", summary: "Go on" }),
+  setVariable: defineRoute({
+    ...command,
+    method: "put",
+    path: `${base}/{id}/variables/{name}`,
+    operationId: "setVariable",
+    summary: "Change a variable of a run",
+    description: "The body is `{value}`.",
+    problems: [400, 404, 409, 413, 422],
+    request: {
+      params: z.object({ id: idParam, name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_-]{0,99}$/) }),
+      body: jsonBody(z.looseObject({ value: json })),
+    },
+  }),
+};

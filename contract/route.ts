@@ -1,0 +1,37 @@
+import { createRoute, type RouteConfig, type z } from "@hono/zod-openapi";
+import type { Permission } from "./permissions.ts";
+
+/** Who may call a route. Every route says so; a route that does not is not served (default deny). */
+export type Access = { readonly auth: "public" } | { readonly auth: "user"; readonly permission: Permission };
+
+export const PUBLIC = { auth: "public" } as const satisfies Access;
+export function needs(permission: Permission): Extract<Access, { auth: "user" }> {
+  return { auth: "user", permission };
+}
+
+interface OperationExtras {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tags: readonly string[];
+  readonly access: Access;
+  /** Statuses of the problems it may answer beside 401, 403, 429, 500 and 503, which any route may. */
+  readonly problems?: readonly number[];
+}
+
+/** One operation of the REST surface, as data: the api serves it, the OpenAPI description and the client are made from it. */
+export type Route = Omit<RouteConfig, "tags" | "middleware" | "hide"> & OperationExtras;
+
+/** Declares a route. `path` is the canonical one, with parameters as `{id}`. */
+export function defineRoute<const P extends string, const R extends Omit<Route, "path"> & { path: P }>(route: R): R & { getRoutingPath(): string } {
+  return createRoute<P, R & RouteConfig & { path: P }>(route as R & RouteConfig & { path: P });
+}
+
+/** A JSON request body; `required: false` where it may be left out. */
+export function jsonBody<S extends z.ZodType>(schema: S, required = true) {
+  return { content: { "application/json": { schema } }, required };
+}
+
+/** A JSON answer. */
+export function jsonReply<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { "application/json": { schema } } };
+}

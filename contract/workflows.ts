@@ -1,0 +1,221 @@
+import { z } from "@hono/zod-openapi";
+import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
+import { finding, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, timestamp } from "./values.ts";
+
+const tags = ["workflows"];
+const base = "/api/v1/workflows";
+
+const versionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
+const byId = z.object({ id: idParam });
+const byVersion = z.object({ id: idParam, version: versionNumber });
+
+const fields = {
+  name: z.string().trim().min(1).max(200),
+  description: z.string().max(10_000),
+  tags: z.array(z.string().trim().min(1).max(100)).max(50),
+  settings: jsonObject.openapi({ description: "`execution`, `max_parallel`, `deadline`, `priority` of the graph's runs." }),
+  is_public: z.boolean(),
+};
+
+/** A graph under `flow_data`, or its `nodes` and `edges` at the top level. Looked into by the compiler only. */
+const graphFields = {
+  flow_data: jsonObject.optional().openapi({ description: "`{nodes, edges}`, as React Flow writes it; unknown fields are kept." }),
+  nodes: z.array(json).optional(),
+  edges: z.array(json).optional(),
+};
+
+export const workflow = z
+  .object({
+    id,
+    name: z.string(),
+    description: z.string(),
+    tags: z.array(z.string()),
+    flow_data: json,
+    settings: jsonObject,
+    is_public: z.boolean(),
+    version: z.int().openapi({ description: "The newest version." }),
+    published_version: z.int().nullable(),
+    problems: z.array(finding).optional().openapi({ description: "What keeps the newest version from running; empty where nothing does." }),
+    warnings: z.array(finding).optional().openapi({ description: "Given when a graph is saved." }),
+    user_id: id.nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .openapi("Workflow");
+
+export const workflowVersion = z
+  .object({
+    version: z.int(),
+    hash: z.string().openapi({ description: "SHA-256 of the graph's JSON with sorted keys." }),
+    published: z.boolean(),
+    problems: z.array(finding),
+    created_by: id.nullable(),
+    created_at: timestamp,
+  })
+  .openapi("WorkflowVersion");
+
+const workflowVersionWithGraph = workflowVersion.extend({ flow_data: json }).openapi("WorkflowVersionWithGraph");
+
+export const validation = z
+  .object({ valid: z.boolean(), errors: z.array(finding), warnings: z.array(finding) })
+  .openapi("Validation");
+
+const createBody = z
+  .object({
+    name: fields.name,
+    description: fields.description.nullish(),
+    tags: fields.tags.nullish(),
+    settings: fields.settings.nullish(),
+    is_public: fields.is_public.nullish(),
+    ...graphFields,
+  })
+  .openapi("WorkflowCreate");
+
+const updateBody = z
+  .object({
+    name: fields.name.optional(),
+    description: fields.description.nullish(),
+    tags: fields.tags.nullish(),
+    settings: fields.settings.nullish(),
+    is_public: fields.is_public.nullish(),
+    ...graphFields,
+  })
+  .openapi("WorkflowUpdate");
+
+const ifMatch = z.object({ "if-match": z.string().max(100).optional().openapi({ description: "The `ETag` last read; saving over another's change answers 409." }) });
+const withEtag = { headers: z.object({ etag: z.string() }) };
+
+const update = {
+  tags,
+  access: needs("workflow.write"),
+  problems: [400, 404, 409, 413, 422],
+  request: { params: byId, headers: ifMatch, body: jsonBody(updateBody) },
+  responses: { 200: { ...jsonReply("As saved. A changed graph is a new version; one with problems is saved as a draft and says so.", workflow), ...withEtag } },
+  description: "What is left out stays as it is.",
+};
+
+export const workflowRoutes = {
+  listWorkflows: defineRoute({
+    method: "get",
+    path: base,
+    operationId: "listWorkflows",
+    summary: "List workflows",
+    tags,
+    access: needs("workflow.read"),
+    problems: [422],
+    request: { query: pageQuery.extend({ search: z.string().max(200).optional(), tags: listQuery.optional(), skip: pageQuery.shape.offset }) },
+    responses: { 200: { ...jsonReply("One page, the newest first.", z.array(workflow)), headers: pageHeaders } },
+  }),
+  createWorkflow: defineRoute({
+    method: "post",
+    path: base,
+    operationId: "createWorkflow",
+    summary: "Save a new workflow",
+    tags,
+    access: needs("workflow.write"),
+    problems: [400, 413, 422],
+    request: { body: jsonBody(createBody) },
+    responses: { 201: { ...jsonReply("As saved. A graph with problems is saved as a draft and says so.", workflow), ...withEtag } },
+  }),
+  validateGraph: defineRoute({
+    method: "post",
+    path: `${base}/validate`,
+    operationId: "validateGraph",
+    summary: "Check a graph without saving it",
+    tags,
+    access: needs("workflow.read"),
+    problems: [400, 413, 422],
+    request: { body: jsonBody(z.object({ ...graphFields, settings: fields.settings.nullish() })) },
+    responses: { 200: jsonReply("All that is wrong with it.", validation) },
+  }),
+  getWorkflow: defineRoute({
+    method: "get",
+    path: `${base}/{id}`,
+    operationId: "getWorkflow",
+    summary: "Read a workflow",
+    tags,
+    access: needs("workflow.read"),
+    problems: [404],
+    request: { params: byId },
+    responses: { 200: { ...jsonReply("The workflow with its newest graph.", workflow), ...withEtag } },
+  }),
+  replaceWorkflow: defineRoute({ ...update, method: "put", path: `${base}/{id}`, operationId: "replaceWorkflow", summary: "Change a workflow" }),
+  updateWorkflow: defineRoute({ ...update, method: "patch", path: `${base}/{id}`, operationId: "updateWorkflow", summary: "Change a workflow" }),
+  deleteWorkflow: defineRoute({
+    method: "delete",
+    path: `${base}/{id}`,
+    operationId: "deleteWorkflow",
+    summary: "Delete a workflow; its runs stay readable",
+    tags,
+    access: needs("workflow.write"),
+    problems: [404],
+    request: { params: byId },
+    responses: { 204: { description: "Deleted." } },
+  }),
+  validateWorkflow: defineRoute({
+    method: "post",
+    path: `${base}/{id}/validate`,
+    operationId: "validateWorkflow",
+    summary: "Check the newest version again",
+    tags,
+    access: needs("workflow.read"),
+    problems: [404],
+    request: { params: byId },
+    responses: { 200: jsonReply("All that is wrong with it.", validation) },
+  }),
+  publishWorkflow: defineRoute({
+    method: "post",
+    path: `${base}/{id}/publish`,
+    operationId: "publishWorkflow",
+    summary: "Make a version the one that runs",
+    tags,
+    access: needs("workflow.publish"),
+    problems: [400, 404, 422],
+    request: { params: byId, body: jsonBody(z.object({ version: versionNumber.nullish() }), false) },
+    responses: { 200: jsonReply("The workflow.", workflow) },
+  }),
+  duplicateWorkflow: defineRoute({
+    method: "post",
+    path: `${base}/{id}/duplicate`,
+    operationId: "duplicateWorkflow",
+    summary: "Copy a workflow",
+    tags,
+    access: needs("workflow.write"),
+    problems: [400, 404, 422],
+    request: { params: byId, body: jsonBody(z.object({ name: fields.name.optional() }), false) },
+    responses: { 201: { ...jsonReply("The copy.", workflow), ...withEtag } },
+  }),
+  listVersions: defineRoute({
+    method: "get",
+    path: `${base}/{id}/versions`,
+    operationId: "listVersions",
+    summary: "List the versions of a workflow",
+    tags,
+    access: needs("workflow.read"),
+    problems: [404],
+    request: { params: byId },
+    responses: { 200: jsonReply("The newest first.", z.array(workflowVersion)) },
+  }),
+  getVersion: defineRoute({
+    method: "get",
+    path: `${base}/{id}/versions/{version}`,
+    operationId: "getVersion",
+    summary: "Read one version with its graph",
+    tags,
+    access: needs("workflow.read"),
+    problems: [404],
+    request: { params: byVersion },
+    responses: { 200: jsonReply("The version.", workflowVersionWithGraph) },
+  }),
+  restoreVersion: defineRoute({
+    method: "post",
+    path: `${base}/{id}/versions/{version}/restore`,
+    operationId: "restoreVersion",
+    summary: "Save the graph of an old version as the newest",
+    tags,
+    access: needs("workflow.write"),
+    problems: [404],
+    request: { params: byVersion },
+    responses: { 200: { ...jsonReply("The workflow.", workflow), ...withEtag } },
+  }),
+};

@@ -1,0 +1,62 @@
+import { PerdureError } from "#core";
+import { openConnection, type Connection } from "./connection.ts";
+
+/** A connection is replaced after this time: its prepared statements go, and a moved server is found. */
+const CONNECTION_MAX_AGE_MS = 30 * 60_000;
+
+export interface Pool {
+  /** Lends a connection to one caller at a time, in the order of asking. @throws the driver's error when none can be opened. */
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Waits for what is being done, then closes; asking afterwards fails with `database.unavailable`. */
+  close(): Promise<void>;
+}
+
+export function createPool(url: string, size: number): Pool {
+  const idle: Connection[] = [];
+  const asking: (() => void)[] = [];
+  const lent = new Set<Promise<unknown>>();
+  let free = size;
+  let closed = false;
+
+  async function borrow(): Promise<Connection> {
+    for (let connection = idle.pop(); connection; connection = idle.pop()) {
+      if (connection.lost) continue;
+      if (Date.now() - connection.openedAt < CONNECTION_MAX_AGE_MS) return connection;
+      void connection.close();
+    }
+    return openConnection(url);
+  }
+
+  async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => asking.push(resolve));
+    let connection: Connection | undefined;
+    try {
+      if (closed) throw new PerdureError("database.unavailable", "The connection to the database has been closed.");
+      connection = await borrow();
+      return await work(connection);
+    } finally {
+      if (connection && !connection.lost) {
+        if (closed) await connection.close();
+        else idle.push(connection);
+      }
+      const next = asking.shift();
+      if (next) next();
+      else free++;
+    }
+  }
+
+  return {
+    use(work) {
+      const done = lend(work);
+      const settled: Promise<unknown> = done.catch(() => {}).finally(() => lent.delete(settled));
+      lent.add(settled);
+      return done;
+    },
+    async close() {
+      closed = true;
+      await Promise.all(lent);
+      await Promise.all(idle.splice(0).map((connection) => connection.close()));
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { DrizzleQueryError } from "drizzle-orm";
+import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
+import { isUuid, type TenantId } from "#core";
+import type { Connection, Row } from "./connection.ts";
+import { sqlState, translate } from "./errors.ts";
+import type { Pool } from "./pool.ts";
+
+/** In whose name statements run: a tenant's (role `perdure_app`), or of what has no tenant yet (role `perdure_system`). */
+export type Scope = TenantId | "system";
+
+/** Builds statements; they are sent when awaited. */
+export type Statements = PgRemoteDatabase;
+
+export interface Sessions {
+  /** One or more statements as one transaction, in one round trip; results in their order. */
+  once<T>(scope: Scope, build: (statements: Statements) => PromiseLike<T>): Promise<T>;
+  onceAll<T extends readonly unknown[]>(scope: Scope, build: (statements: Statements) => { [K in keyof T]: PromiseLike<T[K]> }): Promise<T>;
+  /** A transaction of several steps; its beginning travels with the first, and it is rolled back when `work` throws. */
+  transaction<T>(scope: Scope, work: (statements: Statements) => Promise<T>): Promise<T>;
+}
+
+const IN_FAILED_TRANSACTION = "25P02";
+
+/** @throws {TypeError} where the scope is no tenant: what passes stands in SQL as a literal. */
+function opening(scope: Scope): string {
+  if (scope === "system") return "begin; set local role perdure_system";
+  if (!isUuid(scope)) throw new TypeError("not a tenant id");
+  return `begin; set local role perdure_app; set local perdure.tenant = '${scope}'`;
+}
+
+export function createSessions(pool: Pool): Sessions {
+  async function use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    try {
+      return await pool.use(work);
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  async function onceAll<T extends readonly unknown[]>(scope: Scope, build: (statements: Statements) => { [K in keyof T]: PromiseLike<T[K]> }): Promise<T> {
+    const script = opening(scope);
+    return use(async (connection) => {
+      const ends: Promise<void>[] = [];
+      let unsent = Number.POSITIVE_INFINITY;
+      const queries = build(
+        statementsOf(connection, () => {
+          unsent -= 1;
+          if (unsent === 0) ends.push(connection.sendScript("commit"));
+        }),
+      );
+      unsent = queries.length;
+      const begun = connection.sendScript(script);
+      const results: PromiseSettledResult<unknown>[] = await Promise.allSettled([begun, ...queries]);
+      if (ends.length === 0 && !connection.lost) ends.push(connection.sendScript("rollback"));
+      results.push(...(await Promise.allSettled(ends)));
+      const failed = results.flatMap((result) => (result.status === "rejected" ? [cause(result.reason)] : []));
+      if (failed.length > 0) throw failed.find((reason) => sqlState(reason) !== IN_FAILED_TRANSACTION) ?? failed[0];
+      return results.slice(1, 1 + queries.length).map((result) => (result as PromiseFulfilledResult<unknown>).value) as unknown as T;
+    });
+  }
+
+  return {
+    onceAll,
+    once: async <T>(scope: Scope, build: (statements: Statements) => PromiseLike<T>) => (await onceAll<[T]>(scope, (statements) => [build(statements)]))[0],
+    async transaction(scope, work) {
+      const script = opening(scope);
+      return use(async (connection) => {
+        let begun: Promise<void> | undefined;
+        const statements = statementsOf(connection, undefined, () => {
+          begun ??= connection.sendScript(script);
+          begun.catch(() => {});
+        });
+        try {
+          const result = await work(statements);
+          await begun;
+          if (begun) await connection.sendScript("commit");
+          return result;
+        } catch (error) {
+          if (begun && !connection.lost) await connection.sendScript("rollback").catch(() => {});
+          throw (await begun?.then(() => undefined, (reason: unknown) => reason)) ?? cause(error);
+        }
+      });
+    },
+  };
+}
+
+/** Drizzle over one connection; `before` and `after` are called around the moment at which a statement is put on the wire. */
+function statementsOf(connection: Connection, after: (() => void) | undefined, before?: () => void): Statements {
+  return drizzle(async (statement, parameters: unknown[], method) => {
+    before?.();
+    const sent: Promise<Row[] | unknown[][]> = method === "all" ? connection.send(statement, parameters, "arrays") : connection.send(statement, parameters, "objects");
+    after?.();
+    return { rows: await sent };
+  });
+}
+
+/** Drizzle wraps what the driver threw, with the statement's parameters in the message: they must not get into logs. */
+function cause(error: unknown): unknown {
+  return error instanceof DrizzleQueryError ? (error.cause ?? new Error("A statement failed.")) : error;
+}

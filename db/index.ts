@@ -1,0 +1,4 @@
+/** PostgreSQL: tenants' rows behind two walls, the event log of runs, and the migrations. Every tenant query takes a `TenantId` first. */
+export { migrate } from "./migrate.ts";
+export { openDatabase, type DatabaseSettings } from "./open.ts";
+export type * from "./types.ts";

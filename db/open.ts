@@ -1,0 +1,63 @@
+import { sql } from "drizzle-orm";
+import type { Logger } from "#platform";
+import { openConnection } from "./connection/connection.ts";
+import { translateStartup } from "./connection/errors.ts";
+import { createPool } from "./connection/pool.ts";
+import { createSessions } from "./connection/sessions.ts";
+import { createAccounts } from "./queries/accounts.ts";
+import { createApprovals } from "./queries/approvals.ts";
+import { createCommands } from "./queries/commands.ts";
+import { createEventLog } from "./queries/event-log.ts";
+import { createReceipts } from "./queries/receipts.ts";
+import { createRunRows } from "./queries/runs.ts";
+import { createWorkflows } from "./queries/workflows.ts";
+import { ROLES } from "./roles.ts";
+import type { Database } from "./types.ts";
+
+export interface DatabaseSettings {
+  /** `postgres://user:password@host:port/database`. */
+  url: string;
+  /** Connections at most; one more listens. */
+  poolSize: number;
+  logger?: Logger;
+}
+
+/**
+ * @throws PerdureError `configuration.invalid` where the user cannot take on the narrow roles – a process must not serve without the second
+ *   wall – or the URL is refused; `database.unavailable` where nothing answers.
+ */
+export async function openDatabase({ url, poolSize, logger }: DatabaseSettings): Promise<Database> {
+  await checkRoles(url);
+  const pool = createPool(url, poolSize);
+  const sessions = createSessions(pool);
+  const log = createEventLog(sessions, url, logger);
+  return {
+    accounts: createAccounts(sessions),
+    workflows: createWorkflows(sessions),
+    runs: createRunRows(sessions),
+    approvals: createApprovals(sessions),
+    commands: createCommands(sessions),
+    receipts: createReceipts(sessions),
+    log,
+    async ping() {
+      await sessions.once("system", (db) => db.execute(sql`select 1`));
+    },
+    async close() {
+      await log.close();
+      await pool.close();
+    },
+  };
+}
+
+async function checkRoles(url: string): Promise<void> {
+  try {
+    const connection = await openConnection(url);
+    try {
+      for (const role of ROLES) await connection.sendScript(`begin; set local role ${role}; rollback`);
+    } finally {
+      await connection.close();
+    }
+  } catch (error) {
+    throw translateStartup(error);
+  }
+}

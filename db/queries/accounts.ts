@@ -1,0 +1,88 @@
+import { and, eq, isNull, sql } from "drizzle-orm";
+import { PerdureError, tenantId, uuidv7 } from "#core";
+import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
+import type { Sessions } from "../connection/sessions.ts";
+import { loginActivity, memberships, organizations, refreshTokens, users } from "../schema/index.ts";
+import type { Accounts } from "../types.ts";
+
+const userColumns = { id: users.id, email: users.email, name: users.name, createdAt: users.createdAt };
+const hasEmail = (email: string) => eq(sql`lower(${users.email})`, email.toLowerCase());
+
+export function createAccounts(sessions: Sessions): Accounts {
+  return {
+    async register({ email, passwordHash, name, organizationName }) {
+      const user = { id: uuidv7(), email, name, createdAt: new Date() };
+      const tenant = tenantId(uuidv7());
+      try {
+        await sessions.transaction("system", async (db) => {
+          await db.insert(users).values({ ...user, passwordHash });
+          await db.insert(organizations).values({ id: tenant, name: organizationName });
+          await db.insert(memberships).values({ tenantId: tenant, userId: user.id, role: "admin" });
+        });
+      } catch (error) {
+        if (sqlState(error) === UNIQUE_VIOLATION) throw new PerdureError("resource.conflict", "An account with this e-mail address exists already.", { cause: error });
+        throw error;
+      }
+      return { user, membership: { tenantId: tenant, organizationName, role: "admin" } };
+    },
+
+    async findByEmail(email) {
+      const [found] = await sessions.once("system", (db) => db.select({ ...userColumns, passwordHash: users.passwordHash }).from(users).where(hasEmail(email)));
+      return found;
+    },
+
+    async find(userId) {
+      const [found] = await sessions.once("system", (db) => db.select(userColumns).from(users).where(eq(users.id, userId)));
+      return found;
+    },
+
+    memberships: (userId) =>
+      sessions.once("system", (db) =>
+        db
+          .select({ tenantId: memberships.tenantId, organizationName: organizations.name, role: memberships.role })
+          .from(memberships)
+          .innerJoin(organizations, eq(organizations.id, memberships.tenantId))
+          .where(eq(memberships.userId, userId))
+          .orderBy(memberships.createdAt, memberships.tenantId),
+      ),
+
+    async createRefreshToken(token) {
+      const id = uuidv7();
+      await sessions.once("system", (db) => db.insert(refreshTokens).values({ ...token, id, familyId: id }));
+    },
+
+    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt }) {
+      return sessions.transaction("system", async (db) => {
+        const [rotated] = await db
+          .update(refreshTokens)
+          .set({ rotatedAt: sql`now()` })
+          .where(and(eq(refreshTokens.tokenHash, tokenHash), isNull(refreshTokens.rotatedAt), isNull(refreshTokens.revokedAt), sql`${refreshTokens.expiresAt} > now()`))
+          .returning();
+        if (rotated) {
+          const { userId, tenantId: tenant, familyId } = rotated;
+          await db.insert(refreshTokens).values({ id: uuidv7(), userId, tenantId: tenant, familyId, tokenHash: newTokenHash, expiresAt });
+          return { outcome: "rotated" as const, userId, tenantId: tenant };
+        }
+        const [known] = await db.select().from(refreshTokens).where(eq(refreshTokens.tokenHash, tokenHash));
+        if (!known) return { outcome: "unknown" as const };
+        if (!known.rotatedAt && !known.revokedAt) return { outcome: "expired" as const };
+        await db.update(refreshTokens).set({ revokedAt: sql`now()` }).where(and(eq(refreshTokens.familyId, known.familyId), isNull(refreshTokens.revokedAt)));
+        return { outcome: "reused" as const };
+      });
+    },
+
+    async revokeRefreshFamily(tokenHash) {
+      await sessions.once("system", (db) =>
+        db
+          .update(refreshTokens)
+          .set({ revokedAt: sql`now()` })
+          .where(and(isNull(refreshTokens.revokedAt), sql`${refreshTokens.familyId} in (select known.family_id from ${refreshTokens} known where known.token_hash = ${tokenHash})`)),
+      );
+    },
+
+    async recordLogin({ email, userId, succeeded, ip, userAgent }) {
+      await sessions.once("system", (db) => db.insert(loginActivity).values({ email, userId: userId ?? null, succeeded, ip, userAgent }));
+    },
+  };
+}
+

@@ -1,0 +1,51 @@
+import { and, arrayContains, desc, eq, getTableColumns, or, sql } from "drizzle-orm";
+import type { Sessions } from "../connection/sessions.ts";
+import { approvals } from "../schema/index.ts";
+import type { Approvals } from "../types.ts";
+import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+
+const columns = getTableColumns(approvals);
+
+export function createApprovals(sessions: Sessions): Approvals {
+  return {
+    async list(tenant, { status, assignee }, page) {
+      const wanted = and(
+        eq(approvals.tenantId, tenant),
+        status === undefined ? undefined : eq(approvals.status, status),
+        assignee === undefined ? undefined : or(eq(approvals.assignees, []), arrayContains(approvals.assignees, [assignee])),
+      );
+      const [rows, [counted]] = await sessions.onceAll(tenant, (db) => [
+        db
+          .select({ approval: columns, position: positionOf(approvals.createdAt) })
+          .from(approvals)
+          .where(and(wanted, behind(page.cursor, approvals.createdAt, approvals.id)))
+          .orderBy(desc(approvals.createdAt), desc(approvals.id))
+          .limit(page.limit + 1)
+          .offset(page.offset ?? 0),
+        countOf(db, db.select({ one: sql`1`.as("one") }).from(approvals).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
+      ]);
+      return toPage(rows, page, counted?.total ?? 0, ({ approval, position }) => ({ createdAt: position, id: approval.id }), ({ approval }) => approval);
+    },
+
+    async get(tenant, id) {
+      const [found] = await sessions.once(tenant, (db) => db.select().from(approvals).where(and(eq(approvals.tenantId, tenant), eq(approvals.id, id))));
+      return found;
+    },
+
+    async forNode(tenant, runId, nodeId, iteration) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db.select().from(approvals).where(and(eq(approvals.tenantId, tenant), eq(approvals.runId, runId), eq(approvals.nodeId, nodeId), eq(approvals.iteration, iteration))),
+      );
+      return found;
+    },
+
+    async answered(tenant, id, answer) {
+      await sessions.once(tenant, (db) =>
+        db
+          .update(approvals)
+          .set({ status: "answered", decision: answer.decision, answer: answer.data, comment: answer.comment, answeredBy: answer.by, answeredAt: answer.at })
+          .where(and(eq(approvals.tenantId, tenant), eq(approvals.id, id), eq(approvals.status, "pending"))),
+      );
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { and, eq, sql } from "drizzle-orm";
+import { PerdureError, type Json, type TenantId } from "#core";
+import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
+import type { Sessions } from "../connection/sessions.ts";
+import { commands } from "../schema/index.ts";
+import type { Commands } from "../types.ts";
+
+export function createCommands(sessions: Sessions): Commands {
+  return {
+    async insert(tenant, { id, runId, command, by, at, exclusiveKey }) {
+      try {
+        await sessions.once(tenant, (db) => db.insert(commands).values({ id, tenantId: tenant, runId, command, by, at, status: "open", exclusiveKey: exclusiveKey ?? null }));
+      } catch (error) {
+        if (exclusiveKey !== undefined && sqlState(error) === UNIQUE_VIOLATION) throw new PerdureError("approval.answered", "This has been answered already.", { cause: error });
+        throw error;
+      }
+    },
+
+    async settle(tenant, id, status, outcome) {
+      await sessions.once(tenant, (db) =>
+        db
+          .update(commands)
+          .set({ status, outcome, settledAt: sql`now()` })
+          .where(and(eq(commands.tenantId, tenant), eq(commands.id, id), eq(commands.status, "open"))),
+      );
+    },
+
+    async open(olderThanMs, limit) {
+      const long = sql`now() - make_interval(secs => ${olderThanMs / 1000}::double precision)`;
+      const rows = await sessions.once("system", (db) =>
+        db.execute<{ id: string; tenant_id: TenantId; run_id: string; command: string; by: string; at: string }>(sql`
+          update commands set relayed_at = now() where id in (
+            select c.id from commands c where c.status = 'open' and greatest(c.at, c.relayed_at) < ${long}
+            order by c.at limit ${limit} for no key update skip locked)
+          returning id, tenant_id, run_id, command, by, at`),
+      );
+      return rows
+        .map((row) => ({
+          id: row.id, tenantId: row.tenant_id, runId: row.run_id, command: JSON.parse(row.command) as Json, by: row.by, at: new Date(row.at), status: "open" as const, outcome: null,
+        }))
+        .sort((a, b) => a.at.getTime() - b.at.getTime());
+    },
+  };
+}

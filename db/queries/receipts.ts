@@ -1,0 +1,42 @@
+import { and, eq, sql } from "drizzle-orm";
+import { PerdureError, type Json } from "#core";
+import type { Sessions } from "../connection/sessions.ts";
+import { toJsonText } from "../connection/values.ts";
+import { receipts } from "../schema/index.ts";
+import type { Receipts } from "../types.ts";
+
+export function createReceipts(sessions: Sessions): Receipts {
+  return {
+    async find(tenant, key) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db
+          .select({ stored: sql<boolean>`${receipts.result} is not null`, result: receipts.result, failures: sql<number>`cardinality(${receipts.failedAttempts})` })
+          .from(receipts)
+          .where(and(eq(receipts.tenantId, tenant), eq(receipts.key, key))),
+      );
+      return found && { result: found.stored ? (found.result as Json) : undefined, failures: found.failures };
+    },
+
+    async store(tenant, runId, key, result) {
+      const [stored] = await sessions.once(tenant, (db) =>
+        db.execute<{ result: string }>(sql`
+          insert into receipts as r (tenant_id, key, run_id, result) values (${tenant}, ${key}, ${runId}, ${toJsonText(result)}::jsonb)
+          on conflict (tenant_id, key) do update set result = coalesce(r.result, excluded.result)
+          returning result`),
+      );
+      if (!stored) throw new PerdureError("internal", "The receipt was not stored.");
+      return JSON.parse(stored.result) as Json;
+    },
+
+    async countFailure(tenant, runId, key, attempt) {
+      const [counted] = await sessions.once(tenant, (db) =>
+        db.execute<{ failures: number }>(sql`
+          insert into receipts as r (tenant_id, key, run_id, failed_attempts) values (${tenant}, ${key}, ${runId}, array[${attempt}::integer])
+          on conflict (tenant_id, key) do update set
+            failed_attempts = case when ${attempt}::integer = any(r.failed_attempts) then r.failed_attempts else r.failed_attempts || ${attempt}::integer end
+          returning cardinality(failed_attempts) as failures`),
+      );
+      return counted?.failures ?? 1;
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { and, arrayContains, desc, eq, getTableColumns, ilike, isNull, or, sql, type SQL } from "drizzle-orm";
+import { PerdureError, uuidv7, type TenantId } from "#core";
+import type { Sessions, Statements } from "../connection/sessions.ts";
+import { workflows, workflowVersions } from "../schema/index.ts";
+import type { NewVersion, Workflows, WorkflowVersion } from "../types.ts";
+import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+
+const { tenantId: _workflowTenant, deletedAt: _deletedAt, ...workflowColumns } = getTableColumns(workflows);
+const { tenantId: _versionTenant, workflowId: _workflowId, ...versionColumns } = getTableColumns(workflowVersions);
+const { plan: _plan, ...listedVersionColumns } = versionColumns;
+
+const live = (tenant: TenantId, id: string) => and(eq(workflows.tenantId, tenant), eq(workflows.id, id), isNull(workflows.deletedAt));
+const versionOf = (number: SQL | typeof workflows.version) =>
+  and(eq(workflowVersions.tenantId, workflows.tenantId), eq(workflowVersions.workflowId, workflows.id), eq(workflowVersions.version, number));
+
+/** Text that stands for itself in LIKE. */
+const literal = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
+
+export function createWorkflows(sessions: Sessions): Workflows {
+  const withVersion = (db: Statements, tenant: TenantId, id: string, number: SQL | typeof workflows.version) =>
+    db.select({ workflow: workflowColumns, version: versionColumns }).from(workflows).innerJoin(workflowVersions, versionOf(number)).where(live(tenant, id));
+
+  return {
+    create(tenant, fields, version) {
+      const id = uuidv7();
+      return sessions.transaction(tenant, async (db) => {
+        const [workflow] = await db.insert(workflows).values({ ...fields, id, tenantId: tenant, version: 1 }).returning(workflowColumns);
+        if (!workflow) throw new PerdureError("internal", "The workflow was not stored.");
+        return { workflow, version: await addVersion(db, tenant, id, 1, version) };
+      });
+    },
+
+    async list(tenant, { search, tags }, page) {
+      const wanted = and(
+        eq(workflows.tenantId, tenant),
+        isNull(workflows.deletedAt),
+        search ? or(ilike(workflows.name, literal(search)), ilike(workflows.description, literal(search))) : undefined,
+        tags && tags.length > 0 ? arrayContains(workflows.tags, tags) : undefined,
+      );
+      const [rows, [counted]] = await sessions.onceAll(tenant, (db) => [
+        db
+          .select({ workflow: workflowColumns, graph: workflowVersions.graph, position: positionOf(workflows.createdAt) })
+          .from(workflows)
+          .innerJoin(workflowVersions, versionOf(workflows.version))
+          .where(and(wanted, behind(page.cursor, workflows.createdAt, workflows.id)))
+          .orderBy(desc(workflows.createdAt), desc(workflows.id))
+          .limit(page.limit + 1)
+          .offset(page.offset ?? 0),
+        countOf(db, db.select({ one: sql`1`.as("one") }).from(workflows).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
+      ]);
+      return toPage(rows, page, counted?.total ?? 0, ({ workflow, position }) => ({ createdAt: position, id: workflow.id }), ({ workflow, graph }) => ({ ...workflow, graph }));
+    },
+
+    async get(tenant, id) {
+      const [found] = await sessions.once(tenant, (db) => withVersion(db, tenant, id, workflows.version));
+      return found;
+    },
+
+    update(tenant, id, fields, version, expectedVersion) {
+      return sessions.transaction(tenant, async (db) => {
+        const [present] = await db.select({ version: workflows.version }).from(workflows).where(live(tenant, id)).for("update");
+        if (!present) return undefined;
+        if (expectedVersion !== undefined && expectedVersion !== present.version) {
+          throw new PerdureError("resource.conflict", `The workflow was changed meanwhile: its newest version is ${present.version}, not ${expectedVersion}.`);
+        }
+        const [newest] = await db
+          .select(versionColumns)
+          .from(workflowVersions)
+          .where(and(eq(workflowVersions.tenantId, tenant), eq(workflowVersions.workflowId, id), eq(workflowVersions.version, present.version)));
+        if (!newest) throw new PerdureError("internal", "The workflow's newest version is missing.");
+        const saved = version && version.hash !== newest.hash ? await addVersion(db, tenant, id, present.version + 1, version) : newest;
+        const [workflow] = await db
+          .update(workflows)
+          .set({ ...fields, version: saved.version, updatedAt: sql`now()` })
+          .where(live(tenant, id))
+          .returning(workflowColumns);
+        return workflow && { workflow, version: saved };
+      });
+    },
+
+    async remove(tenant, id) {
+      const removed = await sessions.once(tenant, (db) => db.update(workflows).set({ deletedAt: sql`now()` }).where(live(tenant, id)).returning({ id: workflows.id }));
+      return removed.length > 0;
+    },
+
+    async versions(tenant, id) {
+      const rows = await sessions.once(tenant, (db) =>
+        db.select({ version: listedVersionColumns }).from(workflows).innerJoin(workflowVersions, versionOf(sql`${workflowVersions.version}`)).where(live(tenant, id)).orderBy(desc(workflowVersions.version)),
+      );
+      return rows.length > 0 ? rows.map(({ version }) => version) : undefined;
+    },
+
+    async version(tenant, id, version) {
+      const [found] = await sessions.once(tenant, (db) => withVersion(db, tenant, id, sql`${version}`));
+      return found?.version;
+    },
+
+    async publish(tenant, id, version) {
+      const [published] = await sessions.once(tenant, (db) =>
+        db
+          .update(workflows)
+          .set({ publishedVersion: version, updatedAt: sql`now()` })
+          .where(and(live(tenant, id), sql`${version}::integer between 1 and ${workflows.version}`))
+          .returning(workflowColumns),
+      );
+      return published;
+    },
+
+    async runnable(tenant, id, version) {
+      const [found] = await sessions.once(tenant, (db) => withVersion(db, tenant, id, sql`coalesce(${version ?? null}::integer, ${workflows.publishedVersion}, ${workflows.version})`));
+      return found;
+    },
+  } satisfies Workflows;
+}
+
+async function addVersion(db: Statements, tenant: TenantId, workflowId: string, version: number, content: NewVersion): Promise<WorkflowVersion> {
+  const [saved] = await db.insert(workflowVersions).values({ ...content, tenantId: tenant, workflowId, version }).returning(versionColumns);
+  if (!saved) throw new PerdureError("internal", "The version was not stored.");
+  return saved;
+}

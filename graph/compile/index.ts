@@ -1,0 +1,193 @@
+import { type Finding, isObject, type JsonObject } from "#core";
+import type { NodeCatalogue } from "../catalogue.ts";
+import { Findings } from "../findings.ts";
+import type { GraphLimits } from "../limits.ts";
+import { Nearest } from "../nearest.ts";
+import { type GraphNode, parseGraph } from "../parse.ts";
+import type { Plan } from "../plan.ts";
+import { findEntries } from "./entries.ts";
+import { resolveEdges } from "./handles.ts";
+import type { Knowledge } from "./names.ts";
+import { RESERVED_IDS } from "./names.ts";
+import { ProviderCompiler } from "./providers.ts";
+import { checkReach } from "./reach.ts";
+import type { NodeRecord, ResolvedEdge } from "./record.ts";
+import { declaredInputs, readRecord } from "./records.ts";
+import { readGraphSettings, readNodeSettings, type NodeSettings } from "./settings.ts";
+import { assembleStep, checkOutputs, compileStep, type StepParts } from "./steps.ts";
+import { analyse, type Link, reachable } from "./topology.ts";
+
+export { selectEntries } from "./entries.ts";
+
+export interface CompileOptions {
+  /** The workflow's own name or id: a sub-workflow that leads back to it contains itself. */
+  name?: string;
+  limits?: Partial<GraphLimits>;
+  /** Finds another stored graph, for sub-workflows. */
+  resolve?: (workflow: string, version?: number) => unknown;
+}
+
+export type CompileResult = { ok: true; plan: Plan; warnings: Finding[] } | { ok: false; problems: Finding[]; warnings: Finding[] };
+
+/**
+ * Turns a graph as it was written into a plan that can run, or says everything that is wrong with it. Never throws, whatever it is given.
+ * @param graph - `{nodes, edges}` or `{flow_data}`; not changed.
+ */
+export function compile(graph: unknown, catalogue: NodeCatalogue, options: CompileOptions = {}): CompileResult {
+  const findings = new Findings();
+  const plan = new Compilation(catalogue, findings).run(graph, options);
+  const { problems, warnings } = findings;
+  return plan !== undefined && problems.length === 0 ? { ok: true, plan, warnings } : { ok: false, problems, warnings };
+}
+
+class Compilation {
+  readonly #catalogue: NodeCatalogue;
+  readonly #findings: Findings;
+  readonly #nearest = new Nearest();
+
+  constructor(catalogue: NodeCatalogue, findings: Findings) {
+    this.#catalogue = catalogue;
+    this.#findings = findings;
+  }
+
+  run(graph: unknown, options: CompileOptions): Plan | undefined {
+    const parsed = parseGraph(graph, this.#findings, options.limits);
+    if (!parsed) return undefined;
+    const settings = readGraphSettings(parsed.settings, { findings: this.#findings, nearest: this.#nearest });
+    if (parsed.nodes.length === 0 && parsed.malformed.size === 0) {
+      this.#findings.problem("entry.missing", "The graph has no nodes.", { path: "nodes" });
+      return undefined;
+    }
+    const all = parsed.nodes.map((node, at) => readRecord(node, at, this.#catalogue, this.#findings, this.#nearest));
+    const { records, duplicates } = this.#byId(parsed.nodes, all);
+    const { edges, loose } = resolveEdges(parsed.edges, { records, malformed: parsed.malformed, findings: this.#findings, nearest: this.#nearest });
+    const providers = this.#providers(records, edges);
+    const links = linksOf(edges);
+    const topology = analyse(all.length, links);
+    for (const cycle of topology.cycles) this.#reportCycle(cycle.map((at) => all[at]).filter((record) => record !== undefined), edges);
+    const uncertain = reachable(all.length, links, [...topology.tangled, ...[...loose, ...duplicates].map((id) => records.get(id)?.at ?? 0)]);
+    const nodeSettings = new Map(all.map((record) => [record, this.#settings(record)]));
+    const disabled = new Set(all.filter((record) => nodeSettings.get(record)?.disabled).map((record) => record.node.id));
+    const ordered = topology.order.map((at) => all[at]).filter((record) => record !== undefined && records.get(record.node.id) === record) as NodeRecord[];
+    const steps = ordered.filter((record) => !providers.has(record));
+    const flow = edges.filter((edge) => edge.kind === "flow" && !providers.has(edge.source) && !providers.has(edge.target));
+    const schema = declaredInputs(steps);
+    const known: Knowledge = { records, providers, ancestors: topology.ancestors, uncertain, declared: schema?.names, findings: this.#findings, nearest: this.#nearest };
+    const stepRecords = [...records.values()].filter((record) => !providers.has(record));
+    checkReach({ steps: stepRecords, edges: flow, excused: uncertain, size: all.length, findings: this.#findings });
+    const parts = this.#compileSteps(all, known, edges, disabled, loose, nodeSettings);
+    checkOutputs(stepRecords, flow, parts, this.#findings);
+    if (this.#findings.problems.length > 0) return undefined;
+    return assemblePlan(steps, flow, parts, { settings, disabled, schema: schema?.schema });
+  }
+
+  #byId(nodes: readonly GraphNode[], all: readonly NodeRecord[]): { records: Map<string, NodeRecord>; duplicates: Set<string> } {
+    const records = new Map<string, NodeRecord>();
+    const duplicates = new Set<string>();
+    for (const record of all) {
+      const { id, index } = record.node;
+      if (records.has(id)) {
+        if (!duplicates.has(id)) {
+          const count = nodes.filter((node) => node.id === id).length;
+          this.#findings.problem("node.duplicate_id", `${count} nodes have the id \`${id}\`.`, { node_id: id, path: `nodes.${index}.id` });
+        }
+        duplicates.add(id);
+        continue;
+      }
+      records.set(id, record);
+      if (RESERVED_IDS.has(id)) {
+        this.#findings.problem("node.reserved_id", `A node cannot have the id \`${id}\`: templates and expressions use that name for something else.`, { node_id: id, path: `nodes.${index}.id`, hint: `Call it \`${id}_1\`.` });
+      }
+    }
+    return { records, duplicates };
+  }
+
+  /** Nodes that are plugged into others instead of running. */
+  #providers(records: ReadonlyMap<string, NodeRecord>, edges: readonly ResolvedEdge[]): Set<NodeRecord> {
+    const plugged = new Set(edges.filter((edge) => edge.kind !== "flow").map((edge) => edge.source));
+    const flowing = new Set(edges.filter((edge) => edge.kind === "flow").flatMap((edge) => [edge.source, edge.target]));
+    const providers = new Set<NodeRecord>();
+    for (const record of records.values()) {
+      if (record.type?.kind === "provider" || (plugged.has(record) && !flowing.has(record))) providers.add(record);
+      else if (plugged.has(record) && record.checked) {
+        this.#findings.problem("handle.mixed", `${record.type?.type} \`${record.node.id}\` is plugged into another node and also stands in the flow; it can only do one of them.`, { node_id: record.node.id, hint: "Use a second node of the same type." });
+      }
+    }
+    return providers;
+  }
+
+  #reportCycle(cycle: readonly NodeRecord[], edges: readonly ResolvedEdge[]): void {
+    const [first] = cycle;
+    if (!first) return;
+    const path = [...cycle, first].map((record) => record.node.id);
+    const closing = edges.find((edge) => edge.source === cycle.at(-1) && edge.target === first);
+    const shown = path.length > 12 ? [...path.slice(0, 6), "…", ...path.slice(-5)] : path;
+    this.#findings.problem("graph.cycle", `The edges run in a circle: ${shown.join(" → ")}.`, { node_id: first.node.id, edge_id: closing?.id, hint: "Repetition is what Loop and MapReduce are for." });
+  }
+
+  #settings(record: NodeRecord): NodeSettings | undefined {
+    if (!record.type) return undefined;
+    return readNodeSettings(record.node.settings, record.type, { findings: this.#findings, nearest: this.#nearest, nodeId: record.node.id });
+  }
+
+  #compileSteps(
+    all: readonly NodeRecord[],
+    known: Knowledge,
+    edges: readonly ResolvedEdge[],
+    disabled: ReadonlySet<string>,
+    loose: ReadonlySet<string>,
+    settings: ReadonlyMap<NodeRecord, NodeSettings | undefined>,
+  ): Map<NodeRecord, StepParts> {
+    const plugs = new ProviderCompiler(known, edges);
+    const into = Map.groupBy(edges.filter((edge) => edge.kind === "flow"), (edge) => edge.target);
+    const outOf = Map.groupBy(edges.filter((edge) => edge.kind === "flow"), (edge) => edge.source);
+    const parts = new Map<NodeRecord, StepParts>();
+    const used = new Set<NodeRecord>();
+    for (const edge of edges) if (edge.kind !== "flow" && !known.providers.has(edge.target)) used.add(edge.source);
+    for (const edge of [...edges].reverse()) if (edge.kind !== "flow" && used.has(edge.target)) used.add(edge.source);
+    for (const record of all) {
+      if (!record.type) continue;
+      const own = settings.get(record);
+      plugs.checkHandles(record, disabled, loose.has(record.node.id));
+      if (!own) continue;
+      if (known.providers.has(record)) {
+        if (!used.has(record)) plugs.checkUnused(record, this.#findings);
+        continue;
+      }
+      parts.set(record, compileStep(record, { known, plugs, settings: own, disabled, in: into.get(record) ?? [], out: outOf.get(record) ?? [] }));
+    }
+    return parts;
+  }
+}
+
+function linksOf(edges: readonly ResolvedEdge[]): Link[] {
+  return edges
+    .filter((edge) => !(edge.target.type?.unavailable !== undefined && (edge.handle === "return" || edge.handle === "break")))
+    .map((edge) => ({ from: edge.source.at, to: edge.target.at, flow: edge.kind === "flow" }));
+}
+
+function assemblePlan(
+  steps: readonly NodeRecord[],
+  flow: readonly ResolvedEdge[],
+  parts: ReadonlyMap<NodeRecord, StepParts>,
+  whole: { settings: Plan["settings"]; disabled: ReadonlySet<string>; schema: unknown },
+): Plan {
+  const incoming = new Map<NodeRecord, number[]>(steps.map((step) => [step, []]));
+  const outgoing = new Map<NodeRecord, number[]>(steps.map((step) => [step, []]));
+  for (const [index, edge] of flow.entries()) {
+    outgoing.get(edge.source)?.push(index);
+    incoming.get(edge.target)?.push(index);
+  }
+  const plan: Plan = {
+    format_version: 1,
+    settings: whole.settings,
+    entries: findEntries(steps, flow, whole.disabled),
+    steps: steps.flatMap((step) => {
+      const part = parts.get(step);
+      return part ? [assembleStep(step, part, incoming.get(step) ?? [], outgoing.get(step) ?? [])] : [];
+    }),
+    edges: flow.map((edge) => ({ id: edge.id, source: edge.source.node.id, route: edge.route, target: edge.target.node.id, handle: edge.handle })),
+  };
+  if (isObject(whole.schema)) plan.inputs_schema = whole.schema as JsonObject;
+  return plan;
+}

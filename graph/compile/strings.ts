@@ -1,0 +1,40 @@
+import { EVERY_NAME, SCOPE_ROOTS } from "../evaluate/scope.ts";
+import { checkCel } from "../expression/check.ts";
+import { checkJsonata } from "../expression/jsonata.ts";
+import type { Compiled } from "../plan.ts";
+import type { Names } from "./names.ts";
+
+/** A CEL decision, its names looked up. */
+export function compileCel(source: string, names: Names): Compiled {
+  const checked = checkCel(source);
+  if (!checked.ok) {
+    names.problem("expression.syntax", checked.message, checked.hint ?? dashHint(source, names));
+    return { k: "lit", v: source };
+  }
+  for (const root of checked.roots) names.resolve([root], root, false);
+  return { k: "cel", source, roots: checked.roots };
+}
+
+/** An id with a dash reads as a subtraction. */
+function dashHint(source: string, names: Names): string | undefined {
+  const id = [...source.matchAll(/[A-Za-z_][\w-]*-[\w-]+/g)].map((match) => match[0]).find((word) => names.isNode(word));
+  return id === undefined ? undefined : `\`${id}\` is a subtraction here; give the node an id of letters, digits and \`_\`.`;
+}
+
+/** A JSONata expression stays text; what it reads is handed to the activity. @returns the names. */
+export function scopeOfJsonata(source: string, names: Names): string[] {
+  const checked = checkJsonata(source);
+  if (!checked.ok) {
+    names.problem("expression.syntax", checked.message, checked.hint);
+    return [];
+  }
+  const roots = new Set<string>();
+  for (const name of checked.roots) if (names.resolve([name], name, false)) roots.add(name);
+  const before = checked.everything ? names.ancestors() : checked.mentions.filter((name) => names.isNode(name));
+  for (const id of before) {
+    const record = names.record(id);
+    if (record && names.readsNode(record)) roots.add(id);
+  }
+  if (checked.everything) for (const name of [...SCOPE_ROOTS, EVERY_NAME]) roots.add(name);
+  return [...roots];
+}

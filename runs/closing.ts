@@ -1,0 +1,88 @@
+import { eventKey, isClosed, PerdureError, type RunEvent, type TenantId } from "#core";
+import type { Database } from "#db";
+import type { RunSnapshot, WaitSnapshot } from "#workflows/messages";
+import type { Ending } from "./ending.ts";
+import type { TemporalRuns } from "./temporal.ts";
+import type { Run } from "./types.ts";
+
+/** Facts may still be on their way from another process's writer (≤ 10 ms): the counts are looked at again after these pauses. */
+const LATE_FACTS_MS = [0, 8, 16, 32, 64, 96];
+/** Where the ending carries no counts, facts on their way are given this long. */
+const FACTS_WITHOUT_COUNTS_MS = 40;
+
+export interface Closing {
+  /** Writes the end of a run, once its node rows agree with what Temporal says or have been repaired. Harmless to repeat. */
+  close(tenant: TenantId, runId: string, ending: Ending): Promise<Run>;
+  /** Brings the rows of an open run in line with what its workflow says of itself. */
+  repairOpen(tenant: TenantId, runId: string): Promise<void>;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function createClosing({ db, temporal, onClosed }: { db: Pick<Database, "runs" | "approvals" | "log">; temporal: TemporalRuns; onClosed?: (run: Run) => void }): Closing {
+  async function closeWhereComplete(tenant: TenantId, runId: string, ending: Ending): Promise<Run | undefined> {
+    if (!ending.counts) {
+      await pause(FACTS_WITHOUT_COUNTS_MS);
+      return undefined;
+    }
+    for (const ms of LATE_FACTS_MS) {
+      if (ms > 0) await pause(ms);
+      const { closed, run } = await db.runs.closeIfComplete(tenant, runId, ending, ending.counts);
+      if (closed) return run;
+    }
+    return undefined;
+  }
+
+  return {
+    async close(tenant, runId, ending) {
+      let run = await closeWhereComplete(tenant, runId, ending);
+      if (!run) {
+        const known = await db.runs.get(tenant, runId);
+        if (!known) throw new PerdureError("resource.not_found", "There is no such run.");
+        if (isClosed(known.status)) return known;
+        const snapshot = await temporal.snapshot(tenant, runId);
+        if (snapshot) await db.runs.repair(tenant, runId, snapshot.nodes);
+        run = await db.runs.close(tenant, runId, ending);
+      }
+      onClosed?.(run);
+      return run;
+    },
+
+    async repairOpen(tenant, runId) {
+      const snapshot = await temporal.snapshot(tenant, runId);
+      if (!snapshot || isClosed(snapshot.status)) return;
+      await db.runs.repair(tenant, runId, snapshot.nodes);
+      const facts = [...(await missingWaits(tenant, runId, snapshot)), ...(await missingStatus(tenant, runId, snapshot))];
+      await db.log.append(facts.map((event) => ({ tenantId: tenant, event })));
+    },
+  };
+
+  async function missingWaits(tenant: TenantId, runId: string, { waits, nodes }: RunSnapshot): Promise<RunEvent[]> {
+    const run = await db.runs.get(tenant, runId);
+    if (!run || isClosed(run.status)) return [];
+    const isShown = ({ node_id, iteration, kind }: WaitSnapshot) =>
+      run.waitingFor.some((shown) => shown.node_id === node_id && shown.iteration === iteration && shown.kind === kind && (shown.approval_id !== undefined || (kind !== "approval" && kind !== "input")));
+    return waits
+      .filter((wait) => !isShown(wait))
+      .map(({ kind, node_id, iteration, since, prompt, data, schema, assignees, expires_at }) => {
+        const node = nodes.find((known) => known.node_id === node_id && known.iteration === iteration);
+        return {
+          run_id: runId,
+          key: eventKey("waiting", node_id, iteration, 0, "repair"),
+          kind: "waiting",
+          at: since,
+          node_id,
+          iteration,
+          data: { wait: kind, type: node?.type, name: node?.name, prompt, data, schema, assignees, expires_at },
+        };
+      });
+  }
+
+  async function missingStatus(tenant: TenantId, runId: string, { status }: RunSnapshot): Promise<RunEvent[]> {
+    const run = await db.runs.get(tenant, runId);
+    const kind = status === "paused" || status === "waiting" ? status : "resumed";
+    if (!run || isClosed(run.status) || run.status === status || (status !== "paused" && status !== "waiting" && status !== "running")) return [];
+    const at = new Date().toISOString();
+    return [{ run_id: runId, key: eventKey(kind, "", "", 0, `repair:${at}`), kind, at }];
+  }
+}

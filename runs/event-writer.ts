@@ -1,0 +1,153 @@
+import { PerdureError, type RunEvent } from "#core";
+import type { EventLog } from "#db";
+import type { Logger } from "#platform";
+import type { EventWriter } from "./types.ts";
+
+/** How long a fact may wait for others to travel with, where no group is on its way. */
+export const GROUP_DELAY_MS = 3;
+export const GROUP_MAX_FACTS = 500;
+export const GROUP_MAX_BYTES = 4 * 1024 * 1024;
+/** Facts kept while Postgres is away; beyond it the oldest `token_delta`s go, the only kind that nothing is rebuilt from. */
+export const QUEUE_MAX_FACTS = 50_000;
+const RETRY_FIRST_MS = 50;
+const RETRY_LONGEST_MS = 5_000;
+/** `close` does not wait longer for a database that is away. */
+const CLOSE_WITHIN_MS = 10_000;
+
+interface Fact {
+  tenantId: string;
+  event: RunEvent;
+  bytes: number;
+}
+
+export interface EventWriterOptions {
+  log: Pick<EventLog, "append">;
+  logger: Logger;
+  /** @default QUEUE_MAX_FACTS */
+  queueMaxFacts?: number;
+}
+
+export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS }: EventWriterOptions): EventWriter {
+  let queue: Fact[] = [];
+  let given = 0;
+  let done = 0;
+  let dropped = 0;
+  let gaveUp = false;
+  let working: Promise<void> | undefined;
+  const flushes: { upTo: number; resolve: () => void }[] = [];
+  const pauses = new Set<() => void>();
+
+  function settle(count: number): void {
+    done += count;
+    while (flushes[0] && flushes[0].upTo <= done) flushes.shift()?.resolve();
+  }
+
+  /** A pause that `close` can cut short. */
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        pauses.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      pauses.add(end);
+    });
+  }
+
+  function takeGroup(): Fact[] {
+    let bytes = 0;
+    let count = 0;
+    for (const fact of queue) {
+      bytes += fact.bytes;
+      if (count > 0 && (count >= GROUP_MAX_FACTS || bytes > GROUP_MAX_BYTES)) break;
+      count++;
+    }
+    return queue.splice(0, count);
+  }
+
+  async function work(): Promise<void> {
+    if (queue.length < GROUP_MAX_FACTS) await pause(GROUP_DELAY_MS);
+    while (queue.length > 0) {
+      const group = takeGroup();
+      await append(group);
+      settle(group.length);
+    }
+  }
+
+  /** Tries until the group is in. A group that Postgres refuses for what is in it is halved, so that one bad fact does not stop the rest. */
+  async function append(group: Fact[], isStripped = false): Promise<void> {
+    for (let retryMs = RETRY_FIRST_MS; !gaveUp; retryMs = Math.min(retryMs * 2, RETRY_LONGEST_MS)) {
+      try {
+        await log.append(group.map(({ tenantId, event }) => ({ tenantId, event })));
+        return;
+      } catch (error) {
+        if (error instanceof PerdureError && error.retryable) {
+          logger.warn({ err: error, facts: group.length + queue.length, retry_in_ms: retryMs }, "events wait for the database");
+          await pause(retryMs);
+          continue;
+        }
+        const [first] = group;
+        if (group.length > 1) {
+          const half = group.length >> 1;
+          await append(group.slice(0, half), isStripped);
+          await append(group.slice(half), isStripped);
+        } else if (first && !isStripped) {
+          logger.error({ err: error, run_id: first.event.run_id, key: first.event.key }, "an event was refused; it is written without its content");
+          await append([{ ...first, event: stripped(first.event) }], true);
+        } else if (first) {
+          logger.error({ err: error, run_id: first.event.run_id, key: first.event.key }, "an event could not be written");
+        }
+        return;
+      }
+    }
+  }
+
+  function makeRoom(): void {
+    let excess = queue.length - queueMaxFacts;
+    if (excess <= 0) return;
+    const before = queue.length;
+    queue = queue.filter(({ event }) => event.kind !== "token_delta" || excess-- <= 0);
+    const gone = before - queue.length;
+    if (gone === 0) return;
+    if (dropped === 0) logger.warn({ kept: queue.length }, "too many events wait for the database; tokens are left out of the log");
+    dropped += gone;
+    settle(gone);
+  }
+
+  return {
+    write(tenantId, events) {
+      if (gaveUp || events.length === 0) return;
+      for (const event of events) queue.push({ tenantId, event, bytes: event.data === undefined ? 0 : JSON.stringify(event.data).length });
+      given += events.length;
+      makeRoom();
+      working ??= work().finally(() => {
+        working = undefined;
+        if (queue.length > 0 && !gaveUp) this.write("", []);
+      });
+    },
+
+    flush() {
+      if (done >= given) return Promise.resolve();
+      for (const end of [...pauses]) end();
+      return new Promise((resolve) => flushes.push({ upTo: given, resolve }));
+    },
+
+    async close() {
+      const timer = setTimeout(() => {
+        gaveUp = true;
+        logger.error({ facts: given - done }, "events could not be written before the process had to end");
+        for (const end of [...pauses]) end();
+        settle(given - done);
+      }, CLOSE_WITHIN_MS);
+      await this.flush();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** What the projections need at least. */
+function stripped(event: RunEvent): RunEvent {
+  const { type, name, status, route } = event.data ?? {};
+  return { ...event, data: { type, name, status, route } };
+}

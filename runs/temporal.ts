@@ -1,0 +1,124 @@
+import { type Client, type WorkflowHandle, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
+import { PerdureError, type TenantId } from "#core";
+import { COMMAND_UPDATE, type CommandEnvelope, RUN_GRAPH, type RunGraphInput, type RunGraphResult, type RunSnapshot, SNAPSHOT_QUERY, temporalWorkflowId } from "#workflows/messages";
+import { endingOfFailure, endingOfResult, type Ending } from "./ending.ts";
+import { searchAttributesOf } from "./search-attributes.ts";
+import { grpcDetails, isRefusal, isSilence, unavailable } from "./temporal-errors.ts";
+import type { StartRun } from "./types.ts";
+
+/** Of one call that does not wait for the workflow. */
+const CALL_TIMEOUT_MS = 5_000;
+/** A snapshot needs a live worker, which may have to replay the run. */
+const SNAPSHOT_TIMEOUT_MS = 2_000;
+/** The server takes 400 bytes. */
+const SUMMARY_MAX_BYTES = 400;
+
+/** What we ask of Temporal about one run, in our words. Every call is bounded and throws `temporal.unavailable` when nothing answers. */
+export interface TemporalRuns {
+  /** Idempotent by the run's id. @throws PerdureError `run.not_started` or `request.too_large` when Temporal refuses it for good. */
+  start(tenant: TenantId, runId: string, request: StartRun): Promise<void>;
+  /** Waits until the run is closed; undefined when the signal says enough. `"unknown"`: Temporal has no such run. */
+  end(tenant: TenantId, runId: string, signal: AbortSignal): Promise<Ending | "unknown" | undefined>;
+  state(tenant: TenantId, runId: string): Promise<{ state: "open" | "unknown" } | { state: "closed"; at: Date }>;
+  /** Undefined where no worker answers in time. */
+  snapshot(tenant: TenantId, runId: string): Promise<RunSnapshot | undefined>;
+  /** @throws the client's errors. */
+  update(tenant: TenantId, runId: string, envelope: CommandEnvelope, timeoutMs: number): Promise<void>;
+  cancel(tenant: TenantId, runId: string): Promise<void>;
+  terminate(tenant: TenantId, runId: string, reason: string): Promise<void>;
+}
+
+export function createTemporalRuns(client: Client, settings: { taskQueue: string; heartbeatTimeoutMs: number }): TemporalRuns {
+  const handle = (tenant: TenantId, runId: string): WorkflowHandle<(input: RunGraphInput) => Promise<RunGraphResult>> => client.workflow.getHandle(temporalWorkflowId(tenant, runId));
+  const within = <T>(ms: number, call: () => Promise<T>): Promise<T> => client.connection.withDeadline(Date.now() + ms, call);
+
+  return {
+    async start(tenant, runId, request) {
+      const input: RunGraphInput = {
+        run_id: runId,
+        tenant_id: tenant,
+        workflow_id: request.workflowId,
+        workflow_name: request.workflowName,
+        version: request.version,
+        plan: request.plan,
+        inputs: request.inputs,
+        variables: request.variables,
+        entries: request.entries,
+        trigger: request.trigger,
+        heartbeat_timeout_ms: settings.heartbeatTimeoutMs,
+      };
+      const { priority } = request.plan.settings;
+      try {
+        await within(CALL_TIMEOUT_MS, () =>
+          client.workflow.start(RUN_GRAPH, {
+            workflowId: temporalWorkflowId(tenant, runId),
+            taskQueue: settings.taskQueue,
+            args: [input],
+            staticSummary: summaryOf(request),
+            typedSearchAttributes: searchAttributesOf(tenant, request),
+            workflowIdConflictPolicy: "USE_EXISTING",
+            workflowIdReusePolicy: "REJECT_DUPLICATE",
+            priority: { fairnessKey: tenant, ...(priority !== undefined && { priorityKey: priority }) },
+          }),
+        );
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+        throw refusalOf(error) ?? unavailable(error);
+      }
+    },
+
+    async end(tenant, runId, signal) {
+      try {
+        const result = await client.connection.withAbortSignal(signal, () => handle(tenant, runId).result());
+        return endingOfResult(result, new Date());
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        if (error instanceof WorkflowNotFoundError) return "unknown";
+        const ending = endingOfFailure(error, new Date());
+        if (ending) return ending;
+        throw isSilence(error) ? unavailable(error) : error;
+      }
+    },
+
+    async state(tenant, runId) {
+      try {
+        const { status, closeTime } = await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).describe());
+        return status.name === "RUNNING" || status.name === "CONTINUED_AS_NEW" || status.name === "PAUSED" ? { state: "open" } : { state: "closed", at: closeTime ?? new Date() };
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return { state: "unknown" };
+        throw isSilence(error) ? unavailable(error) : error;
+      }
+    },
+
+    async snapshot(tenant, runId) {
+      try {
+        return await within(SNAPSHOT_TIMEOUT_MS, () => handle(tenant, runId).query<RunSnapshot>(SNAPSHOT_QUERY));
+      } catch {
+        return undefined;
+      }
+    },
+
+    update: (tenant, runId, envelope, timeoutMs) =>
+      within(timeoutMs, () => handle(tenant, runId).executeUpdate<void, [CommandEnvelope]>(COMMAND_UPDATE, { updateId: envelope.command_id, args: [envelope] })),
+    async cancel(tenant, runId) {
+      await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).cancel());
+    },
+    async terminate(tenant, runId, reason) {
+      await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).terminate(reason));
+    },
+  };
+}
+
+function refusalOf(error: unknown): PerdureError | undefined {
+  const details = grpcDetails(error);
+  if (/size exceeds|larger than max|too large/i.test(details)) return new PerdureError("request.too_large", "The graph and its inputs are larger than Temporal takes.", { cause: error });
+  return isRefusal(error) ? new PerdureError("run.not_started", "Temporal refused to start the run.", { cause: error, retryable: false }) : undefined;
+}
+
+/** "name v3", cut to what the server takes without splitting a character. */
+export function summaryOf({ workflowName, version }: Pick<StartRun, "workflowName" | "version">): string {
+  const suffix = version === null ? "" : ` v${version}`;
+  let name = workflowName;
+  while (Buffer.byteLength(name + suffix) > SUMMARY_MAX_BYTES) name = [...name].slice(0, -1).join("");
+  return name + suffix;
+}

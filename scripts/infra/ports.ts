@@ -1,0 +1,32 @@
+import { createServer } from "node:net";
+
+const HOST = "127.0.0.1";
+const STEPS = 100;
+/** Below the range that Linux (32768) and macOS (49152) take outgoing ports from, so that nobody is given one of ours by chance. */
+const POOL = { first: 20_000, last: 31_999 };
+
+export function isFree(port: number, host: string = HOST): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
+
+/** The wished port, or the first free one after it. @throws an Error when a hundred in a row are taken. */
+export async function nextFreePort(wished: number, host: string = HOST): Promise<number> {
+  for (let port = wished; port < wished + STEPS && port <= 65_535; port++) {
+    if (await isFree(port, host)) return port;
+  }
+  throw new Error(`Ports ${wished} to ${Math.min(wished + STEPS - 1, 65_535)} are all in use. Name a free one.`);
+}
+
+/** A free port nobody asked for by number. `remembered` is taken when it is still free. */
+export async function anyFreePort(remembered?: number): Promise<number> {
+  if (remembered !== undefined && (await isFree(remembered))) return remembered;
+  for (let attempt = 0; attempt < STEPS; attempt++) {
+    const port = POOL.first + Math.floor(Math.random() * (POOL.last - POOL.first + 1));
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`No free port was found between ${POOL.first} and ${POOL.last}.`);
+}

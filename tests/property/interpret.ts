@@ -1,0 +1,109 @@
+import type { Json, RunEvent } from "#core";
+import type { Plan } from "#graph";
+import { inlineDefinition } from "../../workflows/inline.ts";
+import type { Cursor } from "../../workflows/interpreter/cursor.ts";
+import { StepFailed } from "../../workflows/interpreter/host.ts";
+import { Interpreter } from "../../workflows/interpreter/interpreter.ts";
+import type { NodeResult } from "#workflows/messages";
+import type { Outcome } from "../../workflows/interpreter/outcome.ts";
+import type { ModelResult } from "./reference-model.ts";
+import { comparable, type Scripted } from "./random-graph.ts";
+import { quiet, VirtualClock, virtualHost } from "./virtual-host.ts";
+
+/** Runs the interpreter itself over a plan in virtual time, commands and continue-as-new included. */
+export async function interpret(plan: Plan, entries: string[], scripted: Scripted): Promise<ModelResult & { facts: RunEvent[]; links: number }> {
+  const clock = new VirtualClock();
+  const facts: RunEvent[] = [];
+  const { commands, nodes, fullEvery } = scripted;
+  let inFlight = 0;
+  let sinceFull = 0;
+  let interpreter: Interpreter;
+  const host = virtualHost(
+    clock,
+    {
+      runNode(step, call) {
+        const node = nodes.get(step.id);
+        inFlight++;
+        const work = clock.schedule<NodeResult>(node?.duration ?? 1, () =>
+          node?.fails
+            ? { error: new StepFailed({ code: "handler.failed", message: "scripted", retryable: false }, false) }
+            : { value: { value: { id: step.id, input: call.input } satisfies Json } },
+        );
+        const landed = (): void => {
+          inFlight--;
+        };
+        work.promise.then(landed, landed);
+        return work;
+      },
+      isFull: () => fullEvery > 0 && inFlight === 0 && sinceFull >= fullEvery,
+    },
+    facts,
+  );
+  const { confirm, record } = host;
+  const watch = (events: RunEvent[]): void => {
+    for (const event of events) {
+      if (event.kind === "node_end") sinceFull++;
+      const node = event.kind === "waiting" && event.node_id ? nodes.get(event.node_id) : undefined;
+      if (!node?.answer) continue;
+      const { answer, id } = node;
+      clock.schedule(node.duration, () => {
+        const command = { kind: "answer", node_id: id, iteration: "", answer: { decision: answer, by: "someone", at: "then" } } as const;
+        if (!interpreter.refuse(command)) interpreter.apply(command);
+        return { value: undefined };
+      });
+    }
+  };
+  host.confirm = (events) => {
+    watch(events);
+    return confirm(events);
+  };
+  host.record = (events) => {
+    watch(events);
+    record(events);
+  };
+  const options = { plan, identity: { runId: "run", tenantId: "tenant", run: {} }, inputs: { start: true }, variables: {}, entries, host, inline: inlineDefinition };
+  interpreter = new Interpreter(options);
+  if (commands.cancelAt !== undefined) clock.schedule(commands.cancelAt, () => ({ value: interpreter.cancel() }));
+  for (const [at, kind] of [[commands.pause?.from, "pause"], [commands.pause?.until, "resume"]] as const) {
+    if (at === undefined) continue;
+    clock.schedule(at, () => {
+      if (!interpreter.refuse({ kind })) interpreter.apply({ kind });
+      return { value: undefined };
+    });
+  }
+
+  for (let links = 1; ; links++) {
+    let outcome: Outcome | undefined;
+    let broken: unknown;
+    interpreter.run().then(
+      (result) => {
+        outcome = result;
+      },
+      (error: unknown) => {
+        broken = error;
+      },
+    );
+    await quiet();
+    while (!outcome && !broken) {
+      if (!clock.step()) throw new Error("the interpreter waits for nothing");
+      await quiet();
+    }
+    if (broken) throw broken;
+    const ended = outcome as Outcome;
+    if (ended.kind === "continue") {
+      sinceFull = 0;
+      interpreter = new Interpreter({ ...options, cursor: JSON.parse(JSON.stringify(ended.cursor)) as Cursor });
+      continue;
+    }
+    return {
+      kind: ended.kind,
+      ...(ended.kind === "completed" && { outputs: comparable(ended.outputs) ?? null }),
+      ...(ended.kind === "failed" && { failedNode: ended.error.node_id }),
+      nodes: Object.fromEntries(
+        interpreter.snapshot().nodes.map((node) => [node.node_id, { status: node.status, ...(node.output !== undefined && { value: comparable(node.output) as Json }) }]),
+      ),
+      facts,
+      links,
+    };
+  }
+}

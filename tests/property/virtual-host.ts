@@ -1,0 +1,72 @@
+import type { RunEvent } from "#core";
+import type { Cancellable, Host } from "../../workflows/interpreter/host.ts";
+import { Cancelled } from "../../workflows/interpreter/host.ts";
+
+interface Pending {
+  at: number;
+  order: number;
+  fire(): void;
+}
+
+/** Virtual time for the interpreter: moves on only when nothing is left to do at the present moment. */
+export class VirtualClock {
+  now = 0;
+  private order = 0;
+  private pending: Pending[] = [];
+
+  schedule<T>(ms: number, make: () => { value: T } | { error: unknown }): Cancellable<T> {
+    let drop = (): void => undefined;
+    const promise = new Promise<T>((resolve, reject) => {
+      const entry: Pending = {
+        at: this.now + ms,
+        order: this.order++,
+        fire() {
+          const made = make();
+          if ("error" in made) reject(made.error as Error);
+          else resolve(made.value);
+        },
+      };
+      this.pending.push(entry);
+      drop = () => {
+        this.pending = this.pending.filter((other) => other !== entry);
+        reject(new Cancelled());
+      };
+    });
+    promise.catch(() => undefined);
+    return { promise, cancel: () => drop() };
+  }
+
+  /** Lets the next thing happen; false when nothing is left. */
+  step(): boolean {
+    const next = this.pending.toSorted((a, b) => a.at - b.at || a.order - b.order)[0];
+    if (!next) return false;
+    this.pending = this.pending.filter((entry) => entry !== next);
+    this.now = next.at;
+    next.fire();
+    return true;
+  }
+}
+
+/** Every promise that can settle without time passing has settled afterwards. */
+export function quiet(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+export function virtualHost(clock: VirtualClock, run: Pick<Host, "runNode" | "isFull">, facts: RunEvent[]): Host {
+  return {
+    ...run,
+    now: () => clock.now,
+    timer: (ms) => clock.schedule(ms, () => ({ value: undefined })),
+    record: (events) => {
+      facts.push(...events);
+    },
+    confirm(events) {
+      facts.push(...events);
+      return { promise: Promise.resolve(), cancel: () => undefined };
+    },
+    breathe: () => Promise.resolve(),
+    describe: () => undefined,
+  };
+}

@@ -1,0 +1,24 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { Client, Connection } from "@temporalio/client";
+import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
+import type { JsonObject } from "#core";
+
+const folder = new URL("../histories/", import.meta.url);
+
+/** Keeps the history of a run as `tests/histories/<name>`; `npm run record:histories` does so for every graph case. */
+export async function recordHistory(address: string, run: JsonObject, name: string): Promise<void> {
+  const connection = await Connection.connect({ address });
+  try {
+    const handle = new Client({ connection, namespace: "perdure" }).workflow.getHandle(workflowIdOf(run));
+    await mkdir(folder, { recursive: true });
+    await writeFile(new URL(name, folder), `${historyToJSON(await handle.fetchHistory())}\n`);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Temporal's workflow id of a run, from the link to the Web UI that every run carries. */
+export function workflowIdOf(run: JsonObject): string {
+  const link = (run["links"] as Record<string, string>)["temporal_ui"] as string;
+  return decodeURIComponent((link.split("/workflows/")[1] as string).split("/")[0] as string);
+}

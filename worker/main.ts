@@ -1,0 +1,98 @@
+/** The worker process: builds the services, gives them to the activities, runs workflows and nodes until it is told to stop. */
+import { fileURLToPath } from "node:url";
+import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+import { createActivities } from "#activities";
+import { tenantId } from "#core";
+import { openDatabase } from "#db";
+import { createHttp } from "#integrations/http";
+import { createJsonata } from "#integrations/jsonata";
+import { createModels } from "#integrations/models";
+import { createLogger, readEnv } from "#platform";
+import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
+import type { EventSinks } from "#workflows/messages";
+
+/** The api, where one waits for the run, is given time to close it first. */
+const CLOSE_AFTER_MS = 40;
+/** How long the end of a run is waited for once its workflow has said that it ends; after that it is the sweeper's. */
+const CLOSE_WITHIN_MS = 10_000;
+const HEARTBEAT_THROTTLE = "500ms";
+const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
+
+const env = readEnv();
+const logger = createLogger("worker", env.LOG_LEVEL);
+
+Runtime.install({
+  logger: new DefaultLogger("WARN", ({ level, message, meta }) => logger[level === "ERROR" ? "error" : "warn"]({ ...meta }, message)),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: "WARN", other: "ERROR" }), forward: {} } },
+  shutdownSignals: ["SIGTERM", "SIGINT"],
+});
+
+const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, logger });
+const temporal = await connectTemporal({ address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE, tls: env.TEMPORAL_TLS, apiKey: env.TEMPORAL_API_KEY, logger });
+const writer = createEventWriter({ log: db.log, logger });
+const runs = createRuns({ db, client: temporal.client, env, logger });
+const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+const jsonata = createJsonata({ timeoutMs: env.JSONATA_TIMEOUT_MS, memoryMb: env.JSONATA_MEMORY_MB });
+const models = createModels({ http, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
+
+const activities = createActivities({
+  writer,
+  log: db.log,
+  receipts: db.receipts,
+  services: { http, models, jsonata },
+  secret: (_tenant, name) => env.secret(name),
+  limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
+  logger,
+});
+
+const closing = new Set<NodeJS.Timeout>();
+function closeSoon(tenant: string, runId: string): void {
+  const timer = setTimeout(() => {
+    closing.delete(timer);
+    runs.waitForEnd(tenantId(tenant), runId, CLOSE_WITHIN_MS).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the end of a run was not written; the sweeper will"));
+  }, CLOSE_AFTER_MS);
+  closing.add(timer);
+}
+
+const connection = await NativeConnection.connect({
+  address: env.TEMPORAL_ADDRESS,
+  ...(env.TEMPORAL_TLS && { tls: true }),
+  ...(env.TEMPORAL_API_KEY && { apiKey: env.TEMPORAL_API_KEY }),
+});
+const worker = await Worker.create({
+  connection,
+  namespace: env.TEMPORAL_NAMESPACE,
+  taskQueue: env.TEMPORAL_TASK_QUEUE,
+  workflowBundle: await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL("../workflows/index.ts", import.meta.url)),
+    logger: new DefaultLogger("ERROR"),
+  }),
+  activities,
+  sinks: {
+    events: {
+      record: { fn: (_info, tenant, events) => writer.write(tenant, events), callDuringReplay: false },
+      ending: { fn: (_info, tenant, runId) => closeSoon(tenant, runId), callDuringReplay: false },
+    },
+  } satisfies { [K in keyof EventSinks]: { [F in keyof EventSinks[K]]: { fn: (info: unknown, ...args: Parameters<EventSinks[K][F]>) => void; callDuringReplay: boolean } } },
+  maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+  defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+  shutdownGraceTime: env.SHUTDOWN_GRACE_MS,
+  shutdownForceTime: env.SHUTDOWN_GRACE_MS + SHUTDOWN_FORCE_MARGIN_MS,
+});
+
+const sweeper = createSweeper({ db, runs, env, logger });
+const relay = createRelay({ db, runs, env, logger });
+
+process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+try {
+  await worker.run();
+} finally {
+  for (const timer of closing) clearTimeout(timer);
+  await sweeper.close();
+  await relay.close();
+  await writer.close();
+  await jsonata.close();
+  await connection.close();
+  await temporal.connection.close();
+  await db.close();
+}

@@ -1,0 +1,72 @@
+import { Validator } from "@cfworker/json-schema";
+import { type Finding, isObject, type Json, type JsonObject, parseDuration, PerdureError } from "#core";
+import type { ControlContext, ControlStep, Wait, WaitEnd } from "./control-step.ts";
+
+/** Approvals answer approve or reject; without an edge for a rejection the node fails. */
+export const humanApproval: ControlStep = {
+  begin(context) {
+    const { step, inputs, hasEdge } = context;
+    return {
+      kind: "approval",
+      ...expiry(context),
+      show: shown(inputs),
+      accept: ({ decision }) =>
+        decision === "submitted" ? [{ code: "answer.decision", message: 'The decision is "approved" or "rejected".', path: "decision", node_id: step.id }] : [],
+      answer({ decision, by, at, comment, data }) {
+        const value: Json = { decision, by, at, comment: comment ?? null, data: data ?? null };
+        if (decision === "rejected" && !hasEdge("rejected")) {
+          return { ok: false, error: new PerdureError("approval.rejected", `"${step.id}" was rejected${comment ? `: ${comment}` : ""}.`) };
+        }
+        return { ok: true, value, route: decision };
+      },
+    };
+  },
+};
+
+/** Data from a person, checked against a JSON schema. */
+export const humanInput: ControlStep = {
+  begin(context) {
+    const { step, inputs } = context;
+    const schema = isObject(inputs["schema"]) ? (inputs["schema"] as JsonObject) : undefined;
+    return {
+      kind: "input",
+      ...expiry(context),
+      show: { ...shown(inputs), ...(schema && { schema }) },
+      accept({ decision, data }) {
+        if (decision === "approved" || decision === "rejected") {
+          return [{ code: "answer.decision", message: "This node takes data, not a decision.", path: "decision", node_id: step.id }];
+        }
+        return schema ? schemaFindings(schema, data ?? null, step.id) : [];
+      },
+      answer: ({ data }) => ({ ok: true, value: data ?? null, route: "output" }),
+    };
+  },
+};
+
+/** What of a value does not fit a JSON schema (draft 2020-12). Interpreted, not compiled: no code is generated. */
+export function schemaFindings(schema: JsonObject, value: Json, nodeId?: string): Finding[] {
+  const { valid, errors } = new Validator(schema, "2020-12", false).validate(value);
+  if (valid) return [];
+  return errors
+    .filter(({ keyword }) => keyword !== "properties" && keyword !== "items" && keyword !== "$ref")
+    .map(({ instanceLocation, error }) => ({ code: "schema.mismatch", message: error, path: instanceLocation.replace(/^#\/?/, ""), ...(nodeId !== undefined && { node_id: nodeId }) }));
+}
+
+function expiry({ step, inputs, now, hasEdge }: ControlContext): Pick<Wait, "expiresAt" | "expire"> {
+  const { timeout } = inputs;
+  const ms = typeof timeout === "string" || typeof timeout === "number" ? parseDuration(timeout) : undefined;
+  const expire = (): WaitEnd =>
+    hasEdge("timeout")
+      ? { ok: true, value: { timed_out: true }, route: "timeout" }
+      : { ok: false, error: new PerdureError("wait.timed_out", `Nobody answered "${step.id}" in time.`) };
+  return { expire, ...(ms !== undefined && { expiresAt: now + ms }) };
+}
+
+function shown(inputs: JsonObject): NonNullable<Wait["show"]> {
+  const { prompt, data, assignees } = inputs;
+  return {
+    ...(typeof prompt === "string" && { prompt }),
+    ...(data !== undefined && data !== null && { data }),
+    ...(Array.isArray(assignees) && { assignees: assignees.filter((who) => typeof who === "string") }),
+  };
+}

@@ -1,0 +1,2 @@
+/** What the worker bundles: every exported function is a Temporal workflow type. */
+export { runGraph } from "./run-graph.ts";

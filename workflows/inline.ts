@@ -1,0 +1,25 @@
+import type { z } from "zod";
+import { inlineNodes } from "#nodes/inline.gen.ts";
+import type { InlineDefinition } from "./interpreter/interpreter.ts";
+
+const definitions = new Map<string, InlineDefinition>(
+  Object.entries(inlineNodes).map(([type, node]) => {
+    const inputs = node.inputs as z.ZodObject;
+    return [
+      type,
+      {
+        parse(value) {
+          const result = inputs.safeParse(value);
+          return result.success
+            ? { ok: true, inputs: result.data }
+            : { ok: false, issues: result.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })) };
+        },
+        run: (parsed, input) => node.run(parsed as never, { input }),
+      } satisfies InlineDefinition,
+    ];
+  }),
+);
+
+export function inlineDefinition(type: string): InlineDefinition | undefined {
+  return definitions.get(type);
+}

@@ -1,0 +1,210 @@
+import type { FailureValue, Json, NodeStatus } from "#core";
+import type { Body, Step } from "#graph";
+
+export type EdgeState = "open" | "taken" | "skipped";
+
+/** Where one step of a body stands. */
+export interface StepState {
+  status: NodeStatus;
+  route?: string;
+  value?: Json;
+  error?: FailureValue;
+  /** The edge that made a `join: any` step run. */
+  firedBy?: number;
+  startedAt?: number;
+  completedAt?: number;
+}
+
+export type Settlement =
+  | { status: "completed"; value: Json; route?: string }
+  /** `handled` as the step's `on_error` says; unhandled failures settle nothing behind them. */
+  | { status: "failed"; error: FailureValue; handled: boolean }
+  | { status: "skipped" }
+  | { status: "cancelled" };
+
+export interface Consequences {
+  /** Steps that may run now, in the order of the plan. */
+  ready: number[];
+  /** Steps that will not run, in the order of the plan. */
+  skipped: number[];
+}
+
+const OUTPUT = "output";
+const ERROR = "error";
+
+/**
+ * One walk over a body: every flow edge ends taken or skipped (graph.md 4, points 2, 5, 6). Pure bookkeeping, no effects; the interpreter
+ * decides what to run. One frame for the run itself, and one for each iteration of a loop.
+ */
+export class Frame {
+  readonly steps: StepState[];
+  readonly edges: EdgeState[];
+  readonly body: Body;
+  /** `""` for the run itself, `"2.5"` for item 5 in item 2. */
+  readonly iteration: string;
+  private readonly indexById: Map<string, number>;
+  private readonly open: number[];
+  private readonly taken: number[];
+  private readonly entries: ReadonlySet<string>;
+  private unsettled: number;
+
+  /** `entries`: ids of steps that run of themselves; what their in-edges say is ignored. */
+  constructor(body: Body, iteration: string, entries: ReadonlySet<string>) {
+    this.body = body;
+    this.iteration = iteration;
+    this.entries = entries;
+    this.steps = body.steps.map(() => ({ status: "pending" }));
+    this.edges = body.edges.map(() => "open");
+    this.open = body.steps.map((step) => step.in.length);
+    this.taken = body.steps.map(() => 0);
+    this.indexById = new Map(body.steps.map((step, index) => [step.id, index]));
+    this.unsettled = body.steps.length;
+  }
+
+  step(index: number): Step {
+    return this.body.steps[index] as Step;
+  }
+
+  state(index: number): StepState {
+    return this.steps[index] as StepState;
+  }
+
+  find(id: string): number | undefined {
+    return this.indexById.get(id);
+  }
+
+  /** Every step has completed, failed, been skipped or cancelled. */
+  get settled(): boolean {
+    return this.unsettled === 0;
+  }
+
+  /** Settles a step and, with it, its out-edges and whatever they decide. */
+  settle(index: number, settlement: Settlement, at: number): Consequences {
+    const state = this.state(index);
+    state.status = settlement.status;
+    state.completedAt = at;
+    this.unsettled--;
+    if (settlement.status === "completed") {
+      state.value = settlement.value;
+      if (settlement.route !== undefined) state.route = settlement.route;
+    } else if (settlement.status === "failed") {
+      state.error = settlement.error;
+      if (!settlement.handled) return { ready: [], skipped: [] };
+      if (this.step(index).on_error === "branch") state.route = ERROR;
+      else state.value = null;
+    } else if (settlement.status === "cancelled") {
+      return { ready: [], skipped: [] };
+    }
+    return this.follow(index, settlement.status === "skipped" ? undefined : (state.route ?? OUTPUT), at);
+  }
+
+  /** Takes the out-edges of the chosen route (`undefined`: none) and skips the others, on through all that is skipped. */
+  private follow(first: number, firstRoute: string | undefined, at: number): Consequences {
+    const ready: number[] = [];
+    const skipped: number[] = [];
+    const work: [number, string | undefined][] = [[first, firstRoute]];
+    for (let item = work.pop(); item; item = work.pop()) {
+      const [from, route] = item;
+      for (const edgeIndex of this.step(from).out) {
+        const edge = this.body.edges[edgeIndex];
+        if (!edge) continue;
+        const taken = edge.route === route;
+        this.edges[edgeIndex] = taken ? "taken" : "skipped";
+        const target = this.indexById.get(edge.target) as number;
+        const decision = this.arrive(target, edgeIndex, taken);
+        if (decision === "ready") ready.push(target);
+        else if (decision === "skip") {
+          const state = this.state(target);
+          state.status = "skipped";
+          state.completedAt = at;
+          this.unsettled--;
+          skipped.push(target);
+          work.push([target, undefined]);
+        }
+      }
+    }
+    const byPlan = (a: number, b: number): number => a - b;
+    return { ready: ready.sort(byPlan), skipped: skipped.sort(byPlan) };
+  }
+
+  private arrive(target: number, edgeIndex: number, taken: boolean): "ready" | "skip" | "wait" {
+    const state = this.state(target);
+    this.open[target] = (this.open[target] as number) - 1;
+    if (taken) this.taken[target] = (this.taken[target] as number) + 1;
+    if (state.status !== "pending" || state.firedBy !== undefined || this.entries.has(this.step(target).id)) return "wait";
+    if (this.step(target).join === "any" && taken) {
+      state.firedBy = edgeIndex;
+      return "ready";
+    }
+    if ((this.open[target] as number) > 0) return "wait";
+    return (this.taken[target] as number) > 0 ? "ready" : "skip";
+  }
+
+  /**
+   * What arrived, by target handle (graph.md 4.4): one taken edge gives its value, several into one handle an object keyed by source id
+   * (`id.handle` where a source comes twice).
+   */
+  arrivals(index: number): Map<string, Json> {
+    const step = this.step(index);
+    const firedBy = this.state(index).firedBy;
+    const byHandle = new Map<string, number[]>();
+    for (const edgeIndex of step.in) {
+      if (this.edges[edgeIndex] !== "taken" || (firedBy !== undefined && edgeIndex !== firedBy)) continue;
+      const handle = this.body.edges[edgeIndex]?.handle as string;
+      const list = byHandle.get(handle);
+      if (list) list.push(edgeIndex);
+      else byHandle.set(handle, [edgeIndex]);
+    }
+    const result = new Map<string, Json>();
+    for (const [handle, edgeIndices] of byHandle) {
+      const [only] = edgeIndices;
+      if (edgeIndices.length === 1 && only !== undefined) {
+        result.set(handle, this.edgeValue(only));
+        continue;
+      }
+      const sources = edgeIndices.map((edgeIndex) => this.body.edges[edgeIndex]?.source as string);
+      result.set(
+        handle,
+        Object.fromEntries(
+          edgeIndices.map((edgeIndex, at) => {
+            const source = sources[at] as string;
+            const twice = sources.indexOf(source) !== sources.lastIndexOf(source);
+            return [twice ? `${source}.${this.body.edges[edgeIndex]?.route}` : source, this.edgeValue(edgeIndex)];
+          }),
+        ),
+      );
+    }
+    return result;
+  }
+
+  private edgeValue(edgeIndex: number): Json {
+    const edge = this.body.edges[edgeIndex];
+    const source = this.state(this.indexById.get(edge?.source as string) as number);
+    if (edge?.route === ERROR) return source.error as unknown as Json;
+    return source.value ?? null;
+  }
+
+  /** Whether nothing went on from a step that handed something on. */
+  isReachedLeaf(index: number): boolean {
+    const state = this.state(index);
+    const handedOn = state.status === "completed" || (state.status === "failed" && state.value !== undefined);
+    return handedOn && !this.step(index).out.some((edgeIndex) => this.edges[edgeIndex] === "taken");
+  }
+
+  /** Puts back what a cursor kept; counts follow from the edges. */
+  restore(steps: readonly StepState[], edges: readonly EdgeState[]): void {
+    steps.forEach((state, index) => {
+      this.steps[index] = { ...state };
+    });
+    edges.forEach((state, index) => {
+      this.edges[index] = state;
+    });
+    this.body.steps.forEach((step, index) => {
+      this.open[index] = step.in.filter((edgeIndex) => this.edges[edgeIndex] === "open").length;
+      this.taken[index] = step.in.filter((edgeIndex) => this.edges[edgeIndex] === "taken").length;
+    });
+    this.unsettled = this.steps.filter((state) => !SETTLED.has(state.status)).length;
+  }
+}
+
+export const SETTLED: ReadonlySet<NodeStatus> = new Set(["completed", "failed", "skipped", "cancelled"]);

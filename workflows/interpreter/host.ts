@@ -1,0 +1,46 @@
+import type { FailureValue, RunEvent } from "#core";
+import type { Step } from "#graph";
+import type { NodeCall, NodeResult } from "../messages.ts";
+
+/** Something begun that can be called off. A call-off rejects `promise` with `Cancelled`. */
+export interface Cancellable<T> {
+  promise: Promise<T>;
+  cancel(): void;
+}
+
+/** Thrown into a step that was called off. */
+export class Cancelled extends Error {
+  override readonly name = "Cancelled";
+}
+
+/** An activity that will not be tried again. `told` says that the worker has already put it into the log. */
+export class StepFailed extends Error {
+  override readonly name = "StepFailed";
+  readonly failure: FailureValue;
+  readonly told: boolean;
+
+  constructor(failure: FailureValue, told: boolean) {
+    super(failure.message);
+    this.failure = failure;
+    this.told = told;
+  }
+}
+
+/** All that the interpreter may ask of the world: Temporal in a run, virtual time in the property test. */
+export interface Host {
+  /** Milliseconds since the epoch; stands still within one activation. */
+  now(): number;
+  /** Rejects with `StepFailed` or `Cancelled`. */
+  runNode(step: Step, call: NodeCall): Cancellable<NodeResult>;
+  timer(ms: number, summary: string): Cancellable<void>;
+  /** Tells facts; never awaited, may be lost with the process. */
+  record(events: RunEvent[]): void;
+  /** Writes facts durably; resolves when they are in the log. */
+  confirm(events: RunEvent[]): Cancellable<void>;
+  /** Lets the server breathe in a long stretch of inline steps. */
+  breathe(): Promise<void>;
+  /** Whether the history has grown so far that the run should continue as new. */
+  isFull(): boolean;
+  /** Shown in the Temporal Web UI. */
+  describe(text: string): void;
+}

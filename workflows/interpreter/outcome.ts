@@ -1,0 +1,35 @@
+import type { FailureValue, Json, NodeStatus } from "#core";
+import type { Cursor } from "./cursor.ts";
+import type { Frame } from "./frame.ts";
+
+export type Counts = Partial<Record<NodeStatus, number>>;
+
+export type Outcome =
+  | { kind: "completed"; outputs: Json; counts: Counts }
+  | { kind: "failed"; error: FailureValue; counts: Counts }
+  | { kind: "cancelled"; counts: Counts }
+  | { kind: "continue"; cursor: Cursor };
+
+/** The result of a run (graph.md 4.10): the value at `End`, several by id; without any, the values of the reached leaves. */
+export function resultOf(frame: Frame): Json {
+  const ends: number[] = [];
+  const leaves: number[] = [];
+  frame.body.steps.forEach((step, index) => {
+    if (step.type === "End" && frame.state(index).status === "completed") ends.push(index);
+    else if (frame.isReachedLeaf(index)) leaves.push(index);
+  });
+  const chosen = ends.length > 0 ? ends : leaves;
+  const value = (index: number): Json => frame.state(index).value ?? null;
+  if (chosen.length === 0) return null;
+  if (chosen.length === 1) return value(chosen[0] as number);
+  return Object.fromEntries(chosen.map((index) => [frame.step(index).id, value(index)]));
+}
+
+/** How many rows of each status the log must show. Steps that never began have none. */
+export function countsOf(frame: Frame): Counts {
+  const counts: Counts = {};
+  for (const { status } of frame.steps) {
+    if (status !== "pending") counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
+}
