@@ -4,5 +4,5 @@ export function databaseReason(error: unknown): string {
   for (let depth = 0; inner instanceof Error && inner.cause instanceof Error && depth < 5; depth++) inner = inner.cause;
   if (!(inner instanceof Error)) return "unknown";
   const code = "code" in inner && typeof inner.code === "string" ? ` (${inner.code})` : "";
-  return /^Failed query/.test(inner.message) ? `${inner.name}${code}` : `${inner.message}${code}`;
+  return inner.message.startsWith("Failed query") ? `${inner.name}${code}` : `${inner.message}${code}`;
 }

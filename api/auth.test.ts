@@ -150,7 +150,7 @@ describe("access tokens", () => {
 
   test.each<[string, () => Promise<string>]>([
     ["is signed with another secret", () => base().sign(new TextEncoder().encode("another secret of at least 32 chars"))],
-    ["has expired", () => expired().sign(key)],
+    ["has expired", () => base().setExpirationTime(Math.floor(Date.now() / 1000) - 60).sign(key)],
     ["is from another issuer", () => base().setIssuer("somebody").sign(key)],
     ["is for another audience", () => base().setAudience("another-api").sign(key)],
     ["is of another type", () => base({ typ: "JWT" }).sign(key)],

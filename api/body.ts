@@ -1,8 +1,8 @@
 import { type Finding, type Json, PerdureError } from "#core";
 import type { ApiContext } from "./context.ts";
 
-/** How deep arrays and objects of a request may nest. Graphs need about ten levels; the limit keeps recursive readers safe. */
-export const JSON_MAX_DEPTH = 100;
+/** How deep arrays and objects of a request may nest: a little more than the compiler lets a graph. Keeps recursive readers safe. */
+export const JSON_MAX_DEPTH = 110;
 
 /** Escapes of what PostgreSQL cannot store: NUL, and halves of surrogate pairs. Most bodies hold none, and are not walked. */
 const SUSPECT = /\\u(?:0000|d[89a-f])/i;

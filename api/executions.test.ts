@@ -52,6 +52,14 @@ describe("starting", () => {
     expect(runs.starts).toHaveLength(before);
   });
 
+  test("K5: When the process shuts down, then who waits is told how the run stands", async () => {
+    const { execute, shutdown } = await withWorkflow();
+    const startedAt = performance.now();
+    setTimeout(() => shutdown.abort(), 30);
+    expect((await execute({ mode: "wait" })).status).toBe(202);
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+  });
+
   test("A8: When a waited-for run fails, then the answer is 200 with the failed run", async () => {
     const { execute, runs, db } = await withWorkflow();
     const waiting = execute({ mode: "wait" });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, isObject, stableStringify } from "#core";
 import type { NewVersion } from "../db/types.ts";
-import type { Compilation, Services } from "./services.ts";
+import type { Services } from "./services.ts";
 
 export interface SentGraph {
   flow_data?: JsonObject | null | undefined;
@@ -29,20 +29,16 @@ export function ownSettings(graph: Json): JsonObject {
 }
 
 /** A version ready to be saved, with a plan or with the problems that keep it a draft, and what to warn of. */
-export async function toVersion(compile: Services["compile"], graph: JsonObject, createdBy: string): Promise<{ version: NewVersion; warnings: Finding[] }> {
-  const compilation = await compile(graph);
+export function toVersion(compile: Services["compile"], graph: JsonObject, createdBy: string): { version: NewVersion; warnings: Finding[] } {
+  const compiled = compile(graph);
   const version: NewVersion = {
     graph,
-    plan: "plan" in compilation ? compilation.plan : null,
-    problems: problemsOf(compilation) as unknown as Json[],
+    plan: compiled.ok ? compiled.plan : null,
+    problems: (compiled.ok ? [] : compiled.problems) as unknown as Json[],
     hash: createHash("sha256").update(stableStringify(graph)).digest("hex"),
     createdBy,
   };
-  return { version, warnings: [...(compilation.warnings ?? [])] };
-}
-
-export function problemsOf(compilation: Compilation): readonly Finding[] {
-  return "problems" in compilation ? compilation.problems : [];
+  return { version, warnings: compiled.warnings };
 }
 
 /** Findings as a version stores them. */

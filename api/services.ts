@@ -1,14 +1,10 @@
-import type { Finding, Json } from "#core";
 import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
-import type { Plan } from "#graph";
+import type { CompileResult } from "#graph";
 import type { Env, Logger } from "#platform";
 import type { Database } from "../db/types.ts";
 import type { EventReader, Runs } from "../runs/types.ts";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
-
-/** What a graph compiles to: every problem at once, or a plan. */
-export type Compilation = { readonly plan: Plan; readonly warnings: readonly Finding[] } | { readonly problems: readonly Finding[]; readonly warnings?: readonly Finding[] };
 
 /** The registry as the API shows it. */
 export interface NodeRegistry {
@@ -43,9 +39,8 @@ export interface Services {
   readonly db: Database;
   readonly runs: Runs;
   readonly events: EventReader;
-  compile(graph: Json): Compilation | Promise<Compilation>;
-  /** Ids of the nodes that fire. @throws PerdureError `entry.required`. */
-  selectEntries(plan: Plan, entry?: string): string[];
+  /** `compile` of the graph folder over the catalogue of node types. */
+  compile(graph: unknown): CompileResult;
   readonly nodes: NodeRegistry;
   readonly tokens: Tokens;
   readonly passwords: Passwords;

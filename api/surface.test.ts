@@ -7,7 +7,7 @@ const names = Object.keys(routes) as RouteName[];
 const served = names.flatMap((name) => pathsOf(name, routes[name].path).map((path) => ({ name, method: routes[name].method.toUpperCase(), path, access: routes[name].access })));
 const unknownId = uuidv7();
 const withIds = (path: string): string =>
-  path.replace("{type}", "NoSuchNode").replace("{version}", "1").replace("{name}", "a_variable").replaceAll(/\{\w+\}/g, unknownId);
+  (path.endsWith("/diff") ? `${path}?from=1&to=1` : path).replace("{type}", "NoSuchNode").replace("{version}", "1").replace("{name}", "a_variable").replaceAll(/\{\w+\}/g, unknownId);
 
 /** Bodies that pass their route's schema, so that what is tested is the look-up. */
 const BODIES: Partial<Record<RouteName, unknown>> = { setVariable: { value: 1 }, answerApproval: { decision: "approved" } };
@@ -95,7 +95,7 @@ describe("every route", () => {
     const { token } = await signUp();
     for (const { method, path } of served.filter(({ method }) => method === "GET")) {
       const bare = await call(method, withIds(path), { token });
-      const slashed = await call(method, `${withIds(path)}/`, { token });
+      const slashed = await call(method, withIds(path).replace(/(?=\?|$)/, "/"), { token });
       expect(slashed.status, path).toBe(bare.status);
     }
   });

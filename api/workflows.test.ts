@@ -73,6 +73,10 @@ describe("versions", () => {
     expect((await as("GET", `${path}/versions/1`)).body["flow_data"]).toEqual(GRAPH);
     expect((await as("GET", `${path}/versions/9`)).status).toBe(404);
 
+    const difference = await as("GET", `${path}/diff?from=1&to=2`);
+    expect(difference.body).toMatchObject({ from: 1, to: 2, nodes: { added: ["more"], removed: [], changed: [] }, edges: { added: [], removed: [] } });
+    expect((await as("GET", `${path}/diff?from=1`)).status).toBe(422);
+
     const restored = await as("POST", `${path}/versions/1/restore`);
     expect([restored.body["version"], restored.body["flow_data"]]).toEqual([3, GRAPH]);
   });

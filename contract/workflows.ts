@@ -56,6 +56,22 @@ export const workflowVersion = z
 
 const workflowVersionWithGraph = workflowVersion.extend({ flow_data: json }).openapi("WorkflowVersionWithGraph");
 
+const edgeEnds = z.object({ source: z.string(), source_handle: z.string(), target: z.string(), target_handle: z.string() });
+const change = z.object({ path: z.string(), before: json.optional(), after: json.optional() });
+
+export const versionDiff = z
+  .object({
+    from: z.int(),
+    to: z.int(),
+    nodes: z.object({
+      added: z.array(z.string()),
+      removed: z.array(z.string()),
+      changed: z.array(z.object({ id: z.string(), changes: z.array(change) })),
+    }),
+    edges: z.object({ added: z.array(edgeEnds), removed: z.array(edgeEnds) }),
+  })
+  .openapi("VersionDiff");
+
 export const validation = z
   .object({ valid: z.boolean(), errors: z.array(finding), warnings: z.array(finding) })
   .openapi("Validation");
@@ -206,6 +222,18 @@ export const workflowRoutes = {
     problems: [404],
     request: { params: byVersion },
     responses: { 200: jsonReply("The version.", workflowVersionWithGraph) },
+  }),
+  diffVersions: defineRoute({
+    method: "get",
+    path: `${base}/{id}/diff`,
+    operationId: "diffVersions",
+    summary: "What changed from one version to another",
+    description: "Positions and other drawing are no change.",
+    tags,
+    access: needs("workflow.read"),
+    problems: [404, 422],
+    request: { params: byId, query: z.object({ from: versionNumber, to: versionNumber }) },
+    responses: { 200: jsonReply("Nodes and edges that were added, removed or changed.", versionDiff) },
   }),
   restoreVersion: defineRoute({
     method: "post",

@@ -107,7 +107,8 @@ export interface RunRows {
   events(tenant: TenantId, id: string, after: number, limit: number): Promise<StoredEvent[]>;
   /** When the run was last told anything, and whether Temporal has acknowledged its start. */
   markStarted(tenant: TenantId, id: string): Promise<void>;
-  isStarted(tenant: TenantId, id: string): Promise<boolean>;
+  /** What reconciling asks of a run besides its row. */
+  standing(tenant: TenantId, id: string): Promise<{ run: Run; started: boolean; silentMs: number } | undefined>;
   /** Writes the end once: status, outputs or error, the closing event, open approvals closed. No effect on a run that is closed. */
   close(tenant: TenantId, id: string, end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date }): Promise<Run>;
   /** As `close`, where the node rows are as many of each status as `counts` says; else nothing is written (`closed: false`). One round trip. */
@@ -162,6 +163,8 @@ export interface EventLog {
   append(facts: readonly { tenantId: string; event: RunEvent }[]): Promise<number>;
   /** Calls back with the run id whenever facts were appended, by any process. */
   listen(onRun: (runId: string) => void): Promise<{ close(): Promise<void> }>;
+  /** The number of the newest event of each of these runs, in one statement: for readers who may have missed a call. */
+  heads(runIds: readonly string[]): Promise<Map<string, number>>;
 }
 
 export interface Database {

@@ -47,8 +47,8 @@ describe.each(definitions.map((definition) => [definition.type, definition] as c
   });
 
   test("A4: When it has a policy, then its time-out is a duration", () => {
-    if (definition.policy?.timeout !== undefined) expect(parseDuration(definition.policy.timeout)).toBeGreaterThan(0);
-    if (definition.kind === "activity") expect(definition.policy.timeout).toBeDefined();
+    const timeout = definition.policy?.timeout;
+    expect(timeout === undefined ? definition.kind !== "activity" : (parseDuration(timeout) ?? 0) > 0).toBe(true);
   });
 
   test("When it is asked for by any of its names, then it is found", () => {

@@ -1,5 +1,5 @@
 import { Client, Connection, isGrpcServiceError } from "@temporalio/client";
-import { temporal as proto } from "@temporalio/proto";
+import proto from "@temporalio/proto";
 import { PerdureError } from "#core";
 import type { Logger } from "#platform";
 import { SEARCH_ATTRIBUTES } from "./search-attributes.ts";
@@ -24,7 +24,7 @@ const NAMESPACE_READY_WITHIN_MS = 20_000;
 /** Of a namespace that we make: how long Temporal keeps runs that have closed. */
 const RETENTION_SECONDS = 7 * 86_400;
 
-const INDEXED = proto.api.enums.v1.IndexedValueType;
+const INDEXED = proto.temporal.api.enums.v1.IndexedValueType;
 const INDEXED_TYPES = { KEYWORD: INDEXED.INDEXED_VALUE_TYPE_KEYWORD, INT: INDEXED.INDEXED_VALUE_TYPE_INT } as const;
 
 /**

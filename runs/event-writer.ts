@@ -15,6 +15,8 @@ const RETRY_LONGEST_MS = 5_000;
 const CLOSE_WITHIN_MS = 10_000;
 
 interface Fact {
+  /** Place in the order in which facts were given, from 1. */
+  place: number;
   tenantId: string;
   event: RunEvent;
   bytes: number;
@@ -30,16 +32,17 @@ export interface EventWriterOptions {
 export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS }: EventWriterOptions): EventWriter {
   let queue: Fact[] = [];
   let given = 0;
-  let done = 0;
-  let dropped = 0;
+  let hasDropped = false;
   let gaveUp = false;
   let working: Promise<void> | undefined;
-  const flushes: { upTo: number; resolve: () => void }[] = [];
+  /** In the order of their places. */
+  const flushes: { place: number; resolve: () => void }[] = [];
   const pauses = new Set<() => void>();
 
-  function settle(count: number): void {
-    done += count;
-    while (flushes[0] && flushes[0].upTo <= done) flushes.shift()?.resolve();
+  /** Called with nothing on its way: all that is not in the queue is settled. */
+  function settle(): void {
+    const next = queue[0]?.place ?? Infinity;
+    while (flushes[0] && flushes[0].place < next) flushes.shift()?.resolve();
   }
 
   /** A pause that `close` can cut short. */
@@ -68,11 +71,12 @@ export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS
 
   async function work(): Promise<void> {
     if (queue.length < GROUP_MAX_FACTS) await pause(GROUP_DELAY_MS);
-    while (queue.length > 0) {
+    while (queue.length > 0 && !gaveUp) {
       const group = takeGroup();
       await append(group);
-      settle(group.length);
+      settle();
     }
+    settle();
   }
 
   /** Tries until the group is in. A group that Postgres refuses for what is in it is halved, so that one bad fact does not stop the rest. */
@@ -108,37 +112,38 @@ export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS
     if (excess <= 0) return;
     const before = queue.length;
     queue = queue.filter(({ event }) => event.kind !== "token_delta" || excess-- <= 0);
-    const gone = before - queue.length;
-    if (gone === 0) return;
-    if (dropped === 0) logger.warn({ kept: queue.length }, "too many events wait for the database; tokens are left out of the log");
-    dropped += gone;
-    settle(gone);
+    if (queue.length === before || hasDropped) return;
+    hasDropped = true;
+    logger.warn({ kept: queue.length }, "too many events wait for the database; tokens are left out of the log");
+  }
+
+  function begin(): void {
+    working ??= work().finally(() => {
+      working = undefined;
+      if (queue.length > 0 && !gaveUp) begin();
+    });
   }
 
   return {
     write(tenantId, events) {
       if (gaveUp || events.length === 0) return;
-      for (const event of events) queue.push({ tenantId, event, bytes: event.data === undefined ? 0 : JSON.stringify(event.data).length });
-      given += events.length;
+      for (const event of events) queue.push({ place: ++given, tenantId, event, bytes: event.data === undefined ? 0 : JSON.stringify(event.data).length });
       makeRoom();
-      working ??= work().finally(() => {
-        working = undefined;
-        if (queue.length > 0 && !gaveUp) this.write("", []);
-      });
+      begin();
     },
 
     flush() {
-      if (done >= given) return Promise.resolve();
-      for (const end of [...pauses]) end();
-      return new Promise((resolve) => flushes.push({ upTo: given, resolve }));
+      if (!working) return Promise.resolve();
+      for (const end of pauses) end();
+      return new Promise((resolve) => flushes.push({ place: given, resolve }));
     },
 
     async close() {
       const timer = setTimeout(() => {
         gaveUp = true;
-        logger.error({ facts: given - done }, "events could not be written before the process had to end");
-        for (const end of [...pauses]) end();
-        settle(given - done);
+        logger.error({ facts: queue.length }, "events could not be written before the process had to end");
+        queue = [];
+        for (const end of pauses) end();
       }, CLOSE_WITHIN_MS);
       await this.flush();
       clearTimeout(timer);

@@ -19,7 +19,7 @@ export interface TemporalRuns {
   start(tenant: TenantId, runId: string, request: StartRun): Promise<void>;
   /** Waits until the run is closed; undefined when the signal says enough. `"unknown"`: Temporal has no such run. */
   end(tenant: TenantId, runId: string, signal: AbortSignal): Promise<Ending | "unknown" | undefined>;
-  state(tenant: TenantId, runId: string): Promise<{ state: "open" | "unknown" } | { state: "closed"; at: Date }>;
+  state(tenant: TenantId, runId: string): Promise<{ state: "open" } | { state: "unknown" } | { state: "closed"; at: Date }>;
   /** Undefined where no worker answers in time. */
   snapshot(tenant: TenantId, runId: string): Promise<RunSnapshot | undefined>;
   /** @throws the client's errors. */

@@ -1,8 +1,8 @@
 /** The worker process: builds the services, gives them to the activities, runs workflows and nodes until it is told to stop. */
 import { fileURLToPath } from "node:url";
-import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, type InjectedSinks, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { createActivities } from "#activities";
-import { tenantId } from "#core";
+import { type RunEvent, tenantId } from "#core";
 import { openDatabase } from "#db";
 import { createHttp } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
@@ -33,7 +33,7 @@ const writer = createEventWriter({ log: db.log, logger });
 const runs = createRuns({ db, client: temporal.client, env, logger });
 const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
 const jsonata = createJsonata({ timeoutMs: env.JSONATA_TIMEOUT_MS, memoryMb: env.JSONATA_MEMORY_MB });
-const models = createModels({ http, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
+const models = createModels({ guardedFetch: http.guardedFetch, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
 
 const activities = createActivities({
   writer,
@@ -70,10 +70,10 @@ const worker = await Worker.create({
   activities,
   sinks: {
     events: {
-      record: { fn: (_info, tenant, events) => writer.write(tenant, events), callDuringReplay: false },
-      ending: { fn: (_info, tenant, runId) => closeSoon(tenant, runId), callDuringReplay: false },
+      record: { fn: (_info, tenant: string, events: RunEvent[]) => writer.write(tenant, events), callDuringReplay: false },
+      ending: { fn: (_info, tenant: string, runId: string) => closeSoon(tenant, runId), callDuringReplay: false },
     },
-  } satisfies { [K in keyof EventSinks]: { [F in keyof EventSinks[K]]: { fn: (info: unknown, ...args: Parameters<EventSinks[K][F]>) => void; callDuringReplay: boolean } } },
+  } satisfies InjectedSinks<EventSinks>,
   maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
   defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
   shutdownGraceTime: env.SHUTDOWN_GRACE_MS,
@@ -92,6 +92,7 @@ try {
   await relay.close();
   await writer.close();
   await jsonata.close();
+  await http.close();
   await connection.close();
   await temporal.connection.close();
   await db.close();

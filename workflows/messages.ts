@@ -140,10 +140,10 @@ export interface Activities {
 }
 
 /** Sink of the workflow: facts it alone knows (inline nodes, timers, routes). Provisional until Temporal's word. */
-export interface EventSinks {
+export type EventSinks = {
   events: {
     record(tenantId: string, events: RunEvent[]): void;
     /** The run is about to close: whoever hears it asks Temporal for the end. */
     ending(tenantId: string, runId: string): void;
   };
-}
+};

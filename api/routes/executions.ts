@@ -46,10 +46,27 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
     });
   }
 
+  /** The run once it has ended, or as it stands when the time is over, the caller has gone or the process shuts down. */
+  async function endOf(run: Run, timeoutMs: number, c: ApiContext): Promise<Run> {
+    if (isClosed(run.status)) return run;
+    const over = new AbortController();
+    const stop = (): void => over.abort();
+    const causes = [c.req.raw.signal, shutdown];
+    for (const cause of causes) {
+      if (cause.aborted) stop();
+      cause.addEventListener("abort", stop, { once: true });
+    }
+    try {
+      return await runs.waitForEnd(run.tenantId, run.id, timeoutMs, over.signal);
+    } finally {
+      for (const cause of causes) cause.removeEventListener("abort", stop);
+    }
+  }
+
   async function answerStart(run: Run, mode: Mode, timeout: string | number | null | undefined, principal: Principal, c: ApiContext) {
     if (mode === "stream") return stream(principal, run.id, 0);
     if (mode === "wait") {
-      const ended = isClosed(run.status) ? run : await runs.waitForEnd(principal.tenantId, run.id, waitMs(timeout, settings.RUN_WAIT_MAX_MS), c.req.raw.signal);
+      const ended = await endOf(run, waitMs(timeout, settings.RUN_WAIT_MAX_MS), c);
       return { status: isClosed(ended.status) ? (200 as const) : (202 as const), body: runJson(ended, settings) };
     }
     const body = runJson(run, settings);
@@ -137,7 +154,7 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
     async getResult({ params, query, principal, c }) {
       const run = await existing(principal, params.id);
       const waited = Math.min((query.wait ?? 0) * 1000, settings.RUN_WAIT_MAX_MS);
-      const now = isClosed(run.status) ? run : waited > 0 ? await runs.waitForEnd(principal.tenantId, run.id, waited, c.req.raw.signal) : await reconciler.freshen(run);
+      const now = waited > 0 ? await endOf(run, waited, c) : await reconciler.freshen(run);
       return { status: isClosed(now.status) ? 200 : 202, body: runResultJson(now) };
     },
 

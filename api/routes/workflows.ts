@@ -2,8 +2,9 @@ import type { Routes } from "#contract";
 import type { z } from "@hono/zod-openapi";
 import type { workflow as workflowSchema, workflowVersion } from "#contract/workflows.ts";
 import { type Finding, type Json, type JsonObject, PerdureError } from "#core";
+import { diff } from "#graph";
 import type { Workflow, WorkflowVersion } from "../../db/types.ts";
-import { ownSettings, problemsOf, sentGraph, storedFindings, toVersion, withSettings } from "../graphs.ts";
+import { ownSettings, sentGraph, storedFindings, toVersion, withSettings } from "../graphs.ts";
 import type { Handlers, Request } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
@@ -12,7 +13,7 @@ import type { Services } from "../services.ts";
 
 type WorkflowRoute =
   | "listWorkflows" | "createWorkflow" | "validateGraph" | "getWorkflow" | "replaceWorkflow" | "updateWorkflow" | "deleteWorkflow"
-  | "validateWorkflow" | "publishWorkflow" | "duplicateWorkflow" | "listVersions" | "getVersion" | "restoreVersion";
+  | "validateWorkflow" | "publishWorkflow" | "duplicateWorkflow" | "listVersions" | "getVersion" | "diffVersions" | "restoreVersion";
 
 type Change = Pick<Request<Routes["updateWorkflow"]>, "params" | "headers" | "body" | "principal">;
 
@@ -25,10 +26,9 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
     return found;
   }
 
-  async function validate(graph: JsonObject) {
-    const compilation = await compile(graph);
-    const errors = [...problemsOf(compilation)];
-    return { status: 200 as const, body: { valid: errors.length === 0, errors, warnings: [...(compilation.warnings ?? [])] } };
+  function validate(graph: JsonObject) {
+    const compiled = compile(graph);
+    return { status: 200 as const, body: { valid: compiled.ok, errors: compiled.ok ? [] : compiled.problems, warnings: compiled.warnings } };
   }
 
   /** The graph to save, if any: settings that are not sent again stay as they are, and changed ones make a version too. */
@@ -42,7 +42,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
   async function save({ params, headers, body, principal }: Change) {
     const graph = await changedGraph(principal.tenantId, params.id, body);
-    const compiled = graph && (await toVersion(compile, graph, principal.userId));
+    const compiled = graph && toVersion(compile, graph, principal.userId);
     const saved = await workflows.update(
       principal.tenantId,
       params.id,
@@ -72,7 +72,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
     async createWorkflow({ body, principal }) {
       const graph = withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings);
-      const { version, warnings } = await toVersion(compile, graph, principal.userId);
+      const { version, warnings } = toVersion(compile, graph, principal.userId);
       const created = await workflows.create(
         principal.tenantId,
         {
@@ -123,7 +123,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
     async duplicateWorkflow({ params, body, principal }) {
       const { workflow, version } = await existing(principal.tenantId, params.id);
-      const compiled = await toVersion(compile, asGraph(version.graph), principal.userId);
+      const compiled = toVersion(compile, asGraph(version.graph), principal.userId);
       const copy = await workflows.create(
         principal.tenantId,
         {
@@ -155,10 +155,16 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       return { status: 200, body: { ...versionJson(version, found.workflow.publishedVersion), flow_data: version.graph } };
     },
 
+    async diffVersions({ params, query, principal }) {
+      const [from, to] = await Promise.all([query.from, query.to].map((version) => workflows.version(principal.tenantId, params.id, version)));
+      if (!from || !to) throw notFound("version");
+      return { status: 200, body: { from: from.version, to: to.version, ...diff(from.graph, to.graph) } };
+    },
+
     async restoreVersion({ params, principal }) {
       const old = await workflows.version(principal.tenantId, params.id, params.version);
       if (!old) throw notFound("version");
-      const { version, warnings } = await toVersion(compile, asGraph(old.graph), principal.userId);
+      const { version, warnings } = toVersion(compile, asGraph(old.graph), principal.userId);
       const saved = await workflows.update(principal.tenantId, params.id, { settings: ownSettings(old.graph) }, version);
       if (!saved) throw notFound("workflow");
       return reply(200, saved.workflow, saved.version, warnings);

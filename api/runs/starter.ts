@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, PerdureError, parseDuration, stableStringify } from "#core";
-import type { Plan } from "#graph";
+import { type Plan, selectEntries } from "#graph";
 import type { Run, StartRun } from "../../runs/types.ts";
 import { type SentGraph, sentGraph, storedFindings, withSettings } from "../graphs.ts";
 import { type SchemaCheck, compileSchema } from "../json-schema.ts";
@@ -35,7 +35,7 @@ export interface RunStarter {
 }
 
 /** What turns a request into a run: the version's plan, its entries, inputs that fit. */
-export function createRunStarter({ db, runs, compile, selectEntries, settings }: Services): RunStarter {
+export function createRunStarter({ db, runs, compile, settings }: Services): RunStarter {
   const inputChecks = new BoundedCache<string, SchemaCheck>(INPUT_CHECKS_KEPT);
 
   function checkOf(plan: Plan, cacheKey: string | undefined): SchemaCheck | undefined {
@@ -53,7 +53,7 @@ export function createRunStarter({ db, runs, compile, selectEntries, settings }:
     if (Buffer.byteLength(JSON.stringify(inputs)) > settings.RUN_INPUTS_MAX_BYTES) {
       throw new PerdureError("request.too_large", `The inputs have more than ${settings.RUN_INPUTS_MAX_BYTES} bytes.`);
     }
-    const entries = selectEntries(plan, body.entry ?? undefined);
+    const entries = entriesOf(plan, body.entry ?? undefined);
     const cacheKey = identity.workflowId === null ? undefined : `${identity.workflowId}:${identity.version}`;
     const findings = checkOf(plan, cacheKey)?.(inputs, "inputs") ?? [];
     if (findings.length > 0) throw new PerdureError("validation.failed", "The inputs do not fit what the workflow's start asks for.", { findings });
@@ -87,11 +87,17 @@ export function createRunStarter({ db, runs, compile, selectEntries, settings }:
         throw new PerdureError("validation.failed", "The request is not valid.", { findings: [{ code: "validation.required", message: "is required", path: "flow_data" }] });
       }
       const graph = withSettings(sent, body.settings);
-      const compilation = await compile(graph);
-      if (!("plan" in compilation)) throw invalidGraph(compilation.problems);
-      return start(request, compilation.plan, "graph", { workflowId: null, workflowName: body.name ?? "Ad-hoc run", version: null, graph });
+      const compiled = compile(graph);
+      if (!compiled.ok) throw invalidGraph(compiled.problems);
+      return start(request, compiled.plan, "graph", { workflowId: null, workflowName: body.name ?? "Ad-hoc run", version: null, graph });
     },
   };
+}
+
+function entriesOf(plan: Plan, requested: string | undefined): string[] {
+  const selected = selectEntries(plan, requested);
+  if ("problem" in selected) throw new PerdureError("entry.required", selected.problem.message, { findings: [selected.problem] });
+  return selected.entries;
 }
 
 function invalidGraph(findings: readonly Finding[]): PerdureError {

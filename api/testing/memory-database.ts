@@ -72,7 +72,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     approvals: {
       list: async (tenant, { status, assignee }, page) =>
         pageOf(
-          state.approvals.filter((each) => each.tenantId === tenant && (!status || each.status === status) && (!assignee || each.assignees.includes(assignee))),
+          state.approvals.filter((each) => each.tenantId === tenant && (!status || each.status === status) && (!assignee || each.assignees.length === 0 || each.assignees.includes(assignee))),
           page,
         ),
       get: async (tenant, id) => state.approvals.find((each) => each.tenantId === tenant && each.id === id),

@@ -64,10 +64,10 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
       memory.emit(run.id, "run_queued");
       return { run, created: true };
     },
-    async waitForEnd(tenant, runId, timeoutMs) {
+    async waitForEnd(tenant, runId, timeoutMs, signal) {
       const run = get(tenant, runId);
       const deadline = Date.now() + timeoutMs;
-      while (!isClosed(run.status) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (!isClosed(run.status) && Date.now() < deadline && !signal?.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
       return run;
     },
     async command(tenant, runId, command, by) {

@@ -1,10 +1,10 @@
-import { type Finding, type Json, type JsonObject, PerdureError, isObject } from "#core";
-import type { Plan } from "#graph";
+import { type Finding, type JsonObject, isObject } from "#core";
+import type { CompileResult, Plan } from "#graph";
 import { createLogger } from "#platform";
 import { createApp } from "../app.ts";
 import { createPasswords } from "../security/passwords.ts";
 import { createTokens } from "../security/tokens.ts";
-import type { ApiSettings, Compilation, Services } from "../services.ts";
+import type { ApiSettings, Services } from "../services.ts";
 import { createMemoryDatabase } from "./memory-database.ts";
 import { createMemoryRuns } from "./memory-runs.ts";
 
@@ -37,15 +37,15 @@ export function planOf(inputsSchema?: JsonObject): Plan {
 }
 
 /** Stands for the compiler: nodes of type `Broken` are problems, each of them, and a graph without nodes has no entry. */
-export function compileForTest(graph: Json): Compilation {
+export function compileForTest(graph: unknown): CompileResult {
   const nodes = isObject(graph) && Array.isArray(graph["nodes"]) ? (graph["nodes"] as JsonObject[]) : [];
   const problems: Finding[] = nodes
     .filter((node) => node["type"] === "Broken")
     .map((node) => ({ code: "node.unknown_type", message: "There is no node type Broken.", node_id: String(node["id"]) }));
   if (nodes.length === 0) problems.push({ code: "graph.no_entry", message: "Nothing begins the run." });
-  if (problems.length > 0) return { problems };
+  if (problems.length > 0) return { ok: false, problems, warnings: [] };
   const schema = nodes.map((node) => node["data"]).find((data) => isObject(data) && isObject(data["schema"])) as JsonObject | undefined;
-  return { plan: planOf(schema?.["schema"] as JsonObject | undefined), warnings: [] };
+  return { ok: true, plan: planOf(schema?.["schema"] as JsonObject | undefined), warnings: [] };
 }
 
 export type TestApp = ReturnType<typeof createTestApp>;
@@ -60,10 +60,6 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     runs,
     events: runs,
     compile: compileForTest,
-    selectEntries(plan, entry) {
-      if (entry !== undefined && !plan.entries.triggers.includes(entry)) throw new PerdureError("entry.required", `There is no entry "${entry}".`);
-      return entry === undefined ? plan.entries.manual : [entry];
-    },
     nodes: { list: () => [], categories: () => [], get: () => undefined },
     tokens: createTokens({ secret: "a secret of at least 32 characters", accessMinutes: 30 }),
     passwords: FAST_PASSWORDS,

@@ -63,6 +63,13 @@ export function createEventLog(sessions: Sessions, url: string, logger?: Logger)
       };
     },
 
+    async heads(runIds) {
+      const rows = await sessions.once("system", (db) =>
+        db.execute<{ id: string; last_seq: number }>(sql`select id, last_seq from runs where id in (select unnest(${`{${runIds.join(",")}}`}::uuid[]))`),
+      );
+      return new Map(rows.map((row) => [row.id, row.last_seq]));
+    },
+
     async close() {
       closed = true;
       clearTimeout(retry);

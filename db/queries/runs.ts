@@ -124,9 +124,14 @@ export function createRunRows(sessions: Sessions): RunRows {
       await sessions.once(tenant, (db) => db.update(runs).set({ acknowledgedAt: sql`coalesce(${runs.acknowledgedAt}, now())` }).where(one(tenant, id)));
     },
 
-    async isStarted(tenant, id) {
-      const [found] = await sessions.once(tenant, (db) => db.select({ at: runs.acknowledgedAt }).from(runs).where(one(tenant, id)));
-      return found !== undefined && found.at !== null;
+    async standing(tenant, id) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db
+          .select({ run: runColumns, acknowledgedAt: runs.acknowledgedAt, silentMs: sql<number>`(extract(epoch from now() - ${runs.lastEventAt}) * 1000)::float8` })
+          .from(runs)
+          .where(one(tenant, id)),
+      );
+      return found && { run: toRun(found.run), started: found.acknowledgedAt !== null, silentMs: found.silentMs };
     },
 
     close: async (tenant, id, end) => (await close(tenant, id, end, null)).run,

@@ -34,6 +34,7 @@ export class Names implements TemplateNames {
   readonly reads = new Set<string>();
   /** Place of the string being read, within the node. */
   path = "";
+  problems = 0;
   readonly #known: Knowledge;
   readonly #owner: NodeRecord;
   readonly #step: NodeRecord | undefined;
@@ -48,6 +49,7 @@ export class Names implements TemplateNames {
   }
 
   problem(code: string, message: string, hint?: string): void {
+    this.problems++;
     this.#known.findings.problem(code, message, { node_id: this.#owner.node.id, path: this.path, hint });
   }
 

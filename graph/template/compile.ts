@@ -16,10 +16,12 @@ export interface TemplateNames {
   /** Notes a secret; reports it where none may stand. */
   secret(name: string | undefined, source: string): void;
   problem(code: string, message: string, hint?: string): void;
+  /** How many problems there have been. */
+  readonly problems: number;
   readonly nearest: Nearest;
 }
 
-/** Reads a string input. What is wrong goes to `names`; the result is then not to be used. */
+/** Reads a string input. What is wrong goes to `names`, and the text stays as it was written. */
 export function compileTemplate(template: string, names: TemplateNames): Compiled {
   if (!template.includes("{{")) return { k: "lit", v: template };
   const parsed = parseSyntax(template);
@@ -27,7 +29,9 @@ export function compileTemplate(template: string, names: TemplateNames): Compile
     names.problem("template.syntax", parsed.problem.message, parsed.problem.hint);
     return { k: "lit", v: template };
   }
-  return simplify(new TemplateCompiler(names).body(parsed.program.body, []));
+  const before = names.problems;
+  const compiled = simplify(new TemplateCompiler(names).body(parsed.program.body, []));
+  return names.problems > before ? { k: "lit", v: template } : compiled;
 }
 
 function simplify(body: TemplateNode[]): Compiled {

@@ -12,7 +12,7 @@ import { networkFailure, timedOut } from "./failure.ts";
 import { checkUrl, follow, type Hop } from "./redirect.ts";
 
 export type { Resolve } from "./connect.ts";
-export { networkFailure } from "./failure.ts";
+export { networkFailure, timedOut } from "./failure.ts";
 
 export interface HttpOptions {
   /** Hosts (`host`, `*.suffix`, with `:port` or without), addresses and CIDRs that may be reached although they are private. */
@@ -25,8 +25,9 @@ export interface HttpOptions {
   resolve?: Resolve;
 }
 
+export type Fetch = typeof fetch;
 /** A `fetch` for the SDK of a service. */
-export type GuardedFetch = (tenantId: string, options?: { trustedOrigin?: string }) => typeof fetch;
+export type GuardedFetch = (tenantId: string, options?: { trustedOrigin?: string }) => Fetch;
 
 export interface Http extends HttpService {
   /**
@@ -75,7 +76,7 @@ export function createHttp(options: HttpOptions): Http {
       const limited = response.body === null ? null : (response.body as ReadableStream<Uint8Array>).pipeThrough(limitStream(maxBytes));
       return new Response(limited, { status: response.status, statusText: response.statusText, headers: [...response.headers] });
     };
-    return guarded as unknown as typeof fetch;
+    return guarded as unknown as Fetch;
   };
 
   return {

@@ -1,6 +1,6 @@
-import { APIConnectionError, APIError } from "openai";
+import { APIConnectionError, APIConnectionTimeoutError, APIError } from "openai";
 import { PerdureError, upstreamFailure } from "#core";
-import { networkFailure } from "../http/index.ts";
+import { networkFailure, timedOut } from "../http/index.ts";
 
 /** How much of the server's own words goes into the message, in characters. */
 const EXCERPT = 300;
@@ -8,6 +8,7 @@ const EXCERPT = 300;
 /** What the failure of a call to a model server is to a node. Quota that is used up looks like a rate limit and is none: no retry helps. */
 export function modelFailure(error: unknown, host: string, apiKey: string | undefined): PerdureError {
   if (error instanceof PerdureError) return error;
+  if (error instanceof APIConnectionTimeoutError) return timedOut(host, error);
   if (error instanceof APIConnectionError) return networkFailure(error.cause ?? error, host);
   if (error instanceof APIError && typeof error.status === "number") {
     const said = `${host} answered ${error.status}: ${excerpt(error.message, apiKey)}`;

@@ -20,12 +20,12 @@ export function createModels(options: ModelOptions): ModelService {
   /** Undefined where there is nobody to ask: no key, and no server of the operator's or the node's own that may do without. */
   function endpoint(request: ChatRequest): Endpoint | undefined {
     if (request.baseUrl !== undefined) {
-      return { baseUrl: request.baseUrl, apiKey: request.apiKey, fetch: options.guardedFetch(request.tenantId) };
+      return { baseUrl: request.baseUrl, apiKey: request.apiKey, send: options.guardedFetch(request.tenantId) };
     }
     const apiKey = request.apiKey ?? options.openaiApiKey;
     if (apiKey === undefined && options.openaiBaseUrl === undefined) return undefined;
     const trustedOrigin = URL.parse(operatorUrl)?.origin;
-    return { baseUrl: operatorUrl, apiKey, fetch: options.guardedFetch(request.tenantId, options.openaiBaseUrl && trustedOrigin ? { trustedOrigin } : {}) };
+    return { baseUrl: operatorUrl, apiKey, send: options.guardedFetch(request.tenantId, options.openaiBaseUrl && trustedOrigin ? { trustedOrigin } : {}) };
   }
 
   return {

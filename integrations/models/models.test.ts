@@ -82,6 +82,10 @@ describe("the operator's key", () => {
     expect((await chat(service)).text).toContain("Echo");
   });
 
+  test("When a node's server is no URL, then the finding says so", async () => {
+    await expect(chat(models({}), { baseUrl: "my-server" })).rejects.toMatchObject({ code: "validation.failed", findings: [{ path: "base_url" }] });
+  });
+
   test("When a node brings its own key, then the operator's server is asked with that one", async () => {
     const server = await fake();
     await chat(models({ openaiApiKey: "sk-operator", openaiBaseUrl: server.url }), { apiKey: "sk-node" });

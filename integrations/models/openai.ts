@@ -2,13 +2,14 @@ import OpenAI from "openai";
 import type { ChatCompletion, ChatCompletionChunk, ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
 import { PerdureError } from "#core";
 import type { ChatRequest, ChatResult } from "#nodes";
+import { timedOut, type Fetch } from "../http/index.ts";
 import { modelFailure } from "./failure.ts";
 
 export interface Endpoint {
   baseUrl: string;
   /** Without it the request carries none. */
   apiKey: string | undefined;
-  fetch: typeof fetch;
+  send: Fetch;
 }
 
 /**
@@ -22,6 +23,11 @@ const NO_KEY = "none";
 
 /** Asks a server that speaks OpenAI's chat completions. @throws PerdureError by HTTP status (`upstreamFailure` of core), or `network.*`. */
 export async function openAiChat(endpoint: Endpoint, request: ChatRequest, onToken: (text: string) => void, signal: AbortSignal): Promise<ChatResult> {
+  const host = URL.parse(endpoint.baseUrl)?.host;
+  if (!host) {
+    const finding = { code: "input.invalid", message: "is no absolute URL", path: "base_url", hint: "It ends with /v1 with most servers." };
+    throw new PerdureError("validation.failed", "base_url is no absolute URL.", { findings: [finding] });
+  }
   const limit = AbortSignal.timeout(request.timeoutMs);
   const both = AbortSignal.any([signal, limit]);
   const client = new OpenAI({
@@ -43,19 +49,15 @@ export async function openAiChat(endpoint: Endpoint, request: ChatRequest, onTok
     return await fromStream(stream, request.model, onToken);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    const host = URL.parse(endpoint.baseUrl)?.host ?? "The model server";
-    if (limit.aborted) throw new PerdureError("network.timed_out", `${host} did not answer in time.`, { cause: error });
+    if (limit.aborted) throw timedOut(host, error);
     throw modelFailure(error, host, endpoint.apiKey);
   }
 }
 
-function onlyOurHeaders({ apiKey, fetch: send }: Endpoint): typeof fetch {
+function onlyOurHeaders({ apiKey, send }: Endpoint): Fetch {
   return (input, init) => {
-    const headers = new Headers(init?.headers);
-    for (const name of [...headers.keys()]) if (!SENT_HEADERS.has(name)) headers.delete(name);
-    if (apiKey === undefined) headers.delete("authorization");
-    else headers.set("authorization", `Bearer ${apiKey}`);
-    return send(input, { ...init, headers: Object.fromEntries(headers) });
+    const kept = Array.from(new Headers(init?.headers)).filter(([name]) => SENT_HEADERS.has(name) && name !== "authorization");
+    return send(input, { ...init, headers: { ...Object.fromEntries(kept), ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }) } });
   };
 }
 

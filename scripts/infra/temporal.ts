@@ -97,7 +97,7 @@ function accepts(port: number): Promise<boolean> {
 }
 
 /** Whether the server knows the namespace. */
-export async function serves(address: string, namespace: string): Promise<boolean> {
+async function serves(address: string, namespace: string): Promise<boolean> {
   const { Connection } = await import("@temporalio/client");
   const connection = await Connection.connect({ address, connectTimeout: 2_000 });
   try {

@@ -97,6 +97,8 @@ function build(draws: readonly Draw[], maxParallel: number): Omit<Scripted, "com
       // The compiler reads an edge from `error` as `on_error: branch`.
       if (handle === "error") (nodes.get(source) as ScriptedNode).onError = "branch";
     }
+    const before = ancestors(id, edges);
+    const reads = draw.pick % 2 === 1 ? before[draw.duration % before.length] : undefined;
     const branchable = draw.onError === "branch";
     const plain = (outgoing: string[]): string[] => (branchable ? [...outgoing, "error"] : outgoing);
     switch (draw.kind) {
@@ -104,7 +106,7 @@ function build(draws: readonly Draw[], maxParallel: number): Omit<Scripted, "com
         add(id, "HttpRequest", { url: "https://example.com/" }, { value: "wrap", runs: "activity", duration: draw.duration, fails: draw.fails, onError: draw.onError }, draw);
         return routesOf.set(id, plain(["output"]));
       case "set":
-        add(id, "Set", { values: draw.fails ? { id: "{{inputs.nothing_here}}" } : { id, input: "{{input}}" } }, { value: "wrap", fails: draw.fails, onError: draw.onError }, draw);
+        add(id, "Set", { values: draw.fails ? { id: "{{inputs.nothing_here}}" } : { id, input: "{{input}}", ...(reads !== undefined && { seen: `{{${reads}}}` }) } }, { value: "wrap", fails: draw.fails, onError: draw.onError, ...(reads !== undefined && { reads }) }, draw);
         return routesOf.set(id, plain(["output"]));
       case "template":
       case "merge":
@@ -134,6 +136,21 @@ function build(draws: readonly Draw[], maxParallel: number): Omit<Scripted, "com
   settleScripts(nodes, edges);
   const graphNodes = stored.map((node) => withErrorSetting(node, nodes.get(node["id"] as string) as ScriptedNode));
   return { graph: { nodes: graphNodes, edges, settings: { max_parallel: maxParallel } }, nodes };
+}
+
+/** Everything from which an edge leads here, in the order it was drawn. */
+function ancestors(id: string, edges: readonly JsonObject[]): string[] {
+  const found = new Set<string>();
+  const work = [id];
+  for (let target = work.pop(); target !== undefined; target = work.pop()) {
+    for (const edge of edges) {
+      const source = edge["source"] as string;
+      if (edge["target"] !== target || found.has(source)) continue;
+      found.add(source);
+      work.push(source);
+    }
+  }
+  return [...found].toSorted();
 }
 
 /** A rejection without a way out fails its node; an unused `branch` is one all the same. */

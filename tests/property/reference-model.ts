@@ -17,6 +17,8 @@ export interface ModelNode {
   /** Virtual milliseconds of an activity or wait. */
   duration: number;
   fails: boolean;
+  /** An earlier node whose value it reads by id. */
+  reads?: string;
   /** The route it takes when it does not fail; `output` without routes. */
   route: string;
   join: "all" | "any";
@@ -120,7 +122,9 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   };
 
   const settle = (node: ModelNode): void => {
-    if (node.fails) {
+    const seen = node.reads === undefined ? undefined : status.get(node.reads);
+    // Behind a `join: any` an earlier node may not have ended.
+    if (node.fails || seen === "pending" || seen === "running") {
       status.set(node.id, "failed");
       if (node.onError === "continue") value.set(node.id, null);
       if (node.onError === "fail") failedNode = node.id;
@@ -128,7 +132,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
     }
     const input = inputs.get(node.id) ?? null;
     status.set(node.id, "completed");
-    value.set(node.id, node.value === "pass" ? input : node.value === "wrap" ? { id: node.id, input } : node.value.constant);
+    value.set(node.id, node.value === "pass" ? input : node.value === "wrap" ? { id: node.id, input, ...(node.reads !== undefined && { seen: value.get(node.reads) ?? null }) } : node.value.constant);
   };
   const inputs = new Map<string, Json>();
 

@@ -11,8 +11,8 @@ export interface RunningProcess {
   readonly exited: Promise<Exit>;
   /** Everything it has written so far. */
   logs(): string;
-  /** Ends it without notice, as the kernel's memory killer would. */
-  kill9(): Promise<Exit>;
+  /** Ends it without notice, as the kernel's memory killer would; `exited` says when it has gone. */
+  kill9(): void;
   /** Asks it to stop; SIGKILL after 40 s. */
   stop(): Promise<void>;
 }
@@ -67,10 +67,7 @@ async function start(name: string, file: string, env: Record<string, string>, is
     url: ready.url,
     exited,
     logs,
-    kill9: () => {
-      kill(-pid, "SIGKILL");
-      return exited;
-    },
+    kill9: () => void kill(-pid, "SIGKILL"),
     async stop() {
       kill(pid, "SIGTERM");
       if ((await within(exited, STOP_MS)) !== undefined) return;

@@ -520,9 +520,9 @@ export class Interpreter {
         const state = frame.state(index);
         if (state.status === "skipped") return { state: "skipped" };
         if (state.status === "failed") return { state: "value", value: null };
-        if (state.status !== "completed") return { state: "absent" };
+        if (state.status !== "completed" || state.value === undefined) return { state: "absent" };
         const aliases = frame.step(index).output_aliases;
-        return { state: "value", value: state.value ?? null, ...(aliases && { aliases }) };
+        return { state: "value", value: state.value, ...(aliases && { aliases }) };
       },
     };
   }

@@ -1,0 +1,115 @@
+/**
+ * Which way imports go. A folder says where its code runs and what it may touch; these rules make that a failing check.
+ * Types are free (`import type` is erased); `reachable` rules look through all files in between.
+ */
+const PURE = "^(core|graph|nodes|contract)/";
+const TESTS = "\\.test\\.ts$|/testing/";
+
+/** Folder → the folders that its code may import. Tests beside the code may import what they like of the same list. */
+const ARROWS = {
+  core: [],
+  graph: ["core"],
+  nodes: ["core", "graph"],
+  contract: ["core", "graph", "nodes"],
+  platform: ["core"],
+  integrations: ["core", "nodes", "platform"],
+  db: ["core", "graph", "platform", "runs/types", "workflows/messages"],
+  runs: ["core", "graph", "platform", "db", "workflows/messages"],
+  workflows: ["core", "graph", "nodes"],
+  activities: ["core", "graph", "nodes", "platform", "db", "integrations", "runs", "workflows/messages"],
+  api: ["core", "graph", "nodes", "contract", "platform", "db", "integrations", "runs", "workflows/messages"],
+  worker: ["core", "graph", "nodes", "platform", "db", "integrations", "runs", "activities", "workflows"],
+};
+
+const arrows = Object.entries(ARROWS).map(([folder, allowed]) => ({
+  name: `arrows-of-${folder}`,
+  comment: `${folder}/ imports only: ${allowed.join(", ") || "nothing of ours"} (docs/decisions, style of the folders).`,
+  severity: "error",
+  from: { path: `^${folder}/`, pathNot: TESTS },
+  to: {
+    path: `^(${Object.keys(ARROWS).join("|")}|scripts|tests|bench)/`,
+    pathNot: [`^${folder}/`, ...allowed.map((each) => (each.includes("/") ? `^${each}\\.ts$` : `^${each}/`))],
+  },
+}));
+
+/** What other folders may import of each: the index, and the few files that are meant for it. */
+const DOORS = {
+  core: ["index"],
+  graph: ["index", "runtime"],
+  nodes: ["index", "define", "inline\\.gen"],
+  contract: ["[a-z-]+"],
+  workflows: ["messages", "index"],
+  db: ["index"],
+  runs: ["index", "types"],
+  activities: ["index"],
+  platform: ["index"],
+};
+
+const doors = Object.entries(DOORS).map(([folder, files]) => ({
+  name: `door-of-${folder}`,
+  comment: `Other folders import ${folder}/ through its index, never its insides.`,
+  severity: "error",
+  from: { pathNot: `^(${folder}|scripts|tests|bench)/|${TESTS}` },
+  to: { path: `^${folder}/`, pathNot: `^${folder}/(${files.join("|")})\\.ts$` },
+}));
+
+export default {
+  forbidden: [
+    ...arrows,
+    ...doors,
+    {
+      name: "door-of-integrations",
+      comment: "Each system of integrations/ is imported through its own index.",
+      severity: "error",
+      from: { pathNot: `^(integrations|scripts|tests|bench)/|${TESTS}` },
+      to: { path: "^integrations/", pathNot: "^integrations/[a-z-]+/index\\.ts$" },
+    },
+    {
+      name: "workflows-reach-no-io",
+      comment: "Code in workflows/ is replayed: nothing on the way from it may touch the world.",
+      severity: "error",
+      from: { path: "^workflows/", pathNot: TESTS },
+      to: { reachable: true, path: "^(activities|integrations|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)" },
+    },
+    {
+      name: "pure-folders-use-no-node",
+      comment: "core, graph, nodes and contract load in a browser, a workflow and a test alike.",
+      severity: "error",
+      from: { path: PURE, pathNot: TESTS },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "pure-folders-use-no-client-library",
+      severity: "error",
+      from: { path: PURE, pathNot: TESTS },
+      to: { path: "node_modules/(?!zod|@hono/zod-openapi|@marcbachmann/cel-js|re2js|jsonata|@handlebars/parser|@cfworker/json-schema|openapi3-ts|@asteasolutions)" },
+    },
+    {
+      name: "workflows-use-few-packages",
+      severity: "error",
+      from: { path: "^workflows/", pathNot: TESTS },
+      to: { path: "node_modules/", pathNot: "node_modules/(zod|@temporalio/(workflow|common)|@cfworker/json-schema)/" },
+    },
+    {
+      name: "no-test-code-in-the-product",
+      severity: "error",
+      from: { path: `^(${Object.keys(ARROWS).join("|")})/`, pathNot: TESTS },
+      to: { path: "^(tests|bench|scripts)/|\\.test\\.ts$|/testing/" },
+    },
+    { name: "no-cycles", severity: "error", from: { pathNot: TESTS }, to: { circular: true } },
+    { name: "nothing-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "dependencies-are-declared",
+      severity: "error",
+      from: { path: `^(${Object.keys(ARROWS).join("|")})/`, pathNot: TESTS },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(\\.perdure|dist|coverage)/" },
+    tsPreCompilationDeps: false,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default"], extensions: [".ts", ".mjs", ".js", ".json"] },
+  },
+};

@@ -1,0 +1,6 @@
+/** The REST API: `createApp` over its services, nothing that opens a connection. `server.ts` is the process. */
+export { createApp } from "./app.ts";
+export { createNodeRegistry } from "./node-registry.ts";
+export { type Passwords, createPasswords } from "./security/passwords.ts";
+export { type Principal, type Tokens, createTokens } from "./security/tokens.ts";
+export type { ApiSettings, HealthProbes, NodeRegistry, Services } from "./services.ts";

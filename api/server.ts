@@ -1,0 +1,127 @@
+/** The api process: reads the environment, builds the services, serves until it is told to stop. */
+import { setMaxListeners } from "node:events";
+import { readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import { PerdureError } from "#core";
+import { migrate, openDatabase } from "#db";
+import { compile } from "#graph";
+import { catalogue } from "#nodes";
+import { type Env, type Logger, createLogger, readEnv } from "#platform";
+import { connectTemporal, createEventReader, createRelay, createRuns } from "#runs";
+import { createApp } from "./app.ts";
+import { createHealthProbes } from "./health-probes.ts";
+import { createNodeRegistry } from "./node-registry.ts";
+import { createPasswords } from "./security/passwords.ts";
+import { createTokens } from "./security/tokens.ts";
+
+/** Longer than the idle time of the usual load balancers, so that it is they who close a connection. */
+const KEEP_ALIVE_MS = 65_000;
+
+interface Api {
+  url: string;
+  /** Stops accepting, lets streams and waits end, closes what was opened. */
+  close(): Promise<void>;
+}
+
+async function start(env: Env, logger: Logger): Promise<Api> {
+  if (env.JWT_SECRET_KEY === undefined) {
+    throw new PerdureError("configuration.invalid", "JWT_SECRET_KEY is not set. It signs access tokens: give all api processes the same secret of at least 32 characters.");
+  }
+  await migrate(env.DATABASE_URL);
+  const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, logger });
+  const temporal = await connectTemporal({ address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE, tls: env.TEMPORAL_TLS, apiKey: env.TEMPORAL_API_KEY, logger });
+  const runs = createRuns({ db, client: temporal.client, env, logger });
+  const events = createEventReader({ log: db.log, runs: db.runs });
+  const relay = createRelay({ db, runs, env, logger });
+  const shutdown = new AbortController();
+  // One listener for each open stream and each waiting request.
+  setMaxListeners(0, shutdown.signal);
+
+  const app = createApp({
+    db,
+    runs,
+    events,
+    compile: (graph) => compile(graph, catalogue),
+    nodes: createNodeRegistry(),
+    tokens: createTokens({ secret: env.JWT_SECRET_KEY, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
+    passwords: createPasswords(),
+    settings: env,
+    logger,
+    health: createHealthProbes({ db, temporal: temporal.client, namespace: env.TEMPORAL_NAMESPACE, qdrantUrl: env.QDRANT_URL, qdrantApiKey: env.QDRANT_API_KEY }),
+    shutdown: shutdown.signal,
+    version: packageVersion(),
+  });
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: KEEP_ALIVE_MS + 1_000 } }) as Server;
+  const url = await listen(server, env);
+
+  return {
+    url,
+    async close() {
+      shutdown.abort();
+      await drain(server, env.SHUTDOWN_GRACE_MS);
+      await relay.close();
+      await events.close();
+      await temporal.connection.close();
+      await db.close();
+    },
+  };
+}
+
+function listen(server: Server, { HOST, PORT }: Env): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(error.code === "EADDRINUSE" ? new PerdureError("configuration.invalid", `Port ${PORT} on ${HOST} is in use; set PORT to another one.`, { cause: error }) : error);
+    });
+    server.listen(PORT, HOST, () => {
+      const { address, family, port } = server.address() as AddressInfo;
+      const reachable = address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
+      resolve(`http://${family === "IPv6" && reachable === address ? `[${address}]` : reachable}:${port}`);
+    });
+  });
+}
+
+/** Resolves when every request has been answered; those that take longer than `graceMs` are cut. */
+function drain(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
+}
+
+async function main(): Promise<void> {
+  const env = readEnv();
+  const logger = createLogger("api", env.LOG_LEVEL);
+  let stopping: Promise<void> | undefined;
+  try {
+    const api = await start(env, logger);
+    const stop = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(1);
+      logger.info({ signal }, "shutting down");
+      stopping = api.close().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ err: error }, "the shutdown was not clean");
+          process.exit(1);
+        },
+      );
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    process.stdout.write(`${JSON.stringify({ listening: api.url })}\n`);
+  } catch (error) {
+    logger.fatal({ err: error }, error instanceof Error ? error.message : "the api could not start");
+    process.exit(1);
+  }
+}
+
+await main();

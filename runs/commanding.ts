@@ -1,0 +1,144 @@
+import { ApplicationFailure, WorkflowNotFoundError, WorkflowUpdateFailedError } from "@temporalio/client";
+import { eventKey, type Finding, isClosed, isFailureCode, type Json, PerdureError, type TenantId, uuidv7 } from "#core";
+import type { CommandRow, Database } from "#db";
+import type { Logger } from "#platform";
+import type { Command } from "#workflows/messages";
+import { TERMINATED_BY_US } from "./ending.ts";
+import { isSilence } from "./temporal-errors.ts";
+import type { TemporalRuns } from "./temporal.ts";
+import type { Approval, Run, Runs } from "./types.ts";
+
+export type RunCommand = Parameters<Runs["command"]>[2];
+export type Delivery = "applied" | "refused" | "kept";
+
+export interface CommandingOptions {
+  db: Pick<Database, "runs" | "commands" | "approvals" | "log">;
+  temporal: TemporalRuns;
+  runs: Pick<Runs, "waitForEnd" | "reconcile">;
+  /** COMMAND_WAIT_MS. */
+  waitMs: number;
+  logger: Logger;
+}
+
+export interface Commanding {
+  command: Runs["command"];
+  /** Sends a stored command (again). `kept`: nobody took it yet. */
+  deliver(row: Pick<CommandRow, "id" | "tenantId" | "runId" | "command" | "by" | "at">): Promise<Delivery>;
+}
+
+/** Reasons are shown in Temporal; they are cut to what fits a line. */
+const REASON_CHARACTERS = 200;
+
+export function createCommanding({ db, temporal, runs, waitMs, logger }: CommandingOptions): Commanding {
+  /** Hands the command over and settles its row. @throws PerdureError when it was refused, `undefined` when nobody took it. */
+  async function send(tenant: TenantId, runId: string, row: { id: string; command: RunCommand; by: string; at: Date }, timeoutMs: number): Promise<"applied" | "kept"> {
+    const { id, command, by, at } = row;
+    try {
+      if (command.kind === "cancel") {
+        await temporal.cancel(tenant, runId);
+      } else if (command.kind === "terminate") {
+        await record(tenant, runId, row);
+        await temporal.terminate(tenant, runId, `${TERMINATED_BY_US} ${by}${command.reason ? `: ${command.reason}` : ""}`.slice(0, REASON_CHARACTERS));
+      } else {
+        await temporal.update(tenant, runId, { command_id: id, by, at: at.toISOString(), command }, timeoutMs);
+      }
+    } catch (error) {
+      if (isSilence(error)) return "kept";
+      const refusal = await refusalOf(error, tenant, runId);
+      if (!refusal) return "kept";
+      await db.commands.settle(tenant, id, "refused", refusal.toValue() as unknown as Json);
+      throw refusal;
+    }
+    if (command.kind !== "terminate") await record(tenant, runId, row);
+    if (command.kind === "answer") await answered(tenant, runId, command);
+    await db.commands.settle(tenant, id, "applied", null);
+    return "applied";
+  }
+
+  async function record(tenant: TenantId, runId: string, { id, command, by, at }: { id: string; command: RunCommand; by: string; at: Date }): Promise<void> {
+    const node = command.kind === "answer" ? { node_id: command.node_id, iteration: command.iteration } : {};
+    const event = { run_id: runId, key: eventKey("command", "", "", 0, id), kind: "command" as const, at: at.toISOString(), ...node, data: { command: command.kind, by, at: at.toISOString() } };
+    await db.log.append([{ tenantId: tenant, event }]);
+  }
+
+  async function answered(tenant: TenantId, runId: string, { node_id, iteration, answer }: Extract<Command, { kind: "answer" }>): Promise<void> {
+    const approval = await db.approvals.forNode(tenant, runId, node_id, iteration);
+    if (!approval) return;
+    const { decision, data, comment, by, at } = answer;
+    await db.approvals.answered(tenant, approval.id, { decision, data: data ?? null, comment: comment ?? null, by, at: new Date(at) });
+  }
+
+  /** What to tell of an error that means no; undefined where the run has not reached Temporal yet. */
+  async function refusalOf(error: unknown, tenant: TenantId, runId: string): Promise<PerdureError | undefined> {
+    if (error instanceof WorkflowNotFoundError) {
+      const standing = await db.runs.standing(tenant, runId);
+      if (standing && !standing.started && !isClosed(standing.run.status)) return undefined;
+      const run = await runs.reconcile(tenant, runId).catch((cause: unknown) => logger.warn({ err: cause, run_id: runId }, "a closed run could not be reconciled"));
+      return closedError(run ? run.status : "closed");
+    }
+    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+      const { type, message, details } = error.cause;
+      if (type && isFailureCode(type)) return new PerdureError(type, message, { findings: findingsOf(details?.[0]), cause: error });
+      if (type === "AcceptedUpdateCompletedWorkflow") return closedError("closed");
+    }
+    return new PerdureError("internal", "The command could not be carried out.", { cause: error });
+  }
+
+  return {
+    async command(tenant, runId, command, by, timeoutMs = waitMs) {
+      const deadline = Date.now() + timeoutMs;
+      const run = await db.runs.get(tenant, runId);
+      if (!run) throw new PerdureError("resource.not_found", "There is no such run.");
+      if (isClosed(run.status)) throw closedError(run.status);
+      if (command.kind === "answer") checkApproval(await db.approvals.forNode(tenant, runId, command.node_id, command.iteration));
+      const row = { id: uuidv7(), runId, command, by, at: new Date() };
+      await insert(tenant, row);
+      const outcome = await send(tenant, runId, row, timeoutMs);
+      const ends = command.kind === "cancel" || command.kind === "terminate";
+      const remaining = deadline - Date.now();
+      if (outcome === "applied" && ends && remaining > 0) return { outcome, run: await runs.waitForEnd(tenant, runId, remaining) };
+      return { outcome, run: (await db.runs.get(tenant, runId)) ?? run };
+    },
+
+    async deliver({ id, tenantId, runId, command, by, at }) {
+      const run = await db.runs.get(tenantId, runId);
+      if (!run || isClosed(run.status)) {
+        await db.commands.settle(tenantId, id, "refused", closedError(run?.status ?? "closed").toValue() as unknown as Json);
+        return "refused";
+      }
+      try {
+        return await send(tenantId, runId, { id, command: command as unknown as RunCommand, by, at }, waitMs);
+      } catch (error) {
+        if (error instanceof PerdureError && !error.retryable) return "refused";
+        throw error;
+      }
+    },
+  };
+
+  async function insert(tenant: TenantId, row: { id: string; runId: string; command: RunCommand; by: string; at: Date }): Promise<void> {
+    const { command, runId } = row;
+    const exclusiveKey = command.kind === "answer" ? `${runId}:${command.node_id}:${command.iteration}` : command.kind === "cancel" ? `${runId}::cancel` : undefined;
+    try {
+      await db.commands.insert(tenant, { ...row, command: command as unknown as Json, ...(exclusiveKey !== undefined && { exclusiveKey }) });
+    } catch (error) {
+      if (command.kind === "cancel" && error instanceof PerdureError && error.code === "approval.answered") {
+        throw new PerdureError("run.state", "The run is being cancelled already.", { cause: error });
+      }
+      throw error;
+    }
+  }
+}
+
+function checkApproval(approval: Approval | undefined): void {
+  if (!approval || approval.status === "pending") return;
+  if (approval.status === "answered") throw new PerdureError("approval.answered", "This has been answered already.");
+  throw new PerdureError("run.state", `This no longer waits for an answer: it is ${approval.status}.`);
+}
+
+function closedError(status: Run["status"] | "closed"): PerdureError {
+  return new PerdureError("run.closed", `The run is ${status}; it takes no more commands.`);
+}
+
+function findingsOf(details: unknown): Finding[] {
+  return Array.isArray(details) ? (details as Finding[]) : [];
+}

@@ -1,0 +1,117 @@
+import type { Client } from "@temporalio/client";
+import { isClosed, PerdureError, type TenantId, uuidv7 } from "#core";
+import type { CommandRow, Database } from "#db";
+import type { Env, Logger } from "#platform";
+import { createClosing } from "./closing.ts";
+import { createCommanding, type Delivery } from "./commanding.ts";
+import { createTemporalRuns } from "./temporal.ts";
+import type { Run, Runs } from "./types.ts";
+
+/** A run that Temporal does not know may still be on its way there for so long. */
+const START_IN_FLIGHT_MS = 10_000;
+/** While Temporal is away, a waiter asks again after this. */
+const ASK_AGAIN_MS = 250;
+
+export interface RunsOptions {
+  db: Database;
+  client: Client;
+  env: Pick<Env, "TEMPORAL_TASK_QUEUE" | "NODE_HEARTBEAT_TIMEOUT_MS" | "COMMAND_WAIT_MS" | "SWEEP_SILENT_MS">;
+  logger: Logger;
+  /** Called whenever this process has written the end of a run, or found it written. */
+  onClosed?: (run: Run) => void;
+}
+
+/** `Runs`, and what the relay needs. */
+export interface RunsService extends Runs {
+  deliver(row: CommandRow): Promise<Delivery>;
+}
+
+export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): RunsService {
+  const temporal = createTemporalRuns(client, { taskQueue: env.TEMPORAL_TASK_QUEUE, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS });
+  const closing = createClosing({ db, temporal, ...(onClosed && { onClosed }) });
+
+  async function closeNotStarted(tenant: TenantId, runId: string, message: string): Promise<Run> {
+    const run = await db.runs.close(tenant, runId, { status: "failed", error: { code: "run.not_started", message, retryable: true }, at: new Date() });
+    onClosed?.(run);
+    return run;
+  }
+
+  async function markStarted(tenant: TenantId, runId: string): Promise<void> {
+    await db.runs.markStarted(tenant, runId).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the start of a run was not noted; the sweeper will"));
+  }
+
+  const runs: Runs = {
+    async start(tenant, request) {
+      const { run, created } = await db.runs.insert(tenant, uuidv7(), request);
+      if (run.status !== "queued") return { run, created };
+      try {
+        await temporal.start(tenant, run.id, request);
+      } catch (error) {
+        const isFinal = error instanceof PerdureError && error.code !== "temporal.unavailable";
+        if (isFinal) await closeNotStarted(tenant, run.id, error.message);
+        throw error;
+      }
+      void markStarted(tenant, run.id);
+      return { run, created };
+    },
+
+    async waitForEnd(tenant, runId, timeoutMs, signal) {
+      const over = AbortSignal.any([AbortSignal.timeout(Math.max(1, timeoutMs)), ...(signal ? [signal] : [])]);
+      while (!over.aborted) {
+        try {
+          const ending = await temporal.end(tenant, runId, over);
+          if (ending === undefined) break;
+          if (ending !== "unknown") return await closing.close(tenant, runId, ending);
+          const run = await runs.reconcile(tenant, runId);
+          if (isClosed(run.status)) return run;
+        } catch (error) {
+          if (!(error instanceof PerdureError && error.retryable)) throw error;
+        }
+        await pause(ASK_AGAIN_MS, over);
+      }
+      return found(await db.runs.get(tenant, runId));
+    },
+
+    command: (tenant, runId, command, by, timeoutMs) => commanding.command(tenant, runId, command, by, timeoutMs),
+
+    async reconcile(tenant, runId) {
+      const { run, started, silentMs } = found(await db.runs.standing(tenant, runId));
+      if (isClosed(run.status)) return run;
+      const known = await temporal.state(tenant, runId);
+      if (known.state === "unknown") {
+        if (started) return closeNotStarted(tenant, runId, "Temporal no longer knows this run.");
+        if (Date.now() - run.createdAt.getTime() < START_IN_FLIGHT_MS) return run;
+        return closeNotStarted(tenant, runId, "The run was stored, but Temporal never took it.");
+      }
+      if (!started) await markStarted(tenant, runId);
+      if (known.state === "open") {
+        if (silentMs < env.SWEEP_SILENT_MS) return run;
+        await closing.repairOpen(tenant, runId);
+        return found(await db.runs.get(tenant, runId));
+      }
+      const ending = await temporal.end(tenant, runId, AbortSignal.timeout(START_IN_FLIGHT_MS));
+      return ending === undefined || ending === "unknown" ? run : closing.close(tenant, runId, { ...ending, at: known.at });
+    },
+  };
+
+  const commanding = createCommanding({ db, temporal, runs, waitMs: env.COMMAND_WAIT_MS, logger });
+  return { ...runs, deliver: (row) => commanding.deliver(row) };
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new PerdureError("resource.not_found", "There is no such run.");
+  return value;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
+  });
+}

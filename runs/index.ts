@@ -1,0 +1,10 @@
+/** The life of a run as seen from outside its workflow: start, end, commands, log. Temporal holds the truth; all rows are brought in line with it. */
+export { connectTemporal, ensureNamespace, type TemporalSettings } from "./connect.ts";
+export { createRuns, type RunsOptions, type RunsService } from "./create-runs.ts";
+export { createEventReader, type EventReaderOptions } from "./event-reader.ts";
+export { createEventWriter, type EventWriterOptions } from "./event-writer.ts";
+export { createRelay, type RelayOptions } from "./relay.ts";
+export type { Rounds } from "./rounds.ts";
+export { SEARCH_ATTRIBUTES } from "./search-attributes.ts";
+export { createSweeper, type SweeperOptions } from "./sweeper.ts";
+export type * from "./types.ts";
