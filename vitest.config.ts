@@ -5,7 +5,7 @@ const pure = ["core", "graph", "nodes", "contract", "platform", "integrations", 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: pure.map((folder) => `${folder}/**/*.test.ts`), testTimeout: 20_000 } },
+      { test: { name: "unit", include: [...pure.map((folder) => `${folder}/**/*.test.ts`), "tests/*.test.ts"], testTimeout: 20_000 } },
       { test: { name: "property", include: ["tests/property/**/*.test.ts"], testTimeout: 20 * 60_000 } },
       {
         test: {

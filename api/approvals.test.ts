@@ -1,6 +1,6 @@
 import { type JsonObject, uuidv7 } from "#core";
 import { describe, expect, test } from "vitest";
-import type { Approval } from "../runs/types.ts";
+import type { Approval } from "#runs";
 import { createTestApp } from "./testing/test-app.ts";
 
 const SCHEMA: JsonObject = { type: "object", properties: { amount: { type: "number", maximum: 100 }, iban: { type: "string", pattern: "^[A-Z]{2}\\d+$" } }, required: ["amount", "iban"] };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, isObject, stableStringify } from "#core";
-import type { NewVersion } from "../db/types.ts";
+import type { NewVersion } from "#db";
 import type { Services } from "./services.ts";
 
 export interface SentGraph {
@@ -24,8 +24,8 @@ export function withSettings(graph: JsonObject, settings: JsonObject | null | un
 }
 
 export function ownSettings(graph: Json): JsonObject {
-  const settings = isObject(graph) ? (graph as JsonObject)["settings"] : undefined;
-  return isObject(settings) ? (settings as JsonObject) : {};
+  const settings = isObject(graph) ? graph["settings"] : undefined;
+  return isObject(settings) ? settings : {};
 }
 
 /** A version ready to be saved, with a plan or with the problems that keep it a draft, and what to warn of. */

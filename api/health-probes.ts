@@ -1,7 +1,7 @@
 import { get } from "node:http";
 import { get as getSecurely } from "node:https";
 import type { Client } from "@temporalio/client";
-import type { Database } from "../db/types.ts";
+import type { Database } from "#db";
 import type { HealthProbes } from "./services.ts";
 
 export function createHealthProbes({ db, temporal, namespace, qdrantUrl, qdrantApiKey }: { db: Database; temporal: Client; namespace: string; qdrantUrl: string; qdrantApiKey?: string | undefined }): HealthProbes {

@@ -38,11 +38,11 @@ function withLinearPatterns(schema: Json, patterns: Map<string, (text: string) =
   if (Array.isArray(schema)) return schema.map((item) => withLinearPatterns(item, patterns));
   if (!isObject(schema)) return schema;
   if (Object.hasOwn(schema, "patternProperties")) throw unusable("uses patternProperties, which is not supported");
-  const entries = Object.entries(schema as JsonObject).filter(([key]) => key !== "pattern");
+  const entries = Object.entries(schema).filter(([key]) => key !== "pattern");
   const copy: JsonObject = Object.fromEntries(
     entries.map(([key, value]) => {
       if (DATA_KEYWORDS.has(key)) return [key, value];
-      if (MAP_KEYWORDS.has(key) && isObject(value)) return [key, Object.fromEntries(Object.entries(value as JsonObject).map(([name, inner]) => [name, withLinearPatterns(inner, patterns)]))];
+      if (MAP_KEYWORDS.has(key) && isObject(value)) return [key, Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withLinearPatterns(inner, patterns)]))];
       return [key, withLinearPatterns(value, patterns)];
     }),
   );

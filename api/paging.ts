@@ -1,4 +1,4 @@
-import type { Page, Paged } from "../db/types.ts";
+import type { Page, Paged } from "#db";
 import type { ApiContext } from "./context.ts";
 
 export interface PageQuery {

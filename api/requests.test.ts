@@ -26,7 +26,7 @@ describe("bodies", () => {
         controller.enqueue(new TextEncoder().encode("[".padEnd(50_000)));
       },
     });
-    const streamed = await app.request("/api/v1/workflows", { method: "POST", headers: { authorization: `Bearer ${token}` }, body: chunks, duplex: "half" } as RequestInit);
+    const streamed = await app.request("/api/v1/workflows", { method: "POST", headers: { authorization: `Bearer ${token}` }, body: chunks, duplex: "half" });
     expect(streamed.status).toBe(413);
   });
 

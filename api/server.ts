@@ -101,13 +101,15 @@ function packageVersion(): string {
 async function main(): Promise<void> {
   const env = readEnv();
   const logger = createLogger("api", env.LOG_LEVEL);
-  let stopping: Promise<void> | undefined;
+  let isStopping = false;
   try {
     const api = await start(env, logger);
     const stop = (signal: NodeJS.Signals): void => {
-      if (stopping) process.exit(1);
+      // A terminal and a supervisor both tell; the time it takes is bounded by SHUTDOWN_GRACE_MS.
+      if (isStopping) return;
+      isStopping = true;
       logger.info({ signal }, "shutting down");
-      stopping = api.close().then(
+      api.close().then(
         () => process.exit(0),
         (error: unknown) => {
           logger.error({ err: error }, "the shutdown was not clean");

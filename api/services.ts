@@ -1,8 +1,8 @@
 import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
 import type { CompileResult } from "#graph";
 import type { Env, Logger } from "#platform";
-import type { Database } from "../db/types.ts";
-import type { EventReader, Runs } from "../runs/types.ts";
+import type { Database } from "#db";
+import type { EventReader, Runs } from "#runs";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
 

@@ -14,7 +14,7 @@ const definitions = new Map<string, InlineDefinition>(
             ? { ok: true, inputs: result.data }
             : { ok: false, issues: result.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })) };
         },
-        run: (parsed, input) => node.run(parsed as never, { input }),
+        run: (parsed, context) => node.run(parsed as never, context),
       } satisfies InlineDefinition,
     ];
   }),

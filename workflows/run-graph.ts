@@ -147,8 +147,9 @@ function toStepError(error: unknown): Error {
   if (isCancellation(error)) return new Cancelled();
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
-    const [value] = cause.details ?? [];
-    if (isObject(value) && typeof value["code"] === "string") return new StepFailed(value as unknown as FailureValue, true);
+    const [value, log] = cause.details ?? [];
+    const told = isObject(log) && log["told"] === true;
+    if (isObject(value) && typeof value["code"] === "string") return new StepFailed(value as unknown as FailureValue, told);
   }
   if (cause instanceof TimeoutFailure) return new StepFailed({ code: "node.timed_out", message: "The node did not finish before its deadline.", retryable: false }, false);
   return new StepFailed(toFailureValue(cause), false);

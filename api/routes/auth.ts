@@ -1,5 +1,5 @@
 import { PerdureError } from "#core";
-import type { Membership, User } from "../../db/types.ts";
+import type { Membership, User } from "#db";
 import { clientAddress } from "../context.ts";
 import type { Handlers } from "../mount.ts";
 import { hashToken, newRefreshToken } from "../security/tokens.ts";

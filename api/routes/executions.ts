@@ -1,5 +1,5 @@
 import { type RunStatus, isClosed } from "#core";
-import type { Run } from "../../runs/types.ts";
+import type { Run } from "#runs";
 import type { ApiContext } from "../context.ts";
 import type { Handlers, Request } from "../mount.ts";
 import { type PageQuery, pageHeadersOf, toPage } from "../paging.ts";

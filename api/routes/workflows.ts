@@ -3,7 +3,7 @@ import type { z } from "@hono/zod-openapi";
 import type { workflow as workflowSchema, workflowVersion } from "#contract/workflows.ts";
 import { type Finding, type Json, type JsonObject, PerdureError } from "#core";
 import { diff } from "#graph";
-import type { Workflow, WorkflowVersion } from "../../db/types.ts";
+import type { Workflow, WorkflowVersion } from "#db";
 import { ownSettings, sentGraph, storedFindings, toVersion, withSettings } from "../graphs.ts";
 import type { Handlers, Request } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";

@@ -1,6 +1,6 @@
 import { type TenantId, isClosed } from "#core";
 import type { Logger } from "#platform";
-import type { Run, Runs } from "../../runs/types.ts";
+import type { Run, Runs } from "#runs";
 
 /** A run younger than this is left to tell its own story. */
 const SILENT_AFTER_MS = 2_000;

@@ -1,7 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import type { run as runSchema, runResult } from "#contract/executions.ts";
 import { temporalWorkflowId } from "#workflows/messages";
-import type { Run } from "../../runs/types.ts";
+import type { Run } from "#runs";
 import type { ApiSettings } from "../services.ts";
 
 export type RunJson = z.input<typeof runSchema>;

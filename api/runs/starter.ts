@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, PerdureError, parseDuration, stableStringify } from "#core";
 import { type Plan, selectEntries } from "#graph";
-import type { Run, StartRun } from "../../runs/types.ts";
+import type { Run, StartRun } from "#runs";
 import { type SentGraph, sentGraph, storedFindings, withSettings } from "../graphs.ts";
 import { type SchemaCheck, compileSchema } from "../json-schema.ts";
 import { BoundedCache } from "../bounded-cache.ts";

@@ -1,7 +1,7 @@
 import type { TenantId } from "#core";
 import { createParser } from "eventsource-parser";
 import { describe, expect, test, vi } from "vitest";
-import type { EventReader, StoredEvent } from "../../runs/types.ts";
+import type { EventReader, StoredEvent } from "#runs";
 import { GRAPH, createTestApp } from "../testing/test-app.ts";
 import { sseStream } from "./sse.ts";
 

@@ -1,6 +1,6 @@
 import { STREAM_COMMENT_INTERVAL_MS, STREAM_RETRY_MS } from "#contract";
 import { CLOSING_KINDS, type TenantId } from "#core";
-import type { EventReader } from "../../runs/types.ts";
+import type { EventReader } from "#runs";
 import { eventJson } from "../runs/event-json.ts";
 
 export interface SseOptions {

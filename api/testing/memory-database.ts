@@ -1,6 +1,6 @@
 import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, tenantId, uuidv7 } from "#core";
-import type { Accounts, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "../../db/types.ts";
-import type { Approval, NodeRow, Run, StoredEvent } from "../../runs/types.ts";
+import type { Accounts, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
+import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
   userId: string;

@@ -1,5 +1,5 @@
 import { type EventKind, type Json, PerdureError, type RunStatus, type TenantId, isClosed, uuidv7 } from "#core";
-import type { EventReader, Run, Runs, StoredEvent } from "../../runs/types.ts";
+import type { EventReader, Run, Runs, StoredEvent } from "#runs";
 import { type MemoryDatabase, endRun } from "./memory-database.ts";
 
 export interface MemoryRuns extends Runs, EventReader {

@@ -3,10 +3,7 @@ import type { AST } from "@handlebars/parser";
 import { HELPERS } from "../evaluate/helpers.ts";
 import type { Nearest } from "../nearest.ts";
 import type { Compiled, Ref, TemplateExpression, TemplateNode } from "../plan.ts";
-import { parseSyntax } from "./syntax.ts";
-
-/** Blocks and calls within one another. */
-export const MAX_TEMPLATE_DEPTH = 100;
+import { MAX_TEMPLATE_DEPTH, parseSyntax } from "./syntax.ts";
 
 /** What a name outside of any block means; the compiler's knowledge of the graph. */
 export interface TemplateNames {

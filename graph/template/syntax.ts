@@ -1,8 +1,10 @@
 import { type AST, parse } from "@handlebars/parser";
-import { dotBrackets } from "./brackets.ts";
+import { readablePaths } from "./paths.ts";
 
 /** Characters of one template. */
 export const MAX_TEMPLATE_LENGTH = 512 * 1024;
+/** Blocks, or calls, within one another. The grammar's own cost grows faster than their number. */
+export const MAX_TEMPLATE_DEPTH = 100;
 
 export interface SyntaxProblem {
   message: string;
@@ -13,11 +15,28 @@ export interface SyntaxProblem {
 export function parseSyntax(template: string): { program: AST.Program } | { problem: SyntaxProblem } {
   if (template.length > MAX_TEMPLATE_LENGTH) return { problem: { message: `A template has at most ${MAX_TEMPLATE_LENGTH} characters.` } };
   if (template.includes("\0")) return { problem: { message: "A template cannot hold the character NUL." } };
+  if (deepest(template) > MAX_TEMPLATE_DEPTH) return { problem: { message: `Blocks and calls of a template stand at most ${MAX_TEMPLATE_DEPTH} deep in one another.` } };
   try {
-    return { program: parse(dotBrackets(template)) };
+    return { program: parse(readablePaths(template)) };
   } catch (error) {
     return { problem: error instanceof RangeError ? { message: "The template is nested too deeply." } : explain(error instanceof Error ? error.message : String(error)) };
   }
+}
+
+/** An upper bound: what stands in comments and strings counts too. */
+function deepest(template: string): number {
+  let most = 0;
+  let blocks = 0;
+  let calls = 0;
+  for (const [found] of template.matchAll(/\{\{~?[#^/]|\{\{~?\s*else\b|[()]|\}\}/g)) {
+    if (found === "(") calls++;
+    else if (found === ")") calls--;
+    else if (found === "}}") calls = 0;
+    else if (found.endsWith("/")) blocks--;
+    else if (!found.endsWith("else")) blocks++;
+    most = Math.max(most, blocks, calls);
+  }
+  return most;
 }
 
 const TOKENS: Record<string, string> = {

@@ -4,8 +4,8 @@ import { evaluate } from "../evaluate/compiled.ts";
 import { Nearest } from "../nearest.ts";
 import type { Compiled } from "../plan.ts";
 import { type ScopeDraft, scopeOf } from "../testing/catalogue.ts";
-import { dotBrackets } from "./brackets.ts";
 import { compileTemplate, type TemplateNames } from "./compile.ts";
+import { readablePaths } from "./paths.ts";
 
 const NODES = new Set(["h", "http-1", "gone", "1", "late"]);
 
@@ -129,7 +129,7 @@ describe("blocks", () => {
     ["{{#each input.items as |row at|}}{{at}}{{row.name}}{{/each}}", "0a1b"],
     ["{{#each input.map}}{{@key}}={{this}};{{/each}}", "k1=1;k2=2;"],
     ["{{#each input.empty}}x{{else}}nothing{{/each}}{{#each gone.rows}}x{{else}}skipped{{/each}}", "nothingskipped"],
-    ["{{#each input.items}}{{#each tags}}{{../name}}{{this}}{{@../index}}{{@first}} {{/each}}{{/each}}", "ax0true ay1false "],
+    ["{{#each input.items}}{{#each tags}}{{../name}}{{this}}{{@../index}}{{@first}} {{/each}}{{/each}}", "ax0true ay0false "],
     ["{{#with input.items.[0]}}{{name}} {{price}} {{../city}} {{@root.city}} {{city}}{{/with}}", "a 1 Oslo Oslo Oslo"],
     ["{{#with input.none}}x{{else}}y{{/with}}", "y"],
     ["{{#with input as |i|}}{{i.name}}{{/with}}", "Ada"],
@@ -182,7 +182,7 @@ describe("what is not there", () => {
 });
 
 describe("what does not parse", () => {
-  test.each<[string, string]>([
+  const cases: [string, string][] = [
     ["{{#if input.x}}open", "A block is not closed"],
     ["{{#if a}}x{{/each}}", "doesn't match each"],
     ["{{name", "ends with `}}`"],
@@ -213,7 +213,10 @@ describe("what does not parse", () => {
     [`${"{{#if a}}".repeat(5_000)}${"{{/if}}".repeat(5_000)}`, "deep"],
     [`{{not ${"(not ".repeat(5_000)}a${")".repeat(5_000)}}}`, "deep"],
     [`{{x}}${"x".repeat(600_000)}`, "at most"],
-  ])("A6: When the template is %.40j, then the finding says what is wrong", (template, expected) => {
+    [`${"{{#if a}}1{{else}}".repeat(200)}${"{{/if}}".repeat(200)}`, "deep"],
+    [`{{#if a}}0${"{{else if a}}1".repeat(200)}{{/if}}`, "deep"],
+  ];
+  test.each(cases.map(([template, expected]) => [template.slice(0, 40), template, expected] as const))("A6: When the template is %j, then the finding says what is wrong", (_shown, template, expected) => {
     const said = saidOf(template);
     expect(said.join("\n")).toContain(expected);
     expect(said.length).toBeLessThan(4);
@@ -247,7 +250,7 @@ describe("bounds", () => {
   });
 });
 
-describe("brackets", () => {
+describe("paths", () => {
   test.each<[string, string]>([
     ["{{items[0].name}}", "{{items.[0].name}}"],
     ["{{a[0][1]}}", "{{a.[0].[1]}}"],
@@ -256,7 +259,8 @@ describe("brackets", () => {
     ["{{! a[0] }} {{!-- b[0] }} --}} \\{{c[0]}} \\\\{{d[0]}}", "{{! a[0] }} {{!-- b[0] }} --}} \\{{c[0]}} \\\\{{d.[0]}}"],
     ["{{a[0", "{{a[0"],
     ["{{upper (trim a[0])}}", "{{upper (trim a.[0])}}"],
+    ["{{a.0}} {{a.b.12 }} {{gt x 1.5}} {{1.5}} {{a.0.b}} {{a.true}} {{a.trueish}}", "{{a.[0]}} {{a.b.[12] }} {{gt x 1.5}} {{1.5}} {{a.0.b}} {{a.[true]}} {{a.trueish}}"],
   ])("A6: When %j is read, then Handlebars is given %j", (template, expected) => {
-    expect(dotBrackets(template)).toBe(expected);
+    expect(readablePaths(template)).toBe(expected);
   });
 });

@@ -43,7 +43,7 @@ test("K3: When a run is read back from Temporal, then it shows the workflow's na
   const client = new Client({ connection, namespace });
   const handle = client.workflow.getHandle(workflowId);
   const description = await handle.describe();
-  expect(await description.staticSummary()).toBe("Order approval (version 1)");
+  expect(await description.staticSummary()).toBe("Order approval v1");
   expect(description.searchAttributes["PerdureWorkflow"]).toEqual([workflow]);
   expect(description.searchAttributes["PerdureVersion"]).toEqual([1]);
 
@@ -52,7 +52,7 @@ test("K3: When a run is read back from Temporal, then it shows the workflow's na
     const summary = event.userMetadata?.summary;
     return summary ? [defaultPayloadConverter.fromPayload<string>(summary)] : [];
   });
-  expect(summaries).toEqual(expect.arrayContaining(["Order approval (version 1)", "Fetch the order (HttpRequest)", "Ask the boss (HumanApproval)"]));
+  expect(summaries).toEqual(expect.arrayContaining(["Order approval v1", "Fetch the order (HttpRequest)", "Ask the boss (HumanApproval)"]));
 
   const metadata = await handle.query<{ currentDetails?: string }>("__temporal_workflow_metadata");
   expect(metadata.currentDetails).toContain("waiting");

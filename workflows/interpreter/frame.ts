@@ -29,6 +29,18 @@ export interface Consequences {
   skipped: number[];
 }
 
+/** What came over one edge. `key` is the source's id, or `id.handle` where one source comes twice. */
+export interface Arrival {
+  key: string;
+  value: Json;
+}
+
+/** The value of a handle (graph.md 4.4): one arrival gives its value, several an object by key. */
+export function combine(arrivals: readonly Arrival[]): Json {
+  const [only] = arrivals;
+  return arrivals.length === 1 && only ? only.value : Object.fromEntries(arrivals.map(({ key, value }) => [key, value]));
+}
+
 const OUTPUT = "output";
 const ERROR = "error";
 
@@ -140,41 +152,27 @@ export class Frame {
     return (this.taken[target] as number) > 0 ? "ready" : "skip";
   }
 
-  /**
-   * What arrived, by target handle (graph.md 4.4): one taken edge gives its value, several into one handle an object keyed by source id
-   * (`id.handle` where a source comes twice).
-   */
-  arrivals(index: number): Map<string, Json> {
-    const step = this.step(index);
+  /** What arrived over taken edges, by target handle, in the order of the plan's edges. */
+  arrivals(index: number): Map<string, Arrival[]> {
     const firedBy = this.state(index).firedBy;
     const byHandle = new Map<string, number[]>();
-    for (const edgeIndex of step.in) {
+    for (const edgeIndex of this.step(index).in) {
       if (this.edges[edgeIndex] !== "taken" || (firedBy !== undefined && edgeIndex !== firedBy)) continue;
       const handle = this.body.edges[edgeIndex]?.handle as string;
       const list = byHandle.get(handle);
       if (list) list.push(edgeIndex);
       else byHandle.set(handle, [edgeIndex]);
     }
-    const result = new Map<string, Json>();
-    for (const [handle, edgeIndices] of byHandle) {
-      const [only] = edgeIndices;
-      if (edgeIndices.length === 1 && only !== undefined) {
-        result.set(handle, this.edgeValue(only));
-        continue;
-      }
-      const sources = edgeIndices.map((edgeIndex) => this.body.edges[edgeIndex]?.source as string);
-      result.set(
-        handle,
-        Object.fromEntries(
-          edgeIndices.map((edgeIndex, at) => {
-            const source = sources[at] as string;
-            const twice = sources.indexOf(source) !== sources.lastIndexOf(source);
-            return [twice ? `${source}.${this.body.edges[edgeIndex]?.route}` : source, this.edgeValue(edgeIndex)];
-          }),
-        ),
-      );
-    }
-    return result;
+    return new Map([...byHandle].map(([handle, edgeIndices]) => [handle, this.named(edgeIndices)]));
+  }
+
+  private named(edgeIndices: readonly number[]): Arrival[] {
+    const sources = edgeIndices.map((edgeIndex) => this.body.edges[edgeIndex]?.source as string);
+    return edgeIndices.map((edgeIndex, at) => {
+      const source = sources[at] as string;
+      const twice = sources.indexOf(source) !== sources.lastIndexOf(source);
+      return { key: twice ? `${source}.${this.body.edges[edgeIndex]?.route}` : source, value: this.edgeValue(edgeIndex) };
+    });
   }
 
   private edgeValue(edgeIndex: number): Json {

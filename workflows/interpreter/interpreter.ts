@@ -6,7 +6,7 @@ import { evaluate, type Scope, scopeFor } from "#graph/runtime";
 import type { Answer, Command, LiveRecipe, NodeCall, NodeSnapshot, RunSnapshot, WaitSnapshot } from "../messages.ts";
 import { type ControlStep, controlSteps, type Wait } from "../control/index.ts";
 import { type Cursor, edgesFromText, edgesToText, keptStates } from "./cursor.ts";
-import { Frame, SETTLED, type Settlement } from "./frame.ts";
+import { type Arrival, combine, Frame, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
 import { countsOf, type Outcome, resultOf } from "./outcome.ts";
 
@@ -25,7 +25,12 @@ export interface RunIdentity {
 /** An inline node as the interpreter needs it: `nodes/inline.gen.ts`, or a test's own. */
 export interface InlineDefinition {
   parse(inputs: unknown): { ok: true; inputs: Record<string, unknown> } | { ok: false; issues: { path: string; message: string }[] };
-  run(inputs: Record<string, unknown>, input: Json): { value: unknown; route?: string };
+  run(inputs: Record<string, unknown>, context: InlineContext): { value: unknown; route?: string };
+}
+
+export interface InlineContext {
+  input: Json;
+  arrivals: readonly Arrival[];
 }
 
 export interface InterpreterOptions {
@@ -234,7 +239,8 @@ export class Interpreter {
     state.status = "running";
     const arrivals = this.frame.arrivals(index);
     const fired = this.entries.has(step.id);
-    const input: Json = fired ? this.inputs : (arrivals.get("input") ?? null);
+    const arrived = fired ? [] : (arrivals.get("input") ?? []);
+    const input = this.inputOf(fired, arrived);
     if (step.pinned_output) return this.complete(index, step.pinned_output.value, step.routes?.[0]);
     if (step.disabled) return this.complete(index, input, step.routes?.[0]);
     try {
@@ -245,9 +251,9 @@ export class Interpreter {
       const scope = this.scope(input);
       const { value, secrets } = evaluate(step.inputs, scope);
       const inputs = value as JsonObject;
-      const named = [...arrivals].filter(([handle]) => handle !== "input");
+      const named = [...arrivals].filter(([handle]) => handle !== "input").map(([handle, values]) => [handle, combine(values)] as const);
       const evaluated = named.length > 0 ? { ...inputs, ...Object.fromEntries(named) } : inputs;
-      if (step.kind === "inline") this.runInline(index, step, evaluated, input, named.length > 0);
+      if (step.kind === "inline") this.runInline(index, step, evaluated, { input, arrivals: arrived }, named.length > 0);
       else if (step.kind === "control") this.runControl(index, step, evaluated, input);
       else this.runActivity(index, step, evaluated, secrets, input, scope);
     } catch (error) {
@@ -255,13 +261,18 @@ export class Interpreter {
     }
   }
 
-  private runInline(index: number, step: Step, inputs: JsonObject, input: Json, fed: boolean): void {
+  private inputOf(fired: boolean, arrived: readonly Arrival[]): Json {
+    if (fired) return this.inputs;
+    return arrived.length === 0 ? null : combine(arrived);
+  }
+
+  private runInline(index: number, step: Step, inputs: JsonObject, context: InlineContext, fed: boolean): void {
     this.inlineSteps++;
     const definition = this.inlineDefinition(step.type);
     if (!definition) throw new PerdureError("configuration.invalid", `No inline node "${step.type}" is known here.`);
     let parsed: Record<string, unknown> = inputs;
     if (fed || step.inputs.k !== "lit") parsed = this.parse(step, definition, inputs);
-    const { value, route } = definition.run(parsed, input);
+    const { value, route } = definition.run(parsed, context);
     this.complete(index, (value ?? null) as Json, route, inputs);
   }
 
@@ -354,8 +365,7 @@ export class Interpreter {
 
   private resumeWait(saved: Cursor["waits"][number]): void {
     const step = this.frame.step(saved.step);
-    const arrivals = this.frame.arrivals(saved.step);
-    const input = this.entries.has(step.id) ? this.inputs : (arrivals.get("input") ?? null);
+    const input = this.inputOf(this.entries.has(step.id), this.frame.arrivals(saved.step).get("input") ?? []);
     const control = controlSteps[step.type];
     if (!control) return;
     try {
