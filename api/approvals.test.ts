@@ -3,7 +3,11 @@ import { describe, expect, test } from "vitest";
 import type { Approval } from "#runs";
 import { createTestApp } from "./testing/test-app.ts";
 
-const SCHEMA: JsonObject = { type: "object", properties: { amount: { type: "number", maximum: 100 }, iban: { type: "string", pattern: "^[A-Z]{2}\\d+$" } }, required: ["amount", "iban"] };
+const SCHEMA: JsonObject = {
+  type: "object",
+  properties: { amount: { type: "number", maximum: 100 }, iban: { type: "string", pattern: "^[A-Z]{2}\\d+$" } },
+  required: ["amount", "iban"],
+};
 
 async function withApproval(fields: Partial<Approval> = {}) {
   const testApp = createTestApp();
@@ -12,8 +16,25 @@ async function withApproval(fields: Partial<Approval> = {}) {
   const run = testApp.db.state.runs[0];
   if (!run) throw new Error("no run");
   const approval: Approval = {
-    id: uuidv7(), tenantId: run.tenantId, runId, nodeId: "ask", iteration: "2", kind: "approval", status: "pending", prompt: "Pay?", data: { amount: 7 }, schema: null,
-    assignees: [], decision: null, answer: null, comment: null, answeredBy: null, answeredAt: null, expiresAt: null, createdAt: new Date(), ...fields,
+    id: uuidv7(),
+    tenantId: run.tenantId,
+    runId,
+    nodeId: "ask",
+    iteration: "2",
+    kind: "approval",
+    status: "pending",
+    prompt: "Pay?",
+    data: { amount: 7 },
+    schema: null,
+    assignees: [],
+    decision: null,
+    answer: null,
+    comment: null,
+    answeredBy: null,
+    answeredAt: null,
+    expiresAt: null,
+    createdAt: new Date(),
+    ...fields,
   };
   testApp.db.state.approvals.push(approval);
   const answer = (body: unknown) => testApp.call<JsonObject>("POST", `/api/v1/approvals/${approval.id}`, { token: user.token, body });
@@ -29,7 +50,12 @@ describe("answering", () => {
       {
         runId,
         by: user.userId,
-        command: { kind: "answer", node_id: "ask", iteration: "2", answer: { decision: "approved", by: user.userId, at: expect.stringMatching(/Z$/), comment: "Fine.", data: { note: "ok" } } },
+        command: {
+          kind: "answer",
+          node_id: "ask",
+          iteration: "2",
+          answer: { decision: "approved", by: user.userId, at: expect.stringMatching(/Z$/), comment: "Fine.", data: { note: "ok" } },
+        },
       },
     ]);
     const second = await answer({ decision: "rejected" });
@@ -54,7 +80,8 @@ describe("answering", () => {
 
   test("A9: When an input is asked for, then data are enough, and a decision is not an answer", async () => {
     const { answer, runs } = await withApproval({ kind: "input", schema: SCHEMA });
-    for (const wrong of [{ decision: "approved", data: { amount: 1, iban: "DE1" } }, {}, { decision: "submitted" }]) expect((await answer(wrong)).status).toBe(422);
+    for (const wrong of [{ decision: "approved", data: { amount: 1, iban: "DE1" } }, {}, { decision: "submitted" }])
+      expect((await answer(wrong)).status).toBe(422);
     expect((await answer({ data: { amount: 1, iban: "DE1" } })).status).toBe(200);
     expect(runs.commands[0]?.command).toMatchObject({ answer: { decision: "submitted", data: { amount: 1, iban: "DE1" } } });
   });
@@ -85,6 +112,13 @@ describe("reading", () => {
     const count = async (query: string): Promise<number> => (await call<unknown[]>("GET", `/api/v1/approvals${query}`, { token: user.token })).body.length;
     expect([await count(""), await count("?status=pending"), await count("?status=pending&mine=true"), await count("?mine=false")]).toEqual([3, 2, 1, 3]);
     const { body } = await call("GET", `/api/v1/approvals/${approval.id}`, { token: user.token });
-    expect(body).toMatchObject({ execution_id: approval.runId, node_id: "ask", prompt: "Pay?", data: { amount: 7 }, assignees: ["user-1@example.com"], expires_at: null });
+    expect(body).toMatchObject({
+      execution_id: approval.runId,
+      node_id: "ask",
+      prompt: "Pay?",
+      data: { amount: 7 },
+      assignees: ["user-1@example.com"],
+      expires_at: null,
+    });
   });
 });

@@ -20,7 +20,14 @@ describe("signing up and in", () => {
     const { call } = createTestApp();
     const registered = await call("POST", "/api/auth/register", { body: { ...credentials, name: "A User", organization: "Acme" } });
     expect(registered.status).toBe(201);
-    expect(registered.body).toMatchObject({ email: "user@example.com", name: "A User", role: "admin", organization: { name: "Acme" }, token_type: "bearer", expires_in: 1800 });
+    expect(registered.body).toMatchObject({
+      email: "user@example.com",
+      name: "A User",
+      role: "admin",
+      organization: { name: "Acme" },
+      token_type: "bearer",
+      expires_in: 1800,
+    });
     expect(registered.body["created_at"]).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
 
     const login = await call<Pair>("POST", "/api/auth/login", { body: credentials });
@@ -65,7 +72,10 @@ describe("signing up and in", () => {
     const unknown = await call("POST", "/api/v1/auth/login", { body: { ...credentials, email: "nobody@example.com" } });
     expect([wrong.status, unknown.status]).toEqual([401, 401]);
     expect({ ...wrong.body, correlation_id: "" }).toEqual({ ...unknown.body, correlation_id: "" });
-    expect(db.state.logins.slice(1)).toEqual([{ email: "user@example.com", succeeded: false }, { email: "nobody@example.com", succeeded: false }]);
+    expect(db.state.logins.slice(1)).toEqual([
+      { email: "user@example.com", succeeded: false },
+      { email: "nobody@example.com", succeeded: false },
+    ]);
   });
 });
 
@@ -141,7 +151,13 @@ describe("access tokens", () => {
   const secret = "a secret of at least 32 characters";
   const key = new TextEncoder().encode(secret);
   const base = (header: { alg?: string; typ?: string } = {}): SignJWT =>
-    new SignJWT({ tenant: uuidv7(), role: "admin" }).setProtectedHeader({ alg: "HS256", typ: "at+jwt", ...header }).setIssuer("perdure").setAudience("perdure-api").setSubject(uuidv7()).setIssuedAt().setExpirationTime("5m");
+    new SignJWT({ tenant: uuidv7(), role: "admin" })
+      .setProtectedHeader({ alg: "HS256", typ: "at+jwt", ...header })
+      .setIssuer("perdure")
+      .setAudience("perdure-api")
+      .setSubject(uuidv7())
+      .setIssuedAt()
+      .setExpirationTime("5m");
   const tokens = createTokens({ secret, accessMinutes: 30 });
 
   test("F3: When a token is made as ours are, then it is taken; this is what the others differ from", async () => {
@@ -150,14 +166,52 @@ describe("access tokens", () => {
 
   test.each<[string, () => Promise<string>]>([
     ["is signed with another secret", () => base().sign(new TextEncoder().encode("another secret of at least 32 chars"))],
-    ["has expired", () => base().setExpirationTime(Math.floor(Date.now() / 1000) - 60).sign(key)],
+    [
+      "has expired",
+      () =>
+        base()
+          .setExpirationTime(Math.floor(Date.now() / 1000) - 60)
+          .sign(key),
+    ],
     ["is from another issuer", () => base().setIssuer("somebody").sign(key)],
     ["is for another audience", () => base().setAudience("another-api").sign(key)],
     ["is of another type", () => base({ typ: "JWT" }).sign(key)],
     ["uses another algorithm", () => base({ alg: "HS384" }).sign(new TextEncoder().encode(secret.repeat(2)))],
-    ["has no expiry", () => new SignJWT({ tenant: uuidv7(), role: "admin" }).setProtectedHeader({ alg: "HS256", typ: "at+jwt" }).setIssuer("perdure").setAudience("perdure-api").setSubject(uuidv7()).setIssuedAt().sign(key)],
-    ["names no role of ours", () => new SignJWT({ tenant: uuidv7(), role: "root" }).setProtectedHeader({ alg: "HS256", typ: "at+jwt" }).setIssuer("perdure").setAudience("perdure-api").setSubject(uuidv7()).setIssuedAt().setExpirationTime("5m").sign(key)],
-    ["names no tenant", () => new SignJWT({ role: "admin" }).setProtectedHeader({ alg: "HS256", typ: "at+jwt" }).setIssuer("perdure").setAudience("perdure-api").setSubject(uuidv7()).setIssuedAt().setExpirationTime("5m").sign(key)],
+    [
+      "has no expiry",
+      () =>
+        new SignJWT({ tenant: uuidv7(), role: "admin" })
+          .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+          .setIssuer("perdure")
+          .setAudience("perdure-api")
+          .setSubject(uuidv7())
+          .setIssuedAt()
+          .sign(key),
+    ],
+    [
+      "names no role of ours",
+      () =>
+        new SignJWT({ tenant: uuidv7(), role: "root" })
+          .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+          .setIssuer("perdure")
+          .setAudience("perdure-api")
+          .setSubject(uuidv7())
+          .setIssuedAt()
+          .setExpirationTime("5m")
+          .sign(key),
+    ],
+    [
+      "names no tenant",
+      () =>
+        new SignJWT({ role: "admin" })
+          .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+          .setIssuer("perdure")
+          .setAudience("perdure-api")
+          .setSubject(uuidv7())
+          .setIssuedAt()
+          .setExpirationTime("5m")
+          .sign(key),
+    ],
     ["is not signed at all", async () => `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url")}.${(await base().sign(key)).split(".")[1]}.`],
     ["is no token", async () => "nonsense"],
   ])("F3: When a token %s, then it is 401", async (_what, make) => {

@@ -4,13 +4,26 @@ import type { Client } from "@temporalio/client";
 import type { Database } from "#db";
 import type { HealthProbes } from "./services.ts";
 
-export function createHealthProbes({ db, temporal, namespace, qdrantUrl, qdrantApiKey }: { db: Database; temporal: Client; namespace: string; qdrantUrl: string; qdrantApiKey?: string | undefined }): HealthProbes {
+export function createHealthProbes({
+  db,
+  temporal,
+  namespace,
+  qdrantUrl,
+  qdrantApiKey,
+}: {
+  db: Database;
+  temporal: Client;
+  namespace: string;
+  qdrantUrl: string;
+  qdrantApiKey?: string | undefined;
+}): HealthProbes {
   return {
     postgres: () => db.ping(),
     async temporal(signal) {
       await temporal.connection.withAbortSignal(signal, () => temporal.workflowService.describeNamespace({ namespace }));
     },
-    qdrant: (signal) => answers(new URL("readyz", qdrantUrl.endsWith("/") ? qdrantUrl : `${qdrantUrl}/`), qdrantApiKey === undefined ? {} : { "api-key": qdrantApiKey }, signal),
+    qdrant: (signal) =>
+      answers(new URL("readyz", qdrantUrl.endsWith("/") ? qdrantUrl : `${qdrantUrl}/`), qdrantApiKey === undefined ? {} : { "api-key": qdrantApiKey }, signal),
   };
 }
 

@@ -5,7 +5,10 @@ describe("a user's JSON schema", () => {
   test("When a value is wrong in several places, then the innermost of each is told, once, with its path", () => {
     const check = compileSchema({
       type: "object",
-      properties: { items: { type: "array", items: { type: "object", properties: { "a/b": { type: "number" } }, required: ["id"] } }, kind: { enum: ["x", "y"] } },
+      properties: {
+        items: { type: "array", items: { type: "object", properties: { "a/b": { type: "number" } }, required: ["id"] } },
+        kind: { enum: ["x", "y"] },
+      },
     });
     expect(check({ items: [{ id: 1, "a/b": "no" }, {}], kind: "z" }, "inputs").map(({ code, path }) => [code, path])).toEqual([
       ["schema.type", "inputs.items.0.a/b"],
@@ -40,7 +43,10 @@ describe("a user's JSON schema", () => {
     expect(() => compileSchema(schema)).toThrow("JSON schema");
   });
 
-  test.each([["refers to itself without end", { $ref: "#" }], ["refers to nothing", { $ref: "#/$defs/none" }]])("When a schema %s, then the check fails with a sentence", (_what, schema) => {
+  test.each([
+    ["refers to itself without end", { $ref: "#" }],
+    ["refers to nothing", { $ref: "#/$defs/none" }],
+  ])("When a schema %s, then the check fails with a sentence", (_what, schema) => {
     expect(() => compileSchema(schema)("x", "data")).toThrow("cannot be evaluated");
   });
 });

@@ -42,7 +42,8 @@ function withLinearPatterns(schema: Json, patterns: Map<string, (text: string) =
   const copy: JsonObject = Object.fromEntries(
     entries.map(([key, value]) => {
       if (DATA_KEYWORDS.has(key)) return [key, value];
-      if (MAP_KEYWORDS.has(key) && isObject(value)) return [key, Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withLinearPatterns(inner, patterns)]))];
+      if (MAP_KEYWORDS.has(key) && isObject(value))
+        return [key, Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withLinearPatterns(inner, patterns)]))];
       return [key, withLinearPatterns(value, patterns)];
     }),
   );
@@ -72,7 +73,10 @@ function leaves(units: OutputUnit[]): OutputUnit[] {
 }
 
 function toFinding(unit: OutputUnit, at: string): Finding {
-  const steps = unit.instanceLocation.split("/").slice(1).map((step) => decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~"));
+  const steps = unit.instanceLocation
+    .split("/")
+    .slice(1)
+    .map((step) => decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~"));
   const message = unit.keyword === "format" ? unit.error.replace(/format "pattern (.*)"/s, 'pattern "$1"') : unit.error;
   return { code: `schema.${unit.keyword}`, message, path: [at, ...steps].filter(Boolean).join(".") };
 }

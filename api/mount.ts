@@ -52,14 +52,21 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { tokens, maxBodyBy
 
 /** Sorts `/nodes/registry` before `/nodes/:type`. */
 function specificity(path: string): string {
-  return path.split("/").map((segment) => (segment.startsWith(":") ? "1" : "0")).join("");
+  return path
+    .split("/")
+    .map((segment) => (segment.startsWith(":") ? "1" : "0"))
+    .join("");
 }
 
 function respond(route: Route, handler: AnyHandler, maxBodyBytes: number): MiddlewareHandler<ApiEnv> {
   const read = reader(route, maxBodyBytes);
   return async (c) => {
     const reply = await handler(await read(c));
-    if (reply instanceof Response) return reply;
+    if (reply instanceof Response) {
+      // HEAD takes no body: what makes it must not go on.
+      if (c.req.method === "HEAD") await reply.body?.cancel();
+      return reply;
+    }
     if (reply.body === undefined) return new Response(null, { status: reply.status, headers: reply.headers });
     return new Response(JSON.stringify(reply.body), { status: reply.status, headers: { "content-type": "application/json", ...reply.headers } });
   };

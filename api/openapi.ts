@@ -28,7 +28,8 @@ export function openApiDocument(version: string): object {
     info: {
       title: "Perdure",
       version,
-      description: "Durable AI workflows: a graph of nodes as JSON, run by Temporal. Names are snake_case, times ISO 8601 UTC. Every path is served with and without a trailing slash.",
+      description:
+        "Durable AI workflows: a graph of nodes as JSON, run by Temporal. Names are snake_case, times ISO 8601 UTC. Every path is served with and without a trailing slash.",
     },
     servers: [{ url: "/" }],
     tags: ["auth", "workflows", "executions", "approvals", "nodes", "health"].map((tag) => ({ name: tag })),
@@ -44,7 +45,13 @@ function operation(name: RouteName, route: Route) {
   return {
     ...rest,
     tags: [...tags],
-    description: [description, secured && `Needs the permission \`${access.permission}\`.`, aliases.length > 0 && `Also served as ${aliases.map((path) => `\`${path}\``).join(", ")}.`].filter(Boolean).join("\n\n"),
+    description: [
+      description,
+      secured && `Needs the permission \`${access.permission}\`.`,
+      aliases.length > 0 && `Also served as ${aliases.map((path) => `\`${path}\``).join(", ")}.`,
+    ]
+      .filter(Boolean)
+      .join("\n\n"),
     security: secured ? [{ bearer: [] }] : [],
     ...(secured && { "x-permission": access.permission }),
     ...(aliases.length > 0 && { "x-aliases": aliases }),

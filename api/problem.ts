@@ -37,7 +37,10 @@ export function problemResponse(thrown: unknown, correlationId: string, logger: 
     correlation_id: correlationId,
     ...(error.findings.length > 0 && { errors: error.findings }),
   };
-  return new Response(JSON.stringify(problem), { status, headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...extraHeaders(error) } });
+  return new Response(JSON.stringify(problem), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...extraHeaders(error) },
+  });
 }
 
 function known(thrown: unknown): PerdureError {

@@ -64,7 +64,8 @@ describe("bodies", () => {
     const { call, signUp, runs, saveWorkflow } = createTestApp();
     const { token } = await signUp();
     const id = await saveWorkflow(token);
-    const body = '{"inputs":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}},"__proto__":{"mode":"wait"},"variables":{"__proto__":{"a":1}}}';
+    const body =
+      '{"inputs":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}},"__proto__":{"mode":"wait"},"variables":{"__proto__":{"a":1}}}';
     expect((await call("POST", `/api/v1/workflows/${id}/execute`, { token, body })).status).toBe(201);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect(Object.keys(runs.starts[0]?.inputs ?? {})).toEqual(["__proto__", "constructor"]);
@@ -80,7 +81,14 @@ describe("problems", () => {
     testApp.db.workflows.list = () => Promise.reject(new Error("secret connection string"));
     const answer = await testApp.call("GET", "/api/v1/workflows", { token, headers: { "x-correlation-id": "trace-7" } });
     expect(answer.status).toBe(500);
-    expect(answer.body).toEqual({ type: "urn:perdure:problem:internal", title: "Internal Server Error", status: 500, detail: "An unexpected error occurred.", code: "internal", correlation_id: "trace-7" });
+    expect(answer.body).toEqual({
+      type: "urn:perdure:problem:internal",
+      title: "Internal Server Error",
+      status: 500,
+      detail: "An unexpected error occurred.",
+      code: "internal",
+      correlation_id: "trace-7",
+    });
     expect(logged.mock.calls[0]?.[0]).toMatchObject({ correlation_id: "trace-7", err: { message: "secret connection string" } });
   });
 
@@ -100,16 +108,25 @@ describe("problems", () => {
     const { call, signUp, saveWorkflow } = createTestApp();
     const { token } = await signUp();
     const id = await saveWorkflow(token);
-    const answer = await call("POST", `/api/v1/workflows/${id}/execute`, { token, body: { inputs: [], priority: 9 }, headers: { "idempotency-key": "k".repeat(256) } });
+    const answer = await call("POST", `/api/v1/workflows/${id}/execute`, {
+      token,
+      body: { inputs: [], priority: 9 },
+      headers: { "idempotency-key": "k".repeat(256) },
+    });
     expect(answer.status).toBe(422);
-    expect((answer.body["errors"] as unknown as { path: string }[]).map(({ path }) => path).toSorted()).toEqual(["header.idempotency-key", "inputs", "priority"]);
+    expect((answer.body["errors"] as unknown as { path: string }[]).map(({ path }) => path).toSorted()).toEqual([
+      "header.idempotency-key",
+      "inputs",
+      "priority",
+    ]);
   });
 });
 
 describe("headers", () => {
   test("K2: When a caller sends a correlation id, then it comes back; one that could harm a log does not", async () => {
     const { call } = createTestApp();
-    const answerWith = async (id: string): Promise<string | null> => (await call("GET", "/health", { headers: { "x-correlation-id": id } })).headers.get("x-correlation-id");
+    const answerWith = async (id: string): Promise<string | null> =>
+      (await call("GET", "/health", { headers: { "x-correlation-id": id } })).headers.get("x-correlation-id");
     expect(await answerWith("abc-123")).toBe("abc-123");
     for (const bad of ["a b", "x".repeat(129), "<script>"]) expect(await answerWith(bad)).toMatch(/^[0-9a-f-]{36}$/);
   });
@@ -130,7 +147,11 @@ describe("headers", () => {
     const preflight = { origin: "https://app.example", "access-control-request-method": "PUT", "access-control-request-headers": "authorization" };
     const listed = createTestApp({}, { CORS_ORIGINS: ["https://app.example"] });
     const allowed = await listed.call("OPTIONS", "/api/v1/workflows", { headers: preflight });
-    expect([allowed.status, allowed.headers.get("access-control-allow-origin"), allowed.headers.get("access-control-allow-credentials")]).toEqual([204, "https://app.example", "true"]);
+    expect([allowed.status, allowed.headers.get("access-control-allow-origin"), allowed.headers.get("access-control-allow-credentials")]).toEqual([
+      204,
+      "https://app.example",
+      "true",
+    ]);
     expect(allowed.headers.get("access-control-allow-methods")).toContain("PUT");
     const refused = await listed.call("GET", "/health", { headers: { origin: "https://evil.example" } });
     expect(refused.headers.get("access-control-allow-origin")).toBeNull();
@@ -140,10 +161,13 @@ describe("headers", () => {
     expect([problem.status, problem.headers.get("access-control-allow-origin")]).toEqual([401, "https://app.example"]);
   });
 
-  test.each(["Basic abc", "Bearer", "Bearer a b", "Bearer \u00e4", "token"])("F1: When the Authorization header is %s, then it is 401", async (authorization) => {
-    const { call } = createTestApp();
-    expect((await call("GET", "/api/v1/workflows", { headers: { authorization } })).status).toBe(401);
-  });
+  test.each(["Basic abc", "Bearer", "Bearer a b", "Bearer \u00e4", "token"])(
+    "F1: When the Authorization header is %s, then it is 401",
+    async (authorization) => {
+      const { call } = createTestApp();
+      expect((await call("GET", "/api/v1/workflows", { headers: { authorization } })).status).toBe(401);
+    },
+  );
 });
 
 describe("health", () => {
@@ -154,7 +178,10 @@ describe("health", () => {
     expect((await call("GET", "/health")).body).toMatchObject({ status: "healthy" });
     expect((await call("GET", "/health/ready")).body).toMatchObject({ status: "ready" });
     const detailed = await call("GET", "/health/detailed");
-    expect([detailed.status, detailed.body]).toMatchObject([200, { status: "healthy", dependencies: { postgres: { status: "up" }, temporal: { status: "up" }, qdrant: { status: "up" } } }]);
+    expect([detailed.status, detailed.body]).toMatchObject([
+      200,
+      { status: "healthy", dependencies: { postgres: { status: "up" }, temporal: { status: "up" }, qdrant: { status: "up" } } },
+    ]);
   });
 
   test("K1: When Qdrant is away, then the rest is served: degraded", async () => {
@@ -171,7 +198,10 @@ describe("health", () => {
     const { call } = createTestApp({ health: { ...well, [dependency]: down } });
     expect((await call("GET", "/health")).status).toBe(200);
     expect((await call("GET", "/health/ready")).status).toBe(503);
-    expect(await call("GET", "/health/detailed")).toMatchObject({ status: 503, body: { status: "unhealthy", dependencies: { [dependency]: { status: "down" } } } });
+    expect(await call("GET", "/health/detailed")).toMatchObject({
+      status: 503,
+      body: { status: "unhealthy", dependencies: { [dependency]: { status: "down" } } },
+    });
   });
 
   test("K5: When the process is shutting down, then it is no longer ready", async () => {
@@ -182,16 +212,31 @@ describe("health", () => {
 });
 
 describe("the node registry", () => {
-  const node = { name: "HttpRequest", display_name: "HTTP request", description: "Calls a URL.", category: "http", node_type: "processor", inputs: [], outputs: [] };
-  const nodes = { list: () => [node], categories: () => [{ name: "http" }], get: (type: string) => (type === "HttpRequest" || type === "http_request" ? node : undefined) };
+  const node = {
+    name: "HttpRequest",
+    display_name: "HTTP request",
+    description: "Calls a URL.",
+    category: "http",
+    node_type: "processor",
+    inputs: [],
+    outputs: [],
+  };
+  const nodes = {
+    list: () => [node],
+    categories: () => [{ name: "http" }],
+    get: (type: string) => (type === "HttpRequest" || type === "http_request" ? node : undefined),
+  };
 
-  test.each(["/api/v1/nodes", "/api/nodes/", "/api/v1/nodes/registry", "/api/nodes/registry"])("B12: When %s is read, then every node type is there", async (path) => {
-    const { call, signUp } = createTestApp({ nodes });
-    const { token } = await signUp();
-    expect((await call("GET", path, { token })).body).toEqual([node]);
-    expect((await call("GET", `${path}?search=nothing`, { token })).body).toEqual([]);
-    expect((await call("GET", `${path}/http_request`.replace("//", "/"), { token })).body).toEqual(node);
-  });
+  test.each(["/api/v1/nodes", "/api/nodes/", "/api/v1/nodes/registry", "/api/nodes/registry"])(
+    "B12: When %s is read, then every node type is there",
+    async (path) => {
+      const { call, signUp } = createTestApp({ nodes });
+      const { token } = await signUp();
+      expect((await call("GET", path, { token })).body).toEqual([node]);
+      expect((await call("GET", `${path}?search=nothing`, { token })).body).toEqual([]);
+      expect((await call("GET", `${path}/http_request`.replace("//", "/"), { token })).body).toEqual(node);
+    },
+  );
 
   test("B12: When categories or an unknown type are read, then they are the categories, and 404", async () => {
     const { call, signUp } = createTestApp({ nodes });

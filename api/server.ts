@@ -18,6 +18,8 @@ import { createTokens } from "./security/tokens.ts";
 
 /** Longer than the idle time of the usual load balancers, so that it is they who close a connection. */
 const KEEP_ALIVE_MS = 65_000;
+/** How often a server that stops looks for connections with nothing left to do. */
+const IDLE_SWEEP_MS = 50;
 
 interface Api {
   url: string;
@@ -27,11 +29,20 @@ interface Api {
 
 async function start(env: Env, logger: Logger): Promise<Api> {
   if (env.JWT_SECRET_KEY === undefined) {
-    throw new PerdureError("configuration.invalid", "JWT_SECRET_KEY is not set. It signs access tokens: give all api processes the same secret of at least 32 characters.");
+    throw new PerdureError(
+      "configuration.invalid",
+      "JWT_SECRET_KEY is not set. It signs access tokens: give all api processes the same secret of at least 32 characters.",
+    );
   }
   await migrate(env.DATABASE_URL);
   const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, logger });
-  const temporal = await connectTemporal({ address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE, tls: env.TEMPORAL_TLS, apiKey: env.TEMPORAL_API_KEY, logger });
+  const temporal = await connectTemporal({
+    address: env.TEMPORAL_ADDRESS,
+    namespace: env.TEMPORAL_NAMESPACE,
+    tls: env.TEMPORAL_TLS,
+    apiKey: env.TEMPORAL_API_KEY,
+    logger,
+  });
   const runs = createRuns({ db, client: temporal.client, env, logger });
   const events = createEventReader({ log: db.log, runs: db.runs });
   const relay = createRelay({ db, runs, env, logger });
@@ -49,7 +60,13 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     passwords: createPasswords(),
     settings: env,
     logger,
-    health: createHealthProbes({ db, temporal: temporal.client, namespace: env.TEMPORAL_NAMESPACE, qdrantUrl: env.QDRANT_URL, qdrantApiKey: env.QDRANT_API_KEY }),
+    health: createHealthProbes({
+      db,
+      temporal: temporal.client,
+      namespace: env.TEMPORAL_NAMESPACE,
+      qdrantUrl: env.QDRANT_URL,
+      qdrantApiKey: env.QDRANT_API_KEY,
+    }),
     shutdown: shutdown.signal,
     version: packageVersion(),
   });
@@ -72,7 +89,11 @@ async function start(env: Env, logger: Logger): Promise<Api> {
 function listen(server: Server, { HOST, PORT }: Env): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(error.code === "EADDRINUSE" ? new PerdureError("configuration.invalid", `Port ${PORT} on ${HOST} is in use; set PORT to another one.`, { cause: error }) : error);
+      reject(
+        error.code === "EADDRINUSE"
+          ? new PerdureError("configuration.invalid", `Port ${PORT} on ${HOST} is in use; set PORT to another one.`, { cause: error })
+          : error,
+      );
     });
     server.listen(PORT, HOST, () => {
       const { address, family, port } = server.address() as AddressInfo;
@@ -85,12 +106,14 @@ function listen(server: Server, { HOST, PORT }: Env): Promise<string> {
 /** Resolves when every request has been answered; those that take longer than `graceMs` are cut. */
 function drain(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    // A connection that is kept alive becomes idle only once its last answer has gone.
+    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
     server.close(() => {
-      clearTimeout(timer);
+      clearTimeout(cut);
+      clearInterval(sweep);
       resolve();
     });
-    server.closeIdleConnections();
   });
 }
 

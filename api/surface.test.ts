@@ -1,13 +1,19 @@
-import { ALIASES, PERMISSIONS, ROLES, type RouteName, may, pathsOf, routes } from "#contract";
+import { ALIASES, PERMISSIONS, ROLES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
 import { uuidv7 } from "#core";
 import { describe, expect, test } from "vitest";
 import { createTestApp } from "./testing/test-app.ts";
 
 const names = Object.keys(routes) as RouteName[];
-const served = names.flatMap((name) => pathsOf(name, routes[name].path).map((path) => ({ name, method: routes[name].method.toUpperCase(), path, access: routes[name].access })));
+const served = names.flatMap((name) =>
+  pathsOf(name, routes[name].path).map((path) => ({ name, method: routes[name].method.toUpperCase(), path, access: routes[name].access })),
+);
 const unknownId = uuidv7();
 const withIds = (path: string): string =>
-  (path.endsWith("/diff") ? `${path}?from=1&to=1` : path).replace("{type}", "NoSuchNode").replace("{version}", "1").replace("{name}", "a_variable").replaceAll(/\{\w+\}/g, unknownId);
+  (path.endsWith("/diff") ? `${path}?from=1&to=1` : path)
+    .replace("{type}", "NoSuchNode")
+    .replace("{version}", "1")
+    .replace("{name}", "a_variable")
+    .replaceAll(/\{\w+\}/g, unknownId);
 
 /** Bodies that pass their route's schema, so that what is tested is the look-up. */
 const BODIES: Partial<Record<RouteName, unknown>> = { setVariable: { value: 1 }, answerApproval: { decision: "approved" } };
@@ -33,49 +39,76 @@ describe("every route", () => {
     expect(may("operator", "workflow.write")).toBe(false);
   });
 
-  test.each(served.filter(({ access }) => access.auth === "user"))("F1: When $method $path is called without a token, then it is 401", async ({ method, path }) => {
-    const { call } = createTestApp();
-    const answer = await call(method, withIds(path), { ...(method !== "GET" && { body: {} }) });
-    expect(answer.status).toBe(401);
-    expect(answer.body["code"]).toBe("auth.required");
-    expect(answer.headers.get("content-type")).toBe("application/problem+json");
-  });
+  test.each(served.filter(({ access }) => access.auth === "user"))(
+    "F1: When $method $path is called without a token, then it is 401",
+    async ({ method, path }) => {
+      const { call } = createTestApp();
+      const answer = await call(method, withIds(path), { ...(method !== "GET" && { body: {} }) });
+      expect(answer.status).toBe(401);
+      expect(answer.body["code"]).toBe("auth.required");
+      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    },
+  );
 
-  test.each(served.filter(({ path }) => path.includes("{id}")))("F1: When $method $path names what is another tenant's, then it is 404", async ({ name, method, path }) => {
-    const { call, signUp, saveWorkflow, startRun, db, shutdown } = createTestApp();
-    const owner = await signUp();
-    const workflowId = await saveWorkflow(owner.token);
-    const runId = await startRun(owner.token, workflowId);
-    const run = db.state.runs[0];
-    if (!run) throw new Error("no run");
-    const approvalId = uuidv7();
-    db.state.approvals.push({
-      id: approvalId, tenantId: run.tenantId, runId, nodeId: "ask", iteration: "", kind: "approval", status: "pending", prompt: "", data: null, schema: null,
-      assignees: [], decision: null, answer: null, comment: null, answeredBy: null, answeredAt: null, expiresAt: null, createdAt: new Date(),
-    });
-    const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
-    const id = isRun ? runId : path.includes("/approvals/") ? approvalId : workflowId;
-    const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
-    const stranger = await signUp();
-    const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };
+  test.each(served.filter(({ path }) => path.includes("{id}")))(
+    "F1: When $method $path names what is another tenant's, then it is 404",
+    async ({ name, method, path }) => {
+      const { call, signUp, saveWorkflow, startRun, db, shutdown } = createTestApp();
+      const owner = await signUp();
+      const workflowId = await saveWorkflow(owner.token);
+      const runId = await startRun(owner.token, workflowId);
+      const run = db.state.runs[0];
+      if (!run) throw new Error("no run");
+      const approvalId = uuidv7();
+      db.state.approvals.push({
+        id: approvalId,
+        tenantId: run.tenantId,
+        runId,
+        nodeId: "ask",
+        iteration: "",
+        kind: "approval",
+        status: "pending",
+        prompt: "",
+        data: null,
+        schema: null,
+        assignees: [],
+        decision: null,
+        answer: null,
+        comment: null,
+        answeredBy: null,
+        answeredAt: null,
+        expiresAt: null,
+        createdAt: new Date(),
+      });
+      const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
+      const id = isRun ? runId : path.includes("/approvals/") ? approvalId : workflowId;
+      const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
+      const stranger = await signUp();
+      const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };
 
-    const foreign = await call(method, target, { token: stranger.token, ...body });
-    const missing = await call(method, withIds(path), { token: stranger.token, ...body });
-    expect([foreign.status, foreign.body["code"]]).toEqual([404, "resource.not_found"]);
-    expect({ ...foreign.body, correlation_id: "" }).toEqual({ ...missing.body, correlation_id: "" });
-    // Streams end at once.
-    shutdown.abort();
-    expect((await call(method, target, { token: owner.token, ...body })).status, "the owner is served").toBeLessThan(400);
-  });
+      const foreign = await call(method, target, { token: stranger.token, ...body });
+      const missing = await call(method, withIds(path), { token: stranger.token, ...body });
+      expect([foreign.status, foreign.body["code"]]).toEqual([404, "resource.not_found"]);
+      expect({ ...foreign.body, correlation_id: "" }).toEqual({ ...missing.body, correlation_id: "" });
+      // Streams end at once.
+      shutdown.abort();
+      const own = await call(method, target, { token: owner.token, ...body });
+      expect(own.status, "the owner is served").toBeLessThan(400);
+      expect(replySchema(routes[name], own.status)?.safeParse(own.body).error, "as the contract states").toBeUndefined();
+    },
+  );
 
-  test.each(served.filter(({ path }) => path.includes("{id}")))("D7: When the id of $method $path is no id, then it is 404, not a failure", async ({ name, method, path }) => {
-    const { call, signUp } = createTestApp();
-    const { token } = await signUp();
-    for (const bad of ["1", "..%2f..%2fetc", "%00", "not-an-id", "' or 1=1"]) {
-      const answer = await call(method, withIds(path.replace("{id}", bad)), { token, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
-      expect(answer.status, bad).toBe(404);
-    }
-  });
+  test.each(served.filter(({ path }) => path.includes("{id}")))(
+    "D7: When the id of $method $path is no id, then it is 404, not a failure",
+    async ({ name, method, path }) => {
+      const { call, signUp } = createTestApp();
+      const { token } = await signUp();
+      for (const bad of ["1", "..%2f..%2fetc", "%00", "not-an-id", "' or 1=1"]) {
+        const answer = await call(method, withIds(path.replace("{id}", bad)), { token, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
+        expect(answer.status, bad).toBe(404);
+      }
+    },
+  );
 
   test.each(["viewer", "operator", "editor", "admin"] as const)("F1: When a %s calls, then exactly the routes of its permissions let it in", async (role) => {
     const { call, signUp, services } = createTestApp();
@@ -125,7 +158,10 @@ describe("what is not a route", () => {
 describe("the OpenAPI description", () => {
   test("D7: When /openapi.json is read, then it is 3.1 with every canonical operation, its aliases and its access", async () => {
     const { call } = createTestApp();
-    const { status, body } = await call<{ openapi: string; paths: Record<string, Record<string, { operationId: string; security: unknown[]; "x-aliases"?: string[]; responses: Record<string, unknown> }>> }>("GET", "/openapi.json");
+    const { status, body } = await call<{
+      openapi: string;
+      paths: Record<string, Record<string, { operationId: string; security: unknown[]; "x-aliases"?: string[]; responses: Record<string, unknown> }>>;
+    }>("GET", "/openapi.json");
     expect([status, body.openapi]).toEqual([200, "3.1.0"]);
     const operations = Object.values(body.paths).flatMap((path) => Object.values(path));
     expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual([...names].toSorted());
@@ -150,7 +186,14 @@ describe("the OpenAPI description", () => {
 
   test("F4: When /docs is asked for other files, then it has none", async () => {
     const { app } = createTestApp();
-    for (const path of ["/docs/package.json", "/docs/..%2fpackage.json", "/docs/../package.json", "/docs/%2e%2e%2f%2e%2e%2fpackage.json", "/docs/__proto__", "/docs/swagger-ui.css.map"]) {
+    for (const path of [
+      "/docs/package.json",
+      "/docs/..%2fpackage.json",
+      "/docs/../package.json",
+      "/docs/%2e%2e%2f%2e%2e%2fpackage.json",
+      "/docs/__proto__",
+      "/docs/swagger-ui.css.map",
+    ]) {
       expect((await app.request(path)).status, path).toBe(404);
     }
   });

@@ -2,12 +2,19 @@ import type { JsonObject } from "#core";
 import { describe, expect, test } from "vitest";
 import { GRAPH, createTestApp } from "./testing/test-app.ts";
 
-const BROKEN = { nodes: [{ id: "a", type: "Broken" }, { id: "b", type: "Broken" }], edges: [] };
+const BROKEN = {
+  nodes: [
+    { id: "a", type: "Broken" },
+    { id: "b", type: "Broken" },
+  ],
+  edges: [],
+};
 
 async function signedIn(...options: Parameters<typeof createTestApp>) {
   const testApp = createTestApp(...options);
   const { token, userId } = await testApp.signUp();
-  const as = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => testApp.call<JsonObject>(method, path, { token, headers, ...(body !== undefined && { body }) });
+  const as = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    testApp.call<JsonObject>(method, path, { token, headers, ...(body !== undefined && { body }) });
   return { ...testApp, as, token, userId };
 }
 
@@ -17,7 +24,16 @@ describe("saving", () => {
     const flowData = { ...GRAPH, viewport: { x: 1, y: 2, zoom: 0.5 } };
     const saved = await as("POST", "/api/workflows/", { name: "My AI Workflow", description: "Advanced", flow_data: flowData });
     expect(saved.status).toBe(201);
-    expect(saved.body).toMatchObject({ name: "My AI Workflow", description: "Advanced", tags: [], is_public: false, version: 1, published_version: null, problems: [], warnings: [] });
+    expect(saved.body).toMatchObject({
+      name: "My AI Workflow",
+      description: "Advanced",
+      tags: [],
+      is_public: false,
+      version: 1,
+      published_version: null,
+      problems: [],
+      warnings: [],
+    });
     const read = await as("GET", `/api/workflows/${String(saved.body["id"])}`);
     expect(read.body["flow_data"]).toEqual(flowData);
     expect(read.headers.get("etag")).toBe('"1"');
@@ -84,7 +100,7 @@ describe("versions", () => {
   test("A12: When If-Match names another version, then it is 409 and nothing is overwritten", async () => {
     const { as, saveWorkflow, token } = await signedIn();
     const path = `/api/v1/workflows/${await saveWorkflow(token)}`;
-    for (const stale of ['"7"', "W/\"7\"", "nonsense"]) expect((await as("PUT", path, { name: "Mine" }, { "if-match": stale })).status, stale).toBe(409);
+    for (const stale of ['"7"', 'W/"7"', "nonsense"]) expect((await as("PUT", path, { name: "Mine" }, { "if-match": stale })).status, stale).toBe(409);
     expect((await as("GET", path)).body["name"]).toBe("A workflow");
     for (const fresh of ['"1"', "*", "1"]) expect((await as("PUT", path, { name: "Mine" }, { "if-match": fresh })).status, fresh).toBe(200);
   });
@@ -127,7 +143,8 @@ describe("versions", () => {
 describe("lists", () => {
   test("D2: When there are more than a page, then the Link of each leads to the next, with the filters kept", async () => {
     const { as } = await signedIn();
-    for (let index = 0; index < 5; index++) await as("POST", "/api/v1/workflows", { name: `Workflow ${index}`, tags: ["even", "odd"].slice(index % 2, (index % 2) + 1), flow_data: GRAPH });
+    for (let index = 0; index < 5; index++)
+      await as("POST", "/api/v1/workflows", { name: `Workflow ${index}`, tags: ["even", "odd"].slice(index % 2, (index % 2) + 1), flow_data: GRAPH });
     const names: unknown[] = [];
     let path: string | undefined = "/api/workflows/?limit=2&search=workflow";
     while (path !== undefined) {

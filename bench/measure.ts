@@ -7,7 +7,10 @@ export interface Sample {
 export async function alternate(times: number, warm: number, ours: () => Promise<unknown>, baseline: () => Promise<unknown>): Promise<Sample> {
   const sample: Sample = { ours: [], baseline: [] };
   for (let turn = -warm; turn < times; turn++) {
-    for (const [name, run] of [["baseline", baseline], ["ours", ours]] as const) {
+    for (const [name, run] of [
+      ["baseline", baseline],
+      ["ours", ours],
+    ] as const) {
       const took = await timed(run);
       if (turn >= 0) sample[name].push(took);
     }

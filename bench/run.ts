@@ -42,7 +42,11 @@ await new Promise<void>((resolve) => outside.listen(0, "127.0.0.1", resolve));
 const outsideUrl = `http://127.0.0.1:${(outside.address() as AddressInfo).port}`;
 
 const postgres = await startPostgres({ folder: join(folder, "postgres"), logFile: join(folder, "postgres.log") });
-const temporal = await startTemporal({ binary: await temporalBinary(silentProgress.step("")), folder: join(folder, "temporal"), logFile: join(folder, "temporal.log") });
+const temporal = await startTemporal({
+  binary: await temporalBinary(silentProgress.step("")),
+  folder: join(folder, "temporal"),
+  logFile: join(folder, "temporal.log"),
+});
 try {
   await migrate(postgres.url);
   await measure();
@@ -81,20 +85,48 @@ async function measure(): Promise<void> {
   const inlineGraph = (length: number): unknown => chain(length, (n) => ({ id: `set_${n}`, type: "Set", data: { inputs: { values: { n } } } }));
   const ten = await rest.save(inlineGraph(10));
   const thousand = await rest.save(inlineGraph(1_000));
-  const calls = await rest.save(chain(10, (n) => ({ id: `call_${n}`, type: "HttpRequest", data: { inputs: { url: `${outsideUrl}/${n}`, method: "POST", body: {} } } })));
+  const calls = await rest.save(
+    chain(10, (n) => ({ id: `call_${n}`, type: "HttpRequest", data: { inputs: { url: `${outsideUrl}/${n}`, method: "POST", body: {} } } })),
+  );
 
   say("latency of ten inline nodes");
-  const latency = await alternate(SAMPLES, 15, () => rest.run(ten), () => byHand("empty", { n: 0 }));
-  compare("ten inline nodes through `execute` with `wait`, p50, against an empty workflow", percentile(latency.ours, 0.5), percentile(latency.baseline, 0.5), "≤ 1.5");
+  const latency = await alternate(
+    SAMPLES,
+    15,
+    () => rest.run(ten),
+    () => byHand("empty", { n: 0 }),
+  );
+  compare(
+    "ten inline nodes through `execute` with `wait`, p50, against an empty workflow",
+    percentile(latency.ours, 0.5),
+    percentile(latency.baseline, 0.5),
+    "≤ 1.5",
+  );
   compare("the same, p95", percentile(latency.ours, 0.95), percentile(latency.baseline, 0.95), "");
 
   say("cost of an inline node");
-  const inline = await alternate(Math.ceil(SAMPLES / 3), 5, () => rest.run(thousand), () => rest.run(ten));
+  const inline = await alternate(
+    Math.ceil(SAMPLES / 3),
+    5,
+    () => rest.run(thousand),
+    () => rest.run(ten),
+  );
   const perNode = (percentile(inline.ours, 0.5) - percentile(inline.baseline, 0.5)) / 990;
-  rows.push({ what: "one inline node more (1,000-node graph less a 10-node graph, p50, everything included)", ours: `${perNode.toFixed(4)} ms`, baseline: "", ratio: "", aim: "< 0.05 ms" });
+  rows.push({
+    what: "one inline node more (1,000-node graph less a 10-node graph, p50, everything included)",
+    ours: `${perNode.toFixed(4)} ms`,
+    baseline: "",
+    ratio: "",
+    aim: "< 0.05 ms",
+  });
 
   say("chain of ten activities");
-  const chained = await alternate(CHAINS, 2, () => rest.run(calls), () => byHand("tenCalls", outsideUrl));
+  const chained = await alternate(
+    CHAINS,
+    2,
+    () => rest.run(calls),
+    () => byHand("tenCalls", outsideUrl),
+  );
   compare("a chain of ten HTTP calls, p50", percentile(chained.ours, 0.5), percentile(chained.baseline, 0.5), "≤ 1.15");
 
   say(`runs per second, ${CONCURRENT} at a time`);
@@ -124,7 +156,11 @@ function chain(length: number, node: (n: number) => unknown): unknown {
 async function signIn(base: string): Promise<{ save(graph: unknown): Promise<string>; run(workflow: string): Promise<unknown> }> {
   const account = { email: "bench@example.com", password: randomBytes(12).toString("hex"), name: "Bench" };
   const post = async (path: string, body: unknown, token = ""): Promise<Record<string, unknown>> => {
-    const response = await fetch(new URL(path, base), { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${token}` }, body: JSON.stringify(body) });
+    const response = await fetch(new URL(path, base), {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify(body),
+    });
     const answer = (await response.json()) as Record<string, unknown>;
     if (!response.ok) throw new Error(`${path} answered ${response.status}: ${JSON.stringify(answer)}`);
     return answer;
@@ -143,7 +179,11 @@ async function signIn(base: string): Promise<{ save(graph: unknown): Promise<str
 
 /** Starts a process of the project and returns the line that says it is ready. */
 function start(args: string[], env: Record<string, string>): Promise<unknown> {
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env } });
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+  });
   children.push(child);
   return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
@@ -172,6 +212,7 @@ async function report(): Promise<void> {
     "",
   ];
   await writeFile(join(ROOT, "bench", "RESULTS.md"), lines.join("\n"));
-  process.stdout.write(`\n${rows.map(({ what, ours, baseline, ratio, aim }) => `${what}\n    ours ${ours}   hand-written ${baseline || "–"}   ratio ${ratio || "–"}   aim ${aim || "–"}`).join("\n")}\n`);
+  process.stdout.write(
+    `\n${rows.map(({ what, ours, baseline, ratio, aim }) => `${what}\n    ours ${ours}   hand-written ${baseline || "–"}   ratio ${ratio || "–"}   aim ${aim || "–"}`).join("\n")}\n`,
+  );
 }
-

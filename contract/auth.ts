@@ -9,13 +9,7 @@ const tags = ["auth"];
 export const PASSWORD_MIN_LENGTH = 8;
 export const PASSWORD_MAX_LENGTH = 256;
 
-const email = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .max(254)
-  .pipe(z.email())
-  .openapi({ type: "string", format: "email", example: "user@example.com" });
+const email = z.string().trim().toLowerCase().max(254).pipe(z.email()).openapi({ type: "string", format: "email", example: "user@example.com" });
 const password = z.string().min(PASSWORD_MIN_LENGTH).max(PASSWORD_MAX_LENGTH).openapi({ format: "password", example: "secure_password" });
 const personName = z.string().trim().min(1).max(200);
 
@@ -78,7 +72,11 @@ export const authRoutes = {
     tags,
     access: PUBLIC,
     problems: [400, 413, 422],
-    request: { body: jsonBody(z.object({ email: z.string().trim().toLowerCase().min(1).max(254), password: z.string().min(1).max(PASSWORD_MAX_LENGTH) }).openapi("Credentials")) },
+    request: {
+      body: jsonBody(
+        z.object({ email: z.string().trim().toLowerCase().min(1).max(254), password: z.string().min(1).max(PASSWORD_MAX_LENGTH) }).openapi("Credentials"),
+      ),
+    },
     responses: { 200: jsonReply("A pair of tokens.", tokens) },
   }),
   refresh: defineRoute({

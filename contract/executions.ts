@@ -62,7 +62,13 @@ export const runResult = z
 const start = {
   inputs: jsonObject.nullish(),
   entry: z.string().max(200).nullish().openapi({ description: "The trigger node to begin at, where there are several." }),
-  mode: z.enum(["async", "wait", "stream"]).nullish().openapi({ description: "`async` (default): 201 at once. `wait`: 200 with the finished run. `stream`: its events." }),
+  mode: z
+    .enum(["async", "wait", "stream"])
+    .nullish()
+    .openapi({
+      description:
+        "`async` (default): 201 at once. `wait`: 200 with the finished run. `stream`: its events, which is the default where the request accepts `text/event-stream`.",
+    }),
   timeout: duration.nullish().openapi({ description: "How long `wait` waits before it answers 202 with the run as it stands." }),
   priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last." }),
   variables: jsonObject.nullish(),
@@ -83,21 +89,30 @@ const adHocBody = z
 export const IDEMPOTENCY_KEY_MAX_LENGTH = 255;
 
 const startHeaders = z.object({
-  "idempotency-key": z.string().min(1).max(IDEMPOTENCY_KEY_MAX_LENGTH).optional().openapi({ description: "The same key with the same request names the same run; with another request: 409." }),
-  accept: z.string().optional().openapi({ description: "`text/event-stream` asks for the events, as `mode: stream` does." }),
+  "idempotency-key": z
+    .string()
+    .min(1)
+    .max(IDEMPOTENCY_KEY_MAX_LENGTH)
+    .optional()
+    .openapi({ description: "The same key with the same request names the same run; with another request: 409." }),
 });
 
 const startReplies = {
-  200: { description: "The finished run (`mode: wait`), or its events (`mode: stream`).", content: { "application/json": { schema: run }, ...eventStream.content } },
+  200: {
+    description: "The finished run (`mode: wait`), or its events (`mode: stream`).",
+    content: { "application/json": { schema: run }, ...eventStream.content },
+  },
   201: jsonReply("The run has been taken on.", run),
   202: jsonReply("`timeout` ended before the run did.", run),
 };
 const startProblems = [400, 404, 409, 413, 422];
 
+const eventNumber = z.coerce.number().int().min(0).max(2_147_483_647);
+
 const streamRequest = {
   params: byId,
-  query: z.object({ after: z.coerce.number().int().min(0).optional() }),
-  headers: z.object({ "last-event-id": z.coerce.number().int().min(0).optional().openapi({ description: "The last `id:` seen; goes before `after`." }) }),
+  query: z.object({ after: eventNumber.optional() }),
+  headers: z.object({ "last-event-id": eventNumber.optional().openapi({ description: "The last `id:` seen; goes before `after`." }) }),
 };
 
 const command = {
@@ -108,10 +123,15 @@ const command = {
   responses: { 200: jsonReply("It took effect.", run), 202: jsonReply("It is kept for a worker that is away.", run) },
 };
 
+const time = z.coerce.date().min(new Date("0001-01-01T00:00:00Z")).max(new Date("9999-12-31T00:00:00Z")).openapi({ type: "string", format: "date-time" });
+
 const listFilter = pageQuery.extend({
-  status: listQuery.pipe(z.array(z.enum(RUN_STATUSES))).optional().openapi({ type: "string", description: "One or several, separated by commas." }),
-  from: z.coerce.date().optional().openapi({ type: "string", format: "date-time" }),
-  to: z.coerce.date().optional().openapi({ type: "string", format: "date-time" }),
+  status: listQuery
+    .pipe(z.array(z.enum(RUN_STATUSES)))
+    .optional()
+    .openapi({ type: "string", description: "One or several, separated by commas." }),
+  from: time.optional(),
+  to: time.optional(),
   skip: pageQuery.shape.offset,
 });
 const listReply = { 200: { ...jsonReply("One page, the newest first.", z.array(run)), headers: pageHeaders } };
@@ -216,7 +236,7 @@ export const executionRoutes = {
     problems: [404, 422],
     request: {
       params: byId,
-      query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
+      query: z.object({ after: eventNumber.default(0), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
     },
     responses: { 200: { ...jsonReply("Events after `after`.", z.array(runEvent)), headers: pageHeaders } },
   }),
@@ -243,8 +263,20 @@ export const executionRoutes = {
     request: { params: byId, query: z.object({ wait: z.coerce.number().min(0).optional().openapi({ description: "Seconds to wait for the end." }) }) },
     responses: { 200: jsonReply("The run has ended.", runResult), 202: jsonReply("It has not.", runResult) },
   }),
-  cancelExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/cancel`, operationId: "cancelExecution", summary: "Cancel a run; compensation still runs" }),
-  terminateExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/terminate`, operationId: "terminateExecution", summary: "End a run at once" }),
+  cancelExecution: defineRoute({
+    ...command,
+    method: "post",
+    path: `${base}/{id}/cancel`,
+    operationId: "cancelExecution",
+    summary: "Cancel a run; compensation still runs",
+  }),
+  terminateExecution: defineRoute({
+    ...command,
+    method: "post",
+    path: `${base}/{id}/terminate`,
+    operationId: "terminateExecution",
+    summary: "End a run at once",
+  }),
   pauseExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/pause`, operationId: "pauseExecution", summary: "Start no further node" }),
   resumeExecution: defineRoute({ ...command, method: "post", path: `${base}/{id}/resume`, operationId: "resumeExecution", summary: "Go on" }),
   setVariable: defineRoute({
@@ -256,7 +288,7 @@ export const executionRoutes = {
     description: "The body is `{value}`.",
     problems: [400, 404, 409, 413, 422],
     request: {
-      params: z.object({ id: idParam, name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_-]{0,99}$/) }),
+      params: z.object({ id: idParam, name: z.string().regex(/^(?!__proto__$)[A-Za-z_][A-Za-z0-9_-]{0,99}$/) }),
       body: jsonBody(z.looseObject({ value: json })),
     },
   }),

@@ -34,7 +34,10 @@ export const healthRoutes = {
     summary: "Can it serve",
     tags,
     access: PUBLIC,
-    responses: { 200: jsonReply("PostgreSQL and Temporal answer.", readiness), 503: jsonReply("One of them does not, or the process is shutting down.", readiness) },
+    responses: {
+      200: jsonReply("PostgreSQL and Temporal answer.", readiness),
+      503: jsonReply("One of them does not, or the process is shutting down.", readiness),
+    },
   }),
   detailedHealth: defineRoute({
     method: "get",

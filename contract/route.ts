@@ -35,3 +35,11 @@ export function jsonBody<S extends z.ZodType>(schema: S, required = true) {
 export function jsonReply<S extends z.ZodType>(description: string, schema: S) {
   return { description, content: { "application/json": { schema } } };
 }
+
+/** What a route answers with a status, where that is JSON and nothing else. */
+export function replySchema(route: Route, status: number): z.ZodType | undefined {
+  const reply = route.responses[status];
+  if (reply === undefined || !("content" in reply)) return undefined;
+  const { "application/json": body, ...others } = reply.content ?? {};
+  return Object.keys(others).length === 0 ? (body as { schema?: z.ZodType } | undefined)?.schema : undefined;
+}

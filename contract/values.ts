@@ -67,10 +67,18 @@ export const pageQuery = z.object({
 /** `?tags=a,b`, `?tags=a&tags=b` alike. */
 export const listQuery = z
   .union([z.string(), z.array(z.string())])
-  .transform((value) => (Array.isArray(value) ? value : [value]).flatMap((text) => text.split(",")).map((text) => text.trim()).filter(Boolean))
+  .transform((value) =>
+    (Array.isArray(value) ? value : [value])
+      .flatMap((text) => text.split(","))
+      .map((text) => text.trim())
+      .filter(Boolean),
+  )
   .openapi({ type: "string", description: "One value, several separated by commas, or the parameter repeated." });
 
-export const flagQuery = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1").openapi({ type: "boolean" });
+export const flagQuery = z
+  .enum(["true", "false", "1", "0"])
+  .transform((text) => text === "true" || text === "1")
+  .openapi({ type: "boolean" });
 
 /** Seconds, or a duration as text. */
 export const duration = z.union([z.number().nonnegative(), z.string().max(50)]).openapi({ description: "Seconds, or a duration such as `30s`, `5m`, `PT1H`." });

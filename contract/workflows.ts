@@ -72,9 +72,7 @@ export const versionDiff = z
   })
   .openapi("VersionDiff");
 
-export const validation = z
-  .object({ valid: z.boolean(), errors: z.array(finding), warnings: z.array(finding) })
-  .openapi("Validation");
+export const validation = z.object({ valid: z.boolean(), errors: z.array(finding), warnings: z.array(finding) }).openapi("Validation");
 
 const createBody = z
   .object({
@@ -98,7 +96,9 @@ const updateBody = z
   })
   .openapi("WorkflowUpdate");
 
-const ifMatch = z.object({ "if-match": z.string().max(100).optional().openapi({ description: "The `ETag` last read; saving over another's change answers 409." }) });
+const ifMatch = z.object({
+  "if-match": z.string().max(100).optional().openapi({ description: "The `ETag` last read; saving over another's change answers 409." }),
+});
 const withEtag = { headers: z.object({ etag: z.string() }) };
 
 const update = {

@@ -44,7 +44,7 @@ export const FAILURES = {
   "database.unavailable": { status: 503, retryable: true },
   "handler.failed": { status: 500, retryable: true },
   "handler.rejected": { status: 422, retryable: false },
-  "internal": { status: 500, retryable: true },
+  internal: { status: 500, retryable: true },
 } as const satisfies Record<string, { status: number; retryable: boolean }>;
 
 export type FailureCode = keyof typeof FAILURES;

@@ -14,8 +14,20 @@ export function isClosed(status: RunStatus): boolean {
 
 /** Kinds of the run log, the `event:` of a stream. A skipped or cancelled node ends with `node_end` and that status. */
 export const EVENT_KINDS = [
-  "run_queued", "run_start", "node_start", "token_delta", "tool_call", "node_retry", "node_end", "node_error",
-  "waiting", "resumed", "paused", "command", "workflow_complete", "error",
+  "run_queued",
+  "run_start",
+  "node_start",
+  "token_delta",
+  "tool_call",
+  "node_retry",
+  "node_end",
+  "node_error",
+  "waiting",
+  "resumed",
+  "paused",
+  "command",
+  "workflow_complete",
+  "error",
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

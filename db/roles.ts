@@ -17,7 +17,7 @@ export async function ensureRoles(sql: postgres.Sql): Promise<void> {
       try {
         const [found] = await sql`select 1 from pg_roles where rolname = ${role}`;
         if (!found) await sql.unsafe(`create role ${role} nologin noinherit`);
-        await sql.unsafe(`grant ${role} to current_user`);
+        await sql.unsafe(`grant ${role} to current_user${(await knowsGrantOptions(sql)) ? " with inherit false, set true" : ""}`);
       } catch (error) {
         if (attempt >= ATTEMPTS || !RACE_CODES.has((error as { code?: string }).code ?? "")) throw error;
         await new Promise((resolve) => setTimeout(resolve, 10 + Math.random() * 40 * attempt));
@@ -34,4 +34,10 @@ async function canTakeOn(sql: postgres.Sql, role: string): Promise<boolean> {
     await sql.unsafe("rollback");
     return false;
   }
+}
+
+/** From PostgreSQL 16 on, who may take on a role need not have its rights (and its policies) all the time. */
+async function knowsGrantOptions(sql: postgres.Sql): Promise<boolean> {
+  const [server] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`;
+  return (server?.version ?? 0) >= 160_000;
 }

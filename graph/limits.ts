@@ -6,20 +6,24 @@ export interface GraphLimits {
   bytes: number;
   /** Lists and objects within one another, from the graph's own on. */
   depth: number;
+  /** Occurrences of `{{`, in all texts together: what reading templates costs. */
+  expressions: number;
 }
 
 export const MAX_NODES = 5_000;
 export const MAX_EDGES = 20_000;
 export const MAX_GRAPH_BYTES = 5 * 1024 * 1024;
 export const MAX_JSON_DEPTH = 100;
+export const MAX_EXPRESSIONS = 50_000;
 
-export const GRAPH_LIMITS: Readonly<GraphLimits> = { nodes: MAX_NODES, edges: MAX_EDGES, bytes: MAX_GRAPH_BYTES, depth: MAX_JSON_DEPTH };
+export const GRAPH_LIMITS: Readonly<GraphLimits> = { nodes: MAX_NODES, edges: MAX_EDGES, bytes: MAX_GRAPH_BYTES, depth: MAX_JSON_DEPTH, expressions: MAX_EXPRESSIONS };
 
-export type Measured = { bytes: number } | { exceeds: "bytes" | "depth" } | { notJson: string };
+export type Measured = { bytes: number } | { exceeds: "bytes" | "depth" | "expressions" } | { notJson: string };
 
 /** Size of a value as JSON, without recursion and without writing it; stops at the first limit it passes. */
-export function measure(value: unknown, limits: Pick<GraphLimits, "bytes" | "depth">): Measured {
+export function measure(value: unknown, limits: Pick<GraphLimits, "bytes" | "depth" | "expressions">): Measured {
   let bytes = 0;
+  let expressions = 0;
   const open: { value: unknown; depth: number }[] = [{ value, depth: 0 }];
   for (let next = open.pop(); next; next = open.pop()) {
     const { value: here, depth } = next;
@@ -36,11 +40,14 @@ export function measure(value: unknown, limits: Pick<GraphLimits, "bytes" | "dep
           open.push({ value: inner, depth: depth + 1 });
         }
       }
-    } else if (typeof here === "string") bytes += utf8Length(here) + 2;
-    else if (typeof here === "number" && Number.isFinite(here)) bytes += String(here).length;
+    } else if (typeof here === "string") {
+      bytes += utf8Length(here) + 2;
+      for (let found = here.indexOf("{{"); found !== -1; found = here.indexOf("{{", found + 2)) expressions++;
+    } else if (typeof here === "number" && Number.isFinite(here)) bytes += String(here).length;
     else if (typeof here === "boolean" || here === null) bytes += 4;
     else return { notJson: typeof here };
     if (bytes > limits.bytes) return { exceeds: "bytes" };
+    if (expressions > limits.expressions) return { exceeds: "expressions" };
   }
   return { bytes };
 }

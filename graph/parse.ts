@@ -79,6 +79,7 @@ function fits(flow: Record<string, unknown>, limits: GraphLimits, findings: Find
   if ("bytes" in measured) return true;
   if ("notJson" in measured) findings.problem("graph.malformed", `A graph is JSON; it cannot hold a ${measured.notJson}.`);
   else if (measured.exceeds === "bytes") findings.problem("limit.exceeded", `A graph has at most ${limits.bytes} bytes as JSON.`);
+  else if (measured.exceeds === "expressions") findings.problem("limit.exceeded", `The texts of a graph hold at most ${limits.expressions} expressions \`{{…}}\` in all.`);
   else findings.problem("limit.exceeded", `Lists and objects of a graph stand at most ${limits.depth} deep in one another.`);
   return false;
 }

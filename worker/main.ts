@@ -28,7 +28,13 @@ Runtime.install({
 });
 
 const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, logger });
-const temporal = await connectTemporal({ address: env.TEMPORAL_ADDRESS, namespace: env.TEMPORAL_NAMESPACE, tls: env.TEMPORAL_TLS, apiKey: env.TEMPORAL_API_KEY, logger });
+const temporal = await connectTemporal({
+  address: env.TEMPORAL_ADDRESS,
+  namespace: env.TEMPORAL_NAMESPACE,
+  tls: env.TEMPORAL_TLS,
+  apiKey: env.TEMPORAL_API_KEY,
+  logger,
+});
 const writer = createEventWriter({ log: db.log, logger });
 const runs = createRuns({ db, client: temporal.client, env, logger });
 const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
@@ -49,7 +55,9 @@ const closing = new Set<NodeJS.Timeout>();
 function closeSoon(tenant: string, runId: string): void {
   const timer = setTimeout(() => {
     closing.delete(timer);
-    runs.waitForEnd(tenantId(tenant), runId, CLOSE_WITHIN_MS).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the end of a run was not written; the sweeper will"));
+    runs
+      .waitForEnd(tenantId(tenant), runId, CLOSE_WITHIN_MS)
+      .catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the end of a run was not written; the sweeper will"));
   }, CLOSE_AFTER_MS);
   closing.add(timer);
 }

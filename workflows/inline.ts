@@ -1,10 +1,9 @@
-import type { z } from "zod";
 import { inlineNodes } from "#nodes/inline.gen.ts";
 import type { InlineDefinition } from "./interpreter/interpreter.ts";
 
 const definitions = new Map<string, InlineDefinition>(
   Object.entries(inlineNodes).map(([type, node]) => {
-    const inputs = node.inputs as z.ZodObject;
+    const inputs = node.inputs;
     return [
       type,
       {
@@ -14,7 +13,7 @@ const definitions = new Map<string, InlineDefinition>(
             ? { ok: true, inputs: result.data }
             : { ok: false, issues: result.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })) };
         },
-        run: (parsed, context) => node.run(parsed as never, context),
+        run: (parsed, context) => node.run(parsed, context),
       } satisfies InlineDefinition,
     ];
   }),

@@ -1,8 +1,25 @@
 import {
-  ActivityFailure, ApplicationFailure, CancellationScope, CancelledFailure, type CancellationScopeOptions, condition, allHandlersFinished, continueAsNew, defineQuery, defineUpdate,
-  isCancellation, proxyActivities, proxyLocalActivities, proxySinks, setCurrentDetails, setHandler, sleep, TimeoutFailure, workflowInfo,
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  type CancellationScopeOptions,
+  condition,
+  allHandlersFinished,
+  continueAsNew,
+  defineQuery,
+  defineUpdate,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  proxySinks,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  TimeoutFailure,
+  workflowInfo,
 } from "@temporalio/workflow";
-import { type FailureValue, isObject, PerdureError, toFailureValue } from "#core";
+import { type FailureValue, isObject, toFailureValue } from "#core";
 import type { Step } from "#graph";
 import { inlineDefinition } from "./inline.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./interpreter/host.ts";
@@ -10,7 +27,15 @@ import { Interpreter } from "./interpreter/interpreter.ts";
 import type { Cursor } from "./interpreter/cursor.ts";
 import type { Outcome } from "./interpreter/outcome.ts";
 import {
-  type Activities, COMMAND_UPDATE, type CommandEnvelope, type EventSinks, type RunGraphFailure, type RunGraphInput, type RunGraphResult, type RunSnapshot, SNAPSHOT_QUERY,
+  type Activities,
+  COMMAND_UPDATE,
+  type CommandEnvelope,
+  type EventSinks,
+  type RunGraphFailure,
+  type RunGraphInput,
+  type RunGraphResult,
+  type RunSnapshot,
+  SNAPSHOT_QUERY,
 } from "./messages.ts";
 
 /** Below the server's own suggestion (4,096 events, 4 MiB), so that a burst of nodes still fits. */
@@ -101,7 +126,11 @@ async function finish(outcome: Outcome, input: RunGraphInput): Promise<RunGraphR
 function temporalHost(input: RunGraphInput): Host {
   const info = workflowInfo();
   const heartbeatTimeout = input.heartbeat_timeout_ms;
-  const local = proxyLocalActivities<Activities>({ startToCloseTimeout: "30s", scheduleToCloseTimeout: CONFIRM_DEADLINE_MS, retry: { maximumInterval: "30s" } });
+  const local = proxyLocalActivities<Activities>({
+    startToCloseTimeout: "30s",
+    scheduleToCloseTimeout: CONFIRM_DEADLINE_MS,
+    retry: { maximumInterval: "30s" },
+  });
   return {
     now: () => Date.now(),
     runNode: (step, call) =>
@@ -127,7 +156,10 @@ function temporalHost(input: RunGraphInput): Host {
     breathe: () => sleep(1),
     isFull() {
       const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
-      return (continueAsNewSuggested || historyLength >= FULL_AT_EVENTS || historySize >= FULL_AT_BYTES) && Date.now() - info.runStartTime.getTime() >= NEVER_FULL_BEFORE_MS;
+      return (
+        (continueAsNewSuggested || historyLength >= FULL_AT_EVENTS || historySize >= FULL_AT_BYTES) &&
+        Date.now() - info.runStartTime.getTime() >= NEVER_FULL_BEFORE_MS
+      );
     },
     describe: (text) => setCurrentDetails(text.slice(0, DETAILS_CHARACTERS)),
   };
@@ -151,7 +183,8 @@ function toStepError(error: unknown): Error {
     const told = isObject(log) && log["told"] === true;
     if (isObject(value) && typeof value["code"] === "string") return new StepFailed(value as unknown as FailureValue, told);
   }
-  if (cause instanceof TimeoutFailure) return new StepFailed({ code: "node.timed_out", message: "The node did not finish before its deadline.", retryable: false }, false);
+  if (cause instanceof TimeoutFailure)
+    return new StepFailed({ code: "node.timed_out", message: "The node did not finish before its deadline.", retryable: false }, false);
   return new StepFailed(toFailureValue(cause), false);
 }
 

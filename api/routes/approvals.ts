@@ -27,7 +27,11 @@ export function approvalHandlers({ db, runs }: Services): Handlers<"listApproval
   return {
     async listApprovals({ query, principal, c }) {
       const assignee = query.mine ? (await caller(principal)).email : undefined;
-      const page = await db.approvals.list(principal.tenantId, { ...(query.status && { status: query.status }), ...(assignee !== undefined && { assignee }) }, toPage(query));
+      const page = await db.approvals.list(
+        principal.tenantId,
+        { ...(query.status && { status: query.status }), ...(assignee !== undefined && { assignee }) },
+        toPage(query),
+      );
       return { status: 200, body: page.rows.map(approvalJson), headers: pageHeadersOf(c, page) };
     },
 

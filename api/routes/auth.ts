@@ -28,14 +28,26 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
       const name = body.name ?? body.full_name ?? body.username ?? body.email.slice(0, body.email.indexOf("@"));
       const passwordHash = await passwords.hash(body.password);
       const { user, membership } = await accounts.register({ email: body.email, passwordHash, name, organizationName: body.organization ?? name });
-      await accounts.recordLogin({ email: user.email, userId: user.id, succeeded: true, ip: clientAddress(c), userAgent: userAgent(c.req.header("user-agent")) });
+      await accounts.recordLogin({
+        email: user.email,
+        userId: user.id,
+        succeeded: true,
+        ip: clientAddress(c),
+        userAgent: userAgent(c.req.header("user-agent")),
+      });
       return { status: 201, body: { ...accountJson(user, membership), ...(await signIn(user.id, membership)) } };
     },
 
     async login({ body, c }) {
       const user = await accounts.findByEmail(body.email);
       const succeeded = await passwords.verify(body.password, user?.passwordHash);
-      await accounts.recordLogin({ email: body.email, ...(user && { userId: user.id }), succeeded, ip: clientAddress(c), userAgent: userAgent(c.req.header("user-agent")) });
+      await accounts.recordLogin({
+        email: body.email,
+        ...(user && { userId: user.id }),
+        succeeded,
+        ip: clientAddress(c),
+        userAgent: userAgent(c.req.header("user-agent")),
+      });
       if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
       const [membership] = await accounts.memberships(user.id);
       if (!membership) throw new PerdureError("auth.forbidden", "This account belongs to no organization.");
@@ -45,7 +57,9 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
     async refresh({ body, query }) {
       const presented = body.refresh_token ?? query.refresh_token;
       if (presented === undefined) {
-        throw new PerdureError("validation.failed", "The request is not valid.", { findings: [{ code: "validation.required", message: "is required", path: "refresh_token" }] });
+        throw new PerdureError("validation.failed", "The request is not valid.", {
+          findings: [{ code: "validation.required", message: "is required", path: "refresh_token" }],
+        });
       }
       const next = newRefreshToken();
       const rotation = await accounts.rotateRefreshToken({ tokenHash: hashToken(presented), newTokenHash: hashToken(next), expiresAt: refreshExpiry() });

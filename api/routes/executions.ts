@@ -14,9 +14,22 @@ import { sseResponse } from "../streams/sse.ts";
 import type { Routes } from "#contract";
 
 type ExecutionRoute =
-  | "executeWorkflow" | "executeWorkflowStream" | "executeGraph" | "listExecutions" | "listWorkflowExecutions" | "getExecution" | "getWorkflowRun"
-  | "listNodeExecutions" | "listEvents" | "streamExecution" | "getResult" | "cancelExecution" | "terminateExecution" | "pauseExecution"
-  | "resumeExecution" | "setVariable";
+  | "executeWorkflow"
+  | "executeWorkflowStream"
+  | "executeGraph"
+  | "listExecutions"
+  | "listWorkflowExecutions"
+  | "getExecution"
+  | "getWorkflowRun"
+  | "listNodeExecutions"
+  | "listEvents"
+  | "streamExecution"
+  | "getResult"
+  | "cancelExecution"
+  | "terminateExecution"
+  | "pauseExecution"
+  | "resumeExecution"
+  | "setVariable";
 
 type Filter = { status?: RunStatus[] | undefined; from?: Date | undefined; to?: Date | undefined } & PageQuery;
 type Mode = "async" | "wait" | "stream";
@@ -89,12 +102,14 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
     return { status: outcome === "applied" ? (200 as const) : (202 as const), body: runJson(run, settings) };
   }
 
-  const plain = (kind: "cancel" | "terminate" | "pause" | "resume") => ({ params, body, principal }: PlainCommand) =>
-    command(principal, params.id, kind === "pause" || kind === "resume" ? { kind } : { kind, ...(body.reason !== undefined && { reason: body.reason }) });
+  const plain =
+    (kind: "cancel" | "terminate" | "pause" | "resume") =>
+    ({ params, body, principal }: PlainCommand) =>
+      command(principal, params.id, kind === "pause" || kind === "resume" ? { kind } : { kind, ...(body.reason !== undefined && { reason: body.reason }) });
 
   return {
     async executeWorkflow({ params, headers, body, rawBody, principal, c }) {
-      const mode = body.mode ?? (wantsEvents(headers.accept) ? "stream" : "async");
+      const mode = body.mode ?? (wantsEvents(c.req.header("accept")) ? "stream" : "async");
       if (mode === "wait") waitMs(body.timeout, settings.RUN_WAIT_MAX_MS);
       const run = await starter.startWorkflow(params.id, { principal, body, rawBody, idempotencyKey: headers["idempotency-key"] });
       return answerStart(run, mode, body.timeout, principal, c);
@@ -106,7 +121,7 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
     },
 
     async executeGraph({ headers, body, rawBody, principal, c }) {
-      const mode = body.mode ?? (wantsEvents(headers.accept) ? "stream" : "async");
+      const mode = body.mode ?? (wantsEvents(c.req.header("accept")) ? "stream" : "async");
       if (mode === "wait") waitMs(body.timeout, settings.RUN_WAIT_MAX_MS);
       const run = await starter.startGraph({ principal, body, rawBody, idempotencyKey: headers["idempotency-key"] });
       return answerStart(run, mode, body.timeout, principal, c);

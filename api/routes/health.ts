@@ -23,13 +23,15 @@ export function healthHandlers({ health, shutdown, version }: Services): Handler
     health: () => ({ status: 200, body: { status: "healthy", timestamp: timestamp(), version } }),
 
     async ready() {
-      if (shutdown.aborted || !serves(await conditions())) return { status: 503, body: { status: "not_ready", timestamp: timestamp() }, headers: { "retry-after": "1" } };
+      if (shutdown.aborted || !serves(await conditions()))
+        return { status: 503, body: { status: "not_ready", timestamp: timestamp() }, headers: { "retry-after": "1" } };
       return { status: 200, body: { status: "ready", timestamp: timestamp() } };
     },
 
     async detailedHealth() {
       const dependencies = await conditions();
-      if (!serves(dependencies)) return { status: 503, body: { status: "unhealthy", timestamp: timestamp(), version, dependencies }, headers: { "retry-after": "1" } };
+      if (!serves(dependencies))
+        return { status: 503, body: { status: "unhealthy", timestamp: timestamp(), version, dependencies }, headers: { "retry-after": "1" } };
       const status = dependencies.qdrant.status === "up" ? ("healthy" as const) : ("degraded" as const);
       return { status: 200, body: { status, timestamp: timestamp(), version, dependencies } };
     },

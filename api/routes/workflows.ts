@@ -12,8 +12,20 @@ import type { Principal } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
 
 type WorkflowRoute =
-  | "listWorkflows" | "createWorkflow" | "validateGraph" | "getWorkflow" | "replaceWorkflow" | "updateWorkflow" | "deleteWorkflow"
-  | "validateWorkflow" | "publishWorkflow" | "duplicateWorkflow" | "listVersions" | "getVersion" | "diffVersions" | "restoreVersion";
+  | "listWorkflows"
+  | "createWorkflow"
+  | "validateGraph"
+  | "getWorkflow"
+  | "replaceWorkflow"
+  | "updateWorkflow"
+  | "deleteWorkflow"
+  | "validateWorkflow"
+  | "publishWorkflow"
+  | "duplicateWorkflow"
+  | "listVersions"
+  | "getVersion"
+  | "diffVersions"
+  | "restoreVersion";
 
 type Change = Pick<Request<Routes["updateWorkflow"]>, "params" | "headers" | "body" | "principal">;
 
@@ -113,7 +125,9 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       const version = await workflows.version(principal.tenantId, params.id, body.version ?? workflow.version);
       if (!version) throw notFound("version");
       if (!version.plan) {
-        throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, { findings: storedFindings(version.problems) });
+        throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, {
+          findings: storedFindings(version.problems),
+        });
       }
       const published = await workflows.publish(principal.tenantId, params.id, version.version);
       const newest = await workflows.get(principal.tenantId, params.id);

@@ -47,7 +47,12 @@ export function createRunStarter({ db, runs, compile, settings }: Services): Run
     return check;
   }
 
-  async function start(request: StartRequest<StartBody>, plan: Plan, subject: string, identity: Pick<StartRun, "workflowId" | "workflowName" | "version" | "graph">): Promise<Run> {
+  async function start(
+    request: StartRequest<StartBody>,
+    plan: Plan,
+    subject: string,
+    identity: Pick<StartRun, "workflowId" | "workflowName" | "version" | "graph">,
+  ): Promise<Run> {
     const { principal, body, rawBody, idempotencyKey } = request;
     const inputs = body.inputs ?? {};
     if (Buffer.byteLength(JSON.stringify(inputs)) > settings.RUN_INPUTS_MAX_BYTES) {
@@ -84,7 +89,9 @@ export function createRunStarter({ db, runs, compile, settings }: Services): Run
       const { body } = request;
       const sent = sentGraph(body);
       if (!sent) {
-        throw new PerdureError("validation.failed", "The request is not valid.", { findings: [{ code: "validation.required", message: "is required", path: "flow_data" }] });
+        throw new PerdureError("validation.failed", "The request is not valid.", {
+          findings: [{ code: "validation.required", message: "is required", path: "flow_data" }],
+        });
       }
       const graph = withSettings(sent, body.settings);
       const compiled = compile(graph);
@@ -101,13 +108,17 @@ function entriesOf(plan: Plan, requested: string | undefined): string[] {
 }
 
 function invalidGraph(findings: readonly Finding[]): PerdureError {
-  return new PerdureError("graph.invalid", `The graph has ${findings.length === 1 ? "a problem" : `${findings.length} problems`} and cannot run.`, { findings });
+  return new PerdureError("graph.invalid", `The graph has ${findings.length === 1 ? "a problem" : `${findings.length} problems`} and cannot run.`, {
+    findings,
+  });
 }
 
 /** Of what is to be run; not of how the answer is to be given, so that a retry may wait where the first call did not. */
 function requestHash(subject: string, rawBody: Json | undefined): string {
   const { mode: _mode, timeout: _timeout, ...what } = (rawBody ?? {}) as JsonObject;
-  return createHash("sha256").update(stableStringify([subject, what])).digest("hex");
+  return createHash("sha256")
+    .update(stableStringify([subject, what]))
+    .digest("hex");
 }
 
 /**
@@ -118,7 +129,9 @@ export function waitMs(timeout: string | number | null | undefined, maxMs: numbe
   if (timeout == null) return maxMs;
   const ms = parseDuration(timeout);
   if (ms === undefined) {
-    throw new PerdureError("validation.failed", "The request is not valid.", { findings: [{ code: "validation.duration", message: "is no duration", path: "timeout" }] });
+    throw new PerdureError("validation.failed", "The request is not valid.", {
+      findings: [{ code: "validation.duration", message: "is no duration", path: "timeout" }],
+    });
   }
   return Math.min(ms, maxMs);
 }

@@ -7,7 +7,14 @@ import { sseStream } from "./sse.ts";
 
 const tenant = "018f0000-0000-7000-8000-000000000000" as TenantId;
 const runId = "018f0000-0000-7000-8000-000000000001";
-const event = (seq: number, kind: StoredEvent["kind"] = "token_delta"): StoredEvent => ({ seq, kind, key: `${seq}`, run_id: runId, at: "2026-01-01T00:00:00.000Z", data: { text: `token ${seq}` } });
+const event = (seq: number, kind: StoredEvent["kind"] = "token_delta"): StoredEvent => ({
+  seq,
+  kind,
+  key: `${seq}`,
+  run_id: runId,
+  at: "2026-01-01T00:00:00.000Z",
+  data: { text: `token ${seq}` },
+});
 
 async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
   let text = "";
@@ -18,7 +25,9 @@ async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
 
 function eventsIn(text: string): { id: number; event: string; data: Record<string, unknown> }[] {
   const events: { id: number; event: string; data: Record<string, unknown> }[] = [];
-  createParser({ onEvent: ({ id, event: kind, data }) => events.push({ id: Number(id), event: kind ?? "", data: JSON.parse(data) as Record<string, unknown> }) }).feed(text);
+  createParser({
+    onEvent: ({ id, event: kind, data }) => events.push({ id: Number(id), event: kind ?? "", data: JSON.parse(data) as Record<string, unknown> }),
+  }).feed(text);
   return events;
 }
 
@@ -26,7 +35,14 @@ function readerOf(make: (after: number, signal: AbortSignal) => AsyncIterable<St
   return { read: (_tenant, _runId, after, signal) => make(after, signal), close: async () => undefined };
 }
 
-const options = (events: EventReader, more: Partial<Parameters<typeof sseStream>[0]> = {}): Parameters<typeof sseStream>[0] => ({ events, tenantId: tenant, runId, after: 0, shutdown: new AbortController().signal, ...more });
+const options = (events: EventReader, more: Partial<Parameters<typeof sseStream>[0]> = {}): Parameters<typeof sseStream>[0] => ({
+  events,
+  tenantId: tenant,
+  runId,
+  after: 0,
+  shutdown: new AbortController().signal,
+  ...more,
+});
 
 describe("a stream", () => {
   test("G1: When a run goes on, then each event has its number, kind and data, and the closing one ends the stream", async () => {
@@ -38,7 +54,11 @@ describe("a stream", () => {
       yield event(4);
     });
     const events = eventsIn(await textOf(sseStream(options(reader))));
-    expect(events.map(({ id, event: kind }) => [id, kind])).toEqual([[1, "run_start"], [2, "token_delta"], [3, "workflow_complete"]]);
+    expect(events.map(({ id, event: kind }) => [id, kind])).toEqual([
+      [1, "run_start"],
+      [2, "token_delta"],
+      [3, "workflow_complete"],
+    ]);
     expect(events[1]?.data).toEqual({ seq: 2, kind: "token_delta", run_id: runId, at: "2026-01-01T00:00:00.000Z", text: "token 2" });
   });
 
@@ -132,7 +152,8 @@ describe("over HTTP", () => {
     const { token } = await testApp.signUp();
     const workflowId = await testApp.saveWorkflow(token, GRAPH);
     const runId = await testApp.startRun(token, workflowId);
-    const stream = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) => testApp.app.request(path, { ...init, headers: { authorization: `Bearer ${token}`, ...headers } });
+    const stream = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) =>
+      testApp.app.request(path, { ...init, headers: { authorization: `Bearer ${token}`, ...headers } });
     return { ...testApp, token, workflowId, runId, stream };
   }
 
@@ -159,6 +180,13 @@ describe("over HTTP", () => {
     expect((await stream(`/api/v1/executions/${runId}/stream`, { "last-event-id": "2" })).status).toBe(204);
     expect(eventsIn(await (await stream(`/api/v1/executions/${runId}/stream?after=1`)).text()).map(({ id }) => id)).toEqual([2]);
     expect((await stream(`/api/v1/executions/${runId}/stream`, { "last-event-id": "x" })).status).toBe(422);
+  });
+
+  test("G1: When only the headers of a stream are asked for, then nothing is left reading", async () => {
+    const { runs, runId, stream } = await withRun();
+    const response = await stream(`/api/v1/executions/${runId}/stream`, {}, { method: "HEAD" });
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
+    await vi.waitFor(() => expect(runs.reading).toBe(0));
   });
 
   test.each<[string, string, object, Record<string, string>]>([

@@ -45,7 +45,17 @@ function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number; cursor
 
 /** Keeps in memory what the api calls of `db/types.ts`, for tests of what HTTP sees. Not for concurrency, not for SQL. */
 export function createMemoryDatabase(): MemoryDatabase {
-  const state: MemoryState = { users: [], memberships: [], families: [], logins: [], workflows: [], runs: [], nodes: new Map(), events: new Map(), approvals: [] };
+  const state: MemoryState = {
+    users: [],
+    memberships: [],
+    families: [],
+    logins: [],
+    workflows: [],
+    runs: [],
+    nodes: new Map(),
+    events: new Map(),
+    approvals: [],
+  };
   return {
     state,
     setRole(userId, role) {
@@ -72,7 +82,12 @@ export function createMemoryDatabase(): MemoryDatabase {
     approvals: {
       list: async (tenant, { status, assignee }, page) =>
         pageOf(
-          state.approvals.filter((each) => each.tenantId === tenant && (!status || each.status === status) && (!assignee || each.assignees.length === 0 || each.assignees.includes(assignee))),
+          state.approvals.filter(
+            (each) =>
+              each.tenantId === tenant &&
+              (!status || each.status === status) &&
+              (!assignee || each.assignees.length === 0 || each.assignees.includes(assignee)),
+          ),
           page,
         ),
       get: async (tenant, id) => state.approvals.find((each) => each.tenantId === tenant && each.id === id),
@@ -121,7 +136,8 @@ function accounts(state: MemoryState): Accounts {
 }
 
 function workflows(state: MemoryState): Workflows {
-  const find = (tenant: TenantId, id: string): StoredWorkflow | undefined => state.workflows.find((each) => each.tenant === tenant && each.workflow.id === id && !each.deleted);
+  const find = (tenant: TenantId, id: string): StoredWorkflow | undefined =>
+    state.workflows.find((each) => each.tenant === tenant && each.workflow.id === id && !each.deleted);
   const at = (stored: StoredWorkflow, number: number): { workflow: Workflow; version: WorkflowVersion } | undefined => {
     const version = stored.versions.find((each) => each.version === number);
     return version && { workflow: { ...stored.workflow }, version };
@@ -153,7 +169,8 @@ function workflows(state: MemoryState): Workflows {
     async update(tenant, id, fields, version, expectedVersion) {
       const stored = find(tenant, id);
       if (!stored) return undefined;
-      if (expectedVersion !== undefined && expectedVersion !== stored.workflow.version) throw new PerdureError("resource.conflict", "The workflow was changed meanwhile.");
+      if (expectedVersion !== undefined && expectedVersion !== stored.workflow.version)
+        throw new PerdureError("resource.conflict", "The workflow was changed meanwhile.");
       Object.assign(stored.workflow, fields, { updatedAt: new Date() });
       if (version && version.hash !== stored.versions.at(-1)?.hash) {
         stored.workflow.version++;

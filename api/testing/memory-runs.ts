@@ -56,8 +56,23 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
       }
       const { workflowId, workflowName, version, inputs, trigger, createdBy } = request;
       const run: Run = {
-        id: uuidv7(), tenantId: tenant, workflowId, workflowName, version, status: "queued", trigger, inputs, outputs: null, error: null,
-        waitingFor: [], parentId: null, forkedFrom: null, createdBy, createdAt: new Date(), startedAt: null, completedAt: null,
+        id: uuidv7(),
+        tenantId: tenant,
+        workflowId,
+        workflowName,
+        version,
+        status: "queued",
+        trigger,
+        inputs,
+        outputs: null,
+        error: null,
+        waitingFor: [],
+        parentId: null,
+        forkedFrom: null,
+        createdBy,
+        createdAt: new Date(),
+        startedAt: null,
+        completedAt: null,
       };
       state.runs.push(run);
       if (key !== undefined) keys.set(key, { hash: request.idempotency?.requestHash ?? "", run });
@@ -92,7 +107,7 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
     async *read(_tenant, runId, after, signal) {
       memory.reading++;
       try {
-        for (let last = after; !signal.aborted; ) {
+        for (let last = after; !signal.aborted;) {
           const next = (state.events.get(runId) ?? []).find(({ seq }) => seq > last);
           if (next) {
             last = next.seq;

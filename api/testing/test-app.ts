@@ -23,7 +23,13 @@ export const SETTINGS: ApiSettings = {
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */
 export const FAST_PASSWORDS = createPasswords({ memoryCost: 64, timeCost: 1, parallelism: 1 });
 
-export const GRAPH = { nodes: [{ id: "start", type: "Start" }, { id: "end", type: "End" }], edges: [{ source: "start", target: "end" }] };
+export const GRAPH = {
+  nodes: [
+    { id: "start", type: "Start" },
+    { id: "end", type: "End" },
+  ],
+  edges: [{ source: "start", target: "end" }],
+};
 
 export function planOf(inputsSchema?: JsonObject): Plan {
   return {
@@ -72,10 +78,18 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
   };
   const app = createApp(services);
 
-  async function call<T = JsonObject>(method: string, path: string, { body, token, headers = {} }: { body?: unknown; token?: string; headers?: Record<string, string> } = {}) {
+  async function call<T = JsonObject>(
+    method: string,
+    path: string,
+    { body, token, headers = {} }: { body?: unknown; token?: string; headers?: Record<string, string> } = {},
+  ) {
     const response = await app.request(path, {
       method,
-      headers: { ...(body !== undefined && { "content-type": "application/json" }), ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
+      headers: {
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -86,7 +100,9 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
   let users = 0;
   /** A new user, admin of an organization of their own. */
   async function signUp(email = `user-${++users}@example.com`) {
-    const { body } = await call<{ access_token: string; refresh_token: string; id: string }>("POST", "/api/v1/auth/register", { body: { email, password: "secure_password" } });
+    const { body } = await call<{ access_token: string; refresh_token: string; id: string }>("POST", "/api/v1/auth/register", {
+      body: { email, password: "secure_password" },
+    });
     return { token: body.access_token, refreshToken: body.refresh_token, userId: body.id, email };
   }
 

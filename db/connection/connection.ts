@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { openSocket } from "./socket.ts";
 import { storableJson, toParameter } from "./values.ts";
 import { isConnectionLoss } from "./errors.ts";
 
@@ -6,7 +7,10 @@ export type Row = Record<string, unknown>;
 
 /** Of a transaction whose process stopped answering: the server ends it and its locks. */
 const IDLE_IN_TRANSACTION_MS = 30_000;
-const CONNECT_TIMEOUT_SECONDS = 10;
+/** Of the server's first answer, after the socket is open. */
+const GREETING_TIMEOUT_MS = 10_000;
+
+const LOST = "The connection to the database was lost.";
 
 const text = (value: string): string => value;
 
@@ -45,16 +49,15 @@ export async function openConnection(url: string, events: ConnectionEvents = {})
   const lose = (cause?: unknown) => {
     if (lost) return;
     lost = true;
-    for (const reject of waiting) reject(new Error("The connection to the database was lost.", { cause }));
+    for (const reject of waiting) reject(new Error(LOST, { cause }));
     waiting.clear();
     void client.end({ timeout: 0 });
     events.onLost?.();
   };
   const client = postgres(url, {
     max: 1,
-    idle_timeout: null as unknown as undefined,
     max_lifetime: null,
-    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    socket: openSocket(),
     fetch_types: false,
     types: TYPES as unknown as Record<string, postgres.PostgresType>,
     connection: { application_name: "perdure" },
@@ -63,16 +66,19 @@ export async function openConnection(url: string, events: ConnectionEvents = {})
     onnotify: events.onNotify,
   } as postgres.Options<Record<string, postgres.PostgresType>>);
 
+  const greeting = setTimeout(() => lose(), GREETING_TIMEOUT_MS);
   try {
     await client.unsafe(`set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; set client_min_messages = warning`);
   } catch (error) {
     lose(error);
     throw error;
+  } finally {
+    clearTimeout(greeting);
   }
   const bound = await client.reserve();
 
   const track = <T>(sent: PromiseLike<T>): Promise<T> => {
-    if (lost) return Promise.reject(new Error("The connection to the database was lost."));
+    if (lost) return Promise.reject(new Error(LOST));
     return new Promise<T>((resolve, reject) => {
       waiting.add(reject);
       sent.then(

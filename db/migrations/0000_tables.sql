@@ -115,7 +115,7 @@ CREATE TABLE "node_executions" (
 	"wait" jsonb,
 	"started_at" timestamp with time zone,
 	"completed_at" timestamp with time zone,
-	"duration_ms" integer,
+	"duration_ms" bigint,
 	"first_seq" integer NOT NULL,
 	CONSTRAINT "node_executions_run_id_node_id_iteration_pk" PRIMARY KEY("run_id","node_id","iteration"),
 	CONSTRAINT "node_executions_status_check" CHECK ("node_executions"."status" in ('pending', 'running', 'retrying', 'waiting', 'completed', 'failed', 'skipped', 'cancelled'))

@@ -103,7 +103,7 @@ create function project_nodes(fresh run_events[]) returns void language sql vola
   select
     f.tenant_id, f.run_id, f.node_id, f.iteration,
     coalesce(nullif(n.type, ''), f.type, ''),
-    coalesce(nullif(n.name, ''), f.name, f.node_id),
+    coalesce(nullif(n.name, n.node_id), f.name, f.node_id),
     case
       when not m.moves then n.status
       when (f.ending).kind = 'node_error' then 'failed'
@@ -123,8 +123,8 @@ create function project_nodes(fresh run_events[]) returns void language sql vola
     end,
     least(n.started_at, f.started_at),
     case when m.ends then (f.ending).at else n.completed_at end,
-    case when m.ends then coalesce(round(((f.ending).data ->> 'duration_ms')::numeric)::integer,
-      round(extract(epoch from (f.ending).at - least(n.started_at, f.started_at)) * 1000)::integer) else n.duration_ms end,
+    case when m.ends then coalesce(round(((f.ending).data ->> 'duration_ms')::numeric)::bigint,
+      round(extract(epoch from (f.ending).at - least(n.started_at, f.started_at)) * 1000)::bigint) else n.duration_ms end,
     coalesce(n.first_seq, f.first_seq)
   from (
     select
@@ -210,7 +210,7 @@ begin
 
   with opened as (
     update node_executions n set status = 'cancelled', wait = null, completed_at = ended_at,
-      duration_ms = round(extract(epoch from ended_at - n.started_at) * 1000)::integer
+      duration_ms = round(extract(epoch from ended_at - n.started_at) * 1000)::bigint
     where n.run_id = run and not is_settled(n.status)
     returning n.node_id, n.iteration, n.attempt, n.type, n.name, n.first_seq
   ), told as (
@@ -269,12 +269,12 @@ begin
   ), written as (
     insert into node_executions as n (tenant_id, run_id, node_id, iteration, type, name, status, attempt, route, output, error, started_at, completed_at, duration_ms, first_seq)
     select tenant, run, t.node_id, t.iteration, t.type, t.name, t.status, case when t.status = 'skipped' then 0 else 1 end, t.route, t.output, t.error, t.started_at, t.completed_at,
-      round(extract(epoch from t.completed_at - t.started_at) * 1000)::integer, t.seq
+      round(extract(epoch from t.completed_at - t.started_at) * 1000)::bigint, t.seq
     from told t
     on conflict (run_id, node_id, iteration) do update set
       type = excluded.type, name = excluded.name, status = excluded.status, route = excluded.route, output = coalesce(excluded.output, n.output), error = excluded.error,
       wait = case when excluded.status = 'waiting' then n.wait end, started_at = coalesce(n.started_at, excluded.started_at), completed_at = excluded.completed_at,
-      duration_ms = coalesce(round(extract(epoch from excluded.completed_at - coalesce(n.started_at, excluded.started_at)) * 1000)::integer, n.duration_ms)
+      duration_ms = coalesce(round(extract(epoch from excluded.completed_at - coalesce(n.started_at, excluded.started_at)) * 1000)::bigint, n.duration_ms)
   ), appended as (
     insert into run_events (tenant_id, run_id, seq, key, kind, at, node_id, iteration, attempt, data)
     select tenant, run, t.seq, format('%s:%s:%s:%s:repair:%s', t.node_id, t.iteration, coalesce(t.attempt, 0), t.kind, t.seq), t.kind, coalesce(t.completed_at, t.started_at, now()),

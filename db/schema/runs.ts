@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { bigint, check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { EventData, EventKind, FailureValue, Json, JsonObject, NodeStatus, RunStatus } from "#core";
 import { instant, json, tenantColumn } from "./columns.ts";
 
@@ -71,7 +71,7 @@ export const nodeExecutions = pgTable(
     wait: json<NodeWait>("wait"),
     startedAt: instant("started_at"),
     completedAt: instant("completed_at"),
-    durationMs: integer("duration_ms"),
+    durationMs: bigint("duration_ms", { mode: "number" }),
     /** The event that first spoke of it: the order of the list. */
     firstSeq: integer("first_seq").notNull(),
   },

@@ -12,7 +12,8 @@ function node(id: string, type: string, inputs: Draft = {}, settings: Draft = {}
 
 /** `"a->b"`, `"a:true->b:body"`. */
 function edge(text: string, id?: string): Draft {
-  const [[source, sourceHandle], [target, targetHandle]] = text.split("->").map((end) => [end.replace(/:.*/, ""), /:(.*)/.exec(end)?.[1]]) as [[string, string?], [string, string?]];
+  const ends = /^([^:]*?)(?::(.*))?->([^:]*)(?::(.*))?$/.exec(text);
+  const [, source, sourceHandle, target, targetHandle] = ends ?? [];
   return { source, target, ...(id && { id }), ...(sourceHandle && { sourceHandle }), ...(targetHandle && { targetHandle }) };
 }
 
@@ -216,6 +217,7 @@ describe("limits", () => {
     expect(problemsOf(many, { limits: { edges: 1 } })).toMatchObject([{ code: "limit.exceeded", path: "edges" }]);
     expect(problemsOf(many, { limits: { bytes: 100 } })).toMatchObject([{ code: "limit.exceeded" }]);
     expect(problemsOf(many, { limits: { depth: 3 } })).toMatchObject([{ code: "limit.exceeded" }]);
+    expect(problemsOf(graph([start, node("t", "Template", { template: "{{a}}{{b}}{{c}}" })], "start->t"), { limits: { expressions: 2 } })).toMatchObject([{ code: "limit.exceeded" }]);
     let deep: unknown = 1;
     for (let depth = 0; depth < 100_000; depth++) deep = [deep];
     expect(problemsOf(graph([node("start", "Start", { deep })]))).toMatchObject([{ code: "limit.exceeded" }]);
@@ -336,6 +338,16 @@ describe("references", () => {
   test("A5: When JSONata may read anything, then it is handed all that came before", () => {
     const plan = planOf(graph([start, node("a", "Set"), node("t", "Transform", { expression: "$keys($)" })], "start->a", "a->t"));
     expect(at(plan, "t")?.scope_roots).toEqual(expect.arrayContaining(["start", "a", "input", "inputs", "*"]));
+  });
+});
+
+describe("reading everything", () => {
+  test("A2: When JSONata may read anything and very much came before, then it must name what it reads", () => {
+    const chain = Array.from({ length: 201 }, (_, index) => node(`n${index}`, "Set"));
+    const edges = chain.map((_, index) => `${index === 0 ? "start" : `n${index - 1}`}->n${index}`);
+    const whole = graph([start, ...chain, node("t", "Transform", { expression: "$$" })], ...edges, "n200->t");
+    expect(brief(problemsOf(whole))).toEqual(["limit.exceeded@t"]);
+    expect(at(planOf(graph([start, ...chain, node("t", "Transform", { expression: "$$.n7" })], ...edges, "n200->t")), "t")?.reads).toEqual(["n7"]);
   });
 });
 

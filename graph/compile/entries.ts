@@ -25,11 +25,10 @@ export function findEntries(steps: readonly NodeRecord[], edges: readonly Resolv
 
 /** Every `Start` that has nothing but triggers before it. `steps` are in order, so one pass sees all that comes before. */
 function startsWithout(steps: readonly NodeRecord[], edges: readonly ResolvedEdge[]): NodeRecord[] {
-  const before = new Map<NodeRecord, NodeRecord[]>();
-  for (const edge of edges) before.set(edge.target, [...(before.get(edge.target) ?? []), edge.source]);
+  const before = Map.groupBy(edges, (edge) => edge.target);
   const plain = new Set<NodeRecord>();
   for (const step of steps) {
-    if (step.type?.kind === "trigger" && (before.get(step) ?? []).every((source) => plain.has(source))) plain.add(step);
+    if (step.type?.kind === "trigger" && (before.get(step) ?? []).every((edge) => plain.has(edge.source))) plain.add(step);
   }
   return [...plain].filter((step) => step.type?.type === START_TYPE);
 }

@@ -15,7 +15,7 @@ import type { NodeRecord, ResolvedEdge } from "./record.ts";
 import { declaredInputs, readRecord } from "./records.ts";
 import { readGraphSettings, readNodeSettings, type NodeSettings } from "./settings.ts";
 import { assembleStep, checkOutputs, compileStep, type StepParts } from "./steps.ts";
-import { analyse, type Link, reachable } from "./topology.ts";
+import { analyse, type Link, outgoing, reachable } from "./topology.ts";
 
 export { selectEntries } from "./entries.ts";
 
@@ -65,7 +65,7 @@ class Compilation {
     const links = linksOf(edges);
     const topology = analyse(all.length, links);
     for (const cycle of topology.cycles) this.#reportCycle(cycle.map((at) => all[at]).filter((record) => record !== undefined), edges);
-    const uncertain = reachable(all.length, links, [...topology.tangled, ...[...loose, ...duplicates].map((id) => records.get(id)?.at ?? 0)]);
+    const uncertain = reachable(outgoing(all.length, links), [...topology.tangled, ...[...loose, ...duplicates].map((id) => records.get(id)?.at ?? 0)]);
     const nodeSettings = new Map(all.map((record) => [record, this.#settings(record)]));
     const disabled = new Set(all.filter((record) => nodeSettings.get(record)?.disabled).map((record) => record.node.id));
     const ordered = topology.order.map((at) => all[at]).filter((record) => record !== undefined && records.get(record.node.id) === record) as NodeRecord[];
@@ -84,12 +84,13 @@ class Compilation {
   #byId(nodes: readonly GraphNode[], all: readonly NodeRecord[]): { records: Map<string, NodeRecord>; duplicates: Set<string> } {
     const records = new Map<string, NodeRecord>();
     const duplicates = new Set<string>();
+    const counts = new Map<string, number>();
+    for (const { id } of nodes) counts.set(id, (counts.get(id) ?? 0) + 1);
     for (const record of all) {
       const { id, index } = record.node;
       if (records.has(id)) {
         if (!duplicates.has(id)) {
-          const count = nodes.filter((node) => node.id === id).length;
-          this.#findings.problem("node.duplicate_id", `${count} nodes have the id \`${id}\`.`, { node_id: id, path: `nodes.${index}.id` });
+          this.#findings.problem("node.duplicate_id", `${counts.get(id)} nodes have the id \`${id}\`.`, { node_id: id, path: `nodes.${index}.id` });
         }
         duplicates.add(id);
         continue;

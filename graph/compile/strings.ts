@@ -4,6 +4,9 @@ import { checkJsonata } from "../expression/jsonata.ts";
 import type { Compiled } from "../plan.ts";
 import type { Names } from "./names.ts";
 
+/** Nodes that one JSONata expression may read by way of "everything" (`$$` by itself, `*` …): they all go to the activity. */
+export const MAX_EVERYTHING = 200;
+
 /** A CEL decision, its names looked up. */
 export function compileCel(source: string, names: Names): Compiled {
   const checked = checkCel(source);
@@ -30,6 +33,10 @@ export function scopeOfJsonata(source: string, names: Names): string[] {
   }
   const roots = new Set<string>();
   for (const name of checked.roots) if (names.resolve([name], name, false)) roots.add(name);
+  if (checked.everything && names.ancestors().length > MAX_EVERYTHING) {
+    names.problem("limit.exceeded", `The expression may read all that came before, and that is more than ${MAX_EVERYTHING} nodes.`, "Name the nodes it reads instead of `$$`, `*` or `$eval`.");
+    return [];
+  }
   const before = checked.everything ? names.ancestors() : checked.mentions.filter((name) => names.isNode(name));
   for (const id of before) {
     const record = names.record(id);

@@ -22,10 +22,6 @@ export class BitRows {
     const from = other * this.#width;
     for (let word = 0; word < this.#width; word++) this.#words[to + word] = (this.#words[to + word] ?? 0) | (this.#words[from + word] ?? 0);
   }
-
-  *row(row: number, size: number): Generator<number> {
-    for (let bit = 0; bit < size; bit++) if (this.has(row, bit)) yield bit;
-  }
 }
 
 export interface Link {
@@ -72,21 +68,23 @@ export function analyse(size: number, links: readonly Link[]): Topology {
 }
 
 /** Every node that can be reached from `roots`, these included. */
-export function reachable(size: number, links: readonly Link[], roots: Iterable<number>): Set<number> {
-  const out = outgoing(size, links);
+export function reachable(out: Outgoing, roots: Iterable<number>): Set<number> {
   const reached = new Set(roots);
   for (const node of reached) for (const link of out[node] ?? []) reached.add(link.to);
   return reached;
 }
 
-function outgoing(size: number, links: readonly Link[]): Link[][] {
+/** The links that leave each node. */
+export type Outgoing = readonly (readonly Link[])[];
+
+export function outgoing(size: number, links: readonly Link[]): Outgoing {
   const out: Link[][] = Array.from({ length: size }, () => []);
   for (const link of links) out[link.from]?.push(link);
   return out;
 }
 
 /** Strongly connected components that hold a cycle (Tarjan, with a stack of its own). */
-function knots(nodes: ReadonlySet<number>, out: readonly Link[][]): Set<number>[] {
+function knots(nodes: ReadonlySet<number>, out: Outgoing): Set<number>[] {
   const index = new Map<number, number>();
   const low = new Map<number, number>();
   const stack: number[] = [];
@@ -127,7 +125,7 @@ function knots(nodes: ReadonlySet<number>, out: readonly Link[][]): Set<number>[
 }
 
 /** A shortest way from the knot's first node back to itself. */
-function shortestCycle(knot: ReadonlySet<number>, out: readonly Link[][]): number[] {
+function shortestCycle(knot: ReadonlySet<number>, out: Outgoing): number[] {
   let start = Number.POSITIVE_INFINITY;
   for (const node of knot) start = Math.min(start, node);
   const cameFrom = new Map<number, number>();

@@ -28,12 +28,16 @@ function deepest(template: string): number {
   let most = 0;
   let blocks = 0;
   let calls = 0;
-  for (const [found] of template.matchAll(/\{\{~?[#^/]|\{\{~?\s*else\b|[()]|\}\}/g)) {
-    if (found === "(") calls++;
-    else if (found === ")") calls--;
-    else if (found === "}}") calls = 0;
-    else if (found.endsWith("/")) blocks--;
-    else if (!found.endsWith("else")) blocks++;
+  let inside = false;
+  for (const [found] of template.matchAll(/\{\{~?[#^/]?|[()]|\}\}/g)) {
+    if (found === "(") calls += inside ? 1 : 0;
+    else if (found === ")") calls -= inside ? 1 : 0;
+    else {
+      inside = found !== "}}";
+      calls = 0;
+      if (found.endsWith("/")) blocks--;
+      else if (/[#^]$/.test(found)) blocks++;
+    }
     most = Math.max(most, blocks, calls);
   }
   return most;

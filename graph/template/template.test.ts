@@ -89,6 +89,7 @@ describe("texts", () => {
     ["line\n  {{#if input.count}}\n  yes\n  {{/if}}\nend", "line\n  yes\nend"],
     ["", ""],
     ["{{input.items.length}} {{input.name.length}} x", "2 3 x"],
+    [`${"(".repeat(300)}{{input.name}}${":(".repeat(300)}`, `${"(".repeat(300)}Ada${":(".repeat(300)}`],
   ])("A6: When the template is %j, then it gives %j", (template, expected) => {
     expect(valueOf(template)).toBe(expected);
   });

@@ -46,6 +46,6 @@ export async function runDemo(base: () => string, account: DemoAccount, colour: 
 export function curl(url: string, { email, password, workflowId }: DemoAccount): string {
   return [
     `TOKEN=$(curl -s ${url}/api/v1/auth/login -H 'content-type: application/json' -d '${JSON.stringify({ email, password })}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
-    `curl -N ${url}/api/v1/workflows/${workflowId}/execute/stream -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '${JSON.stringify({ inputs: DEMO_INPUTS })}'`,
+    `curl -sN ${url}/api/v1/workflows/${workflowId}/execute/stream -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '${JSON.stringify({ inputs: DEMO_INPUTS })}'`,
   ].join("\n");
 }

@@ -34,7 +34,8 @@ export class EventPrinter {
       case "node_retry":
         return this.#line("↻", "yellow", this.#name(id), `tried again in ${Number(event["retry_in_ms"] ?? 0) / 1000} s`);
       case "waiting":
-        return this.#line("…", "yellow", this.#name(id), "waiting");
+        if (id !== "") this.#line("…", "yellow", this.#name(id), "waiting");
+        return;
       case "node_end":
         if (event["status"] === "skipped") return this.#line("○", "dim", this.#name(id), colour("dim", "skipped"));
         return this.#line("●", "green", this.#name(id), `${typeof event["route"] === "string" ? `${colour("bold", event["route"])} ` : ""}${colour("dim", shorten(event["output"]))}`);

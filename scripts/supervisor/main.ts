@@ -14,9 +14,13 @@ const colour = paint();
 
 let installation: Installation | undefined;
 let stopping: Promise<never> | undefined;
+let stopAsked = 0;
+/** One Ctrl-C arrives more than once: from the terminal, and passed on by npm and the launcher. */
+const SAME_KEY_MS = 1_000;
 
 /** Idempotent: however many ways the news arrives. */
 function stop(code: number): Promise<never> {
+  stopAsked ||= Date.now();
   stopping ??= (async () => {
     await installation?.stop(progress).catch((error: unknown) => progress.line(String(error)));
     if (installation !== undefined) progress.line(farewell(colour));
@@ -27,7 +31,7 @@ function stop(code: number): Promise<never> {
 
 function stopOrKill(): void {
   if (stopping === undefined) void stop(0);
-  else {
+  else if (Date.now() - stopAsked > SAME_KEY_MS) {
     progress.line("  killing what is left");
     installation?.kill();
     process.exit(130);

@@ -17,19 +17,19 @@ test("G1 A8 G4: When the api dies during a stream, then a client that resumes wi
   const { user } = perdure;
   const nodes: JsonObject[] = [{ id: "start", type: "Start" }];
   const edges: JsonObject[] = [];
-  for (let n = 1; n <= 6; n++) {
+  for (let n = 1; n <= 8; n++) {
     nodes.push({ id: `say_${n}`, type: "OpenAINode", data: { inputs: { prompt: `Sentence number ${n} of a story that is long enough to come in pieces.` } } });
-    nodes.push({ id: `rest_${n}`, type: "Delay", data: { inputs: { duration: "300ms" } } });
+    nodes.push({ id: `rest_${n}`, type: "Delay", data: { inputs: { duration: "800ms" } } });
     edges.push({ source: n === 1 ? "start" : `rest_${n - 1}`, target: `say_${n}` }, { source: `say_${n}`, target: `rest_${n}` });
   }
   nodes.push({ id: "end", type: "End" });
-  edges.push({ source: "rest_6", target: "end" });
+  edges.push({ source: "rest_8", target: "end" });
   const run = await user.start(await user.saveWorkflow({ nodes, edges }));
 
   const seen: SseEvent[] = [];
   let { api } = perdure;
   let breaks = 0;
-  for (let ended = false; !ended; ) {
+  for (let ended = false; !ended;) {
     const result = await user.stream(run, seen.at(-1)?.id ?? 0, (event) => {
       seen.push(event);
       if (breaks < 3 && event.kind === "node_end" && String(event.data["node_id"]).startsWith("say_")) api.kill9();
@@ -44,7 +44,9 @@ test("G1 A8 G4: When the api dies during a stream, then a client that resumes wi
   expect(breaks).toBeGreaterThanOrEqual(3);
   expect(seen.map(({ id }) => id)).toEqual(seen.map((_event, at) => at + 1));
   const stored = await user.get<JsonObject[]>(`/api/v1/executions/${run}/events?limit=500`);
-  expect(seen.map(({ kind, data }) => [kind, data["node_id"] ?? null])).toEqual(stored.body.map((event) => [event["kind"] ?? event["event"], event["node_id"] ?? null]));
+  expect(seen.map(({ kind, data }) => [kind, data["node_id"] ?? null])).toEqual(
+    stored.body.map((event) => [event["kind"] ?? event["event"], event["node_id"] ?? null]),
+  );
   expect(seen[0]?.kind).toBe("run_queued");
   expect(seen.filter(({ kind }) => kind === "token_delta").length).toBeGreaterThan(6);
 });
@@ -76,7 +78,10 @@ test("G4 B2: When a model streams, then its tokens are in the run's stream befor
   const kinds = events.filter(({ data }) => data["node_id"] === "model").map(({ kind }) => kind);
   expect(kinds[0]).toBe("node_start");
   expect(kinds.at(-1)).toBe("node_end");
-  const text = events.filter(({ kind }) => kind === "token_delta").map(({ data }) => data["text"]).join("");
+  const text = events
+    .filter(({ kind }) => kind === "token_delta")
+    .map(({ data }) => data["text"])
+    .join("");
   expect(text).toBe("one two three four");
   expect(events.at(-1)).toMatchObject({ kind: "workflow_complete", data: { result: "one two three four" } });
   await model.close();

@@ -69,7 +69,10 @@ test("A9 A10 B1: When everything is stopped while an approval waits, servers inc
   await infrastructure.stop();
 
   infrastructure = await servers();
-  const after = await startPerdure({ ...queue, JWT_SECRET_KEY: before.settings["JWT_SECRET_KEY"] as string }, { databaseUrl: infrastructure.postgres.url, temporalAddress: infrastructure.temporal.url });
+  const after = await startPerdure(
+    { ...queue, JWT_SECRET_KEY: before.settings["JWT_SECRET_KEY"] as string },
+    { databaseUrl: infrastructure.postgres.url, temporalAddress: infrastructure.temporal.url },
+  );
   const user = before.user.at(after.base);
   expect(await user.run(approved)).toMatchObject({ status: "waiting" });
   expect((await user.get(`/api/v1/approvals/${first}`)).body).toMatchObject({ prompt: "Pay 12?", data: { amount: 12 } });
@@ -109,7 +112,12 @@ test("A9: When data does not fit the schema, then the answer is 422 with finding
         {
           id: "form",
           type: "HumanInput",
-          data: { inputs: { prompt: "Who?", schema: { type: "object", required: ["name", "age"], properties: { name: { type: "string" }, age: { type: "integer", minimum: 0 } } } } },
+          data: {
+            inputs: {
+              prompt: "Who?",
+              schema: { type: "object", required: ["name", "age"], properties: { name: { type: "string" }, age: { type: "integer", minimum: 0 } } },
+            },
+          },
         },
         { id: "end", type: "End", data: { inputs: { value: "{{form.name}}" } } },
       ],

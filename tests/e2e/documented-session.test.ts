@@ -72,7 +72,12 @@ test("A1 A2 A6 C1 B6: When the documented graph with two triggers is saved, then
   const ended = await user.ended(run);
   expect(ended["status"]).toBe("completed");
   expect(await user.nodeStatuses(run)).toEqual({
-    webhook_trigger_1: "skipped", timer_1: "skipped", start_1: "completed", openai_1: "completed", http_client_1: "completed", end_1: "completed",
+    webhook_trigger_1: "skipped",
+    timer_1: "skipped",
+    start_1: "completed",
+    openai_1: "completed",
+    http_client_1: "completed",
+    end_1: "completed",
   });
   const [sent] = outside.calls;
   expect(outside.calls).toHaveLength(1);

@@ -14,25 +14,28 @@ afterAll(async () => {
   await perdure?.stop();
 });
 
-test.each(graphCases.map((graphCase) => [graphCase.title, graphCase] as const))("A5 D2 D4: %s", async (_title, { file, flow_data: graph, inputs, answers = {}, expected }) => {
-  const { user } = perdure;
-  const run = await user.start(await user.saveWorkflow(graph), inputs);
-  for (const [node, answer] of Object.entries(answers)) {
-    let id: unknown;
-    await until(`the wait of ${node}`, async () => {
-      const { body } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending");
-      id = body.find((approval) => approval["execution_id"] === run && approval["node_id"] === node)?.["id"];
-      return id !== undefined;
-    });
-    expect((await user.post(`/api/v1/approvals/${id}`, answer)).status).toBe(200);
-  }
-  const ended = await user.ended(run);
-  expect(ended["status"]).toBe(expected.status);
-  if (expected.outputs !== undefined) expect(ended["outputs"]).toEqual(expected.outputs);
-  if (expected.failed_node !== undefined) expect(ended["error"]).toMatchObject({ node_id: expected.failed_node });
-  expect(await user.nodeStatuses(run)).toEqual(expected.nodes);
-  const { body: events } = await user.get<JsonObject[]>(`/api/v1/executions/${run}/events?limit=500`);
-  expect(events.map((event) => event["seq"])).toEqual(events.map((_event, at) => at + 1));
-  expect(events.at(-1)).toMatchObject({ kind: expected.status === "completed" ? "workflow_complete" : "error" });
-  if (process.env["RECORD_HISTORIES"]) await recordHistory(perdure.temporalAddress, ended, file);
-});
+test.each(graphCases.map((graphCase) => [graphCase.title, graphCase] as const))(
+  "A5 D2 D4: %s",
+  async (_title, { file, flow_data: graph, inputs, answers = {}, expected }) => {
+    const { user } = perdure;
+    const run = await user.start(await user.saveWorkflow(graph), inputs);
+    for (const [node, answer] of Object.entries(answers)) {
+      let id: unknown;
+      await until(`the wait of ${node}`, async () => {
+        const { body } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending");
+        id = body.find((approval) => approval["execution_id"] === run && approval["node_id"] === node)?.["id"];
+        return id !== undefined;
+      });
+      expect((await user.post(`/api/v1/approvals/${id}`, answer)).status).toBe(200);
+    }
+    const ended = await user.ended(run);
+    expect(ended["status"]).toBe(expected.status);
+    if (expected.outputs !== undefined) expect(ended["outputs"]).toEqual(expected.outputs);
+    if (expected.failed_node !== undefined) expect(ended["error"]).toMatchObject({ node_id: expected.failed_node });
+    expect(await user.nodeStatuses(run)).toEqual(expected.nodes);
+    const { body: events } = await user.get<JsonObject[]>(`/api/v1/executions/${run}/events?limit=500`);
+    expect(events.map((event) => event["seq"])).toEqual(events.map((_event, at) => at + 1));
+    expect(events.at(-1)).toMatchObject({ kind: expected.status === "completed" ? "workflow_complete" : "error" });
+    if (process.env["RECORD_HISTORIES"]) await recordHistory(perdure.temporalAddress, ended, file);
+  },
+);

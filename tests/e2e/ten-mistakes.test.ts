@@ -71,7 +71,9 @@ test("A2 A6 D7: When a graph has ten mistakes, then one answer names all ten and
   } as Record<string, JsonObject[]>;
   for (const [where, problems] of Object.entries(answers)) {
     for (const [what, code, place] of MISTAKES) expect(problems, `${what}, by ${where}`).toContainEqual(expect.objectContaining({ code, ...place }));
-    expect(problems?.length, `findings by ${where}: ${JSON.stringify(problems?.map(({ code, node_id, edge_id }) => [code, node_id ?? edge_id]))}`).toBe(MISTAKES.length);
+    expect(problems?.length, `findings by ${where}: ${JSON.stringify(problems?.map(({ code, node_id, edge_id }) => [code, node_id ?? edge_id]))}`).toBe(
+      MISTAKES.length,
+    );
   }
 
   async function refusal(path: string, body: unknown = {}): Promise<JsonObject[]> {

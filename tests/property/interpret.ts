@@ -61,10 +61,21 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
     watch(events);
     record(events);
   };
-  const options = { plan, identity: { runId: "run", tenantId: "tenant", run: {} }, inputs: { start: true }, variables: {}, entries, host, inline: inlineDefinition };
+  const options = {
+    plan,
+    identity: { runId: "run", tenantId: "tenant", run: {} },
+    inputs: { start: true },
+    variables: {},
+    entries,
+    host,
+    inline: inlineDefinition,
+  };
   interpreter = new Interpreter(options);
   if (commands.cancelAt !== undefined) clock.schedule(commands.cancelAt, () => ({ value: interpreter.cancel() }));
-  for (const [at, kind] of [[commands.pause?.from, "pause"], [commands.pause?.until, "resume"]] as const) {
+  for (const [at, kind] of [
+    [commands.pause?.from, "pause"],
+    [commands.pause?.until, "resume"],
+  ] as const) {
     if (at === undefined) continue;
     clock.schedule(at, () => {
       if (!interpreter.refuse({ kind })) interpreter.apply({ kind });
@@ -74,13 +85,13 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
 
   for (let links = 1; ; links++) {
     let outcome: Outcome | undefined;
-    let broken: unknown;
+    let broken: Error | undefined;
     interpreter.run().then(
       (result) => {
         outcome = result;
       },
       (error: unknown) => {
-        broken = error;
+        broken = error as Error;
       },
     );
     await quiet();
@@ -100,7 +111,9 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
       ...(ended.kind === "completed" && { outputs: comparable(ended.outputs) ?? null }),
       ...(ended.kind === "failed" && { failedNode: ended.error.node_id }),
       nodes: Object.fromEntries(
-        interpreter.snapshot().nodes.map((node) => [node.node_id, { status: node.status, ...(node.output !== undefined && { value: comparable(node.output) as Json }) }]),
+        interpreter
+          .snapshot()
+          .nodes.map((node) => [node.node_id, { status: node.status, ...(node.output !== undefined && { value: comparable(node.output) }) }]),
       ),
       facts,
       links,

@@ -70,7 +70,18 @@ function build(draws: readonly Draw[], maxParallel: number): Omit<Scripted, "com
   const routesOf = new Map<string, string[]>();
   const add = (id: string, type: string, inputs: JsonObject, script: Partial<ScriptedNode>, draw?: Draw): void => {
     const node: ScriptedNode = {
-      id, type, value: "pass", runs: "instant", duration: 0, fails: false, route: "output", join: draw?.join ?? "all", onError: "fail", entry: false, end: false, ...script,
+      id,
+      type,
+      value: "pass",
+      runs: "instant",
+      duration: 0,
+      fails: false,
+      route: "output",
+      join: draw?.join ?? "all",
+      onError: "fail",
+      entry: false,
+      end: false,
+      ...script,
     };
     nodes.set(id, node);
     stored.push({ id, type, data: { name: id, inputs, settings: { join: node.join, on_error: node.onError, retry: { maximum_attempts: 1 } } } });
@@ -103,10 +114,22 @@ function build(draws: readonly Draw[], maxParallel: number): Omit<Scripted, "com
     const plain = (outgoing: string[]): string[] => (branchable ? [...outgoing, "error"] : outgoing);
     switch (draw.kind) {
       case "http":
-        add(id, "HttpRequest", { url: "https://example.com/" }, { value: "wrap", runs: "activity", duration: draw.duration, fails: draw.fails, onError: draw.onError }, draw);
+        add(
+          id,
+          "HttpRequest",
+          { url: "https://example.com/" },
+          { value: "wrap", runs: "activity", duration: draw.duration, fails: draw.fails, onError: draw.onError },
+          draw,
+        );
         return routesOf.set(id, plain(["output"]));
       case "set":
-        add(id, "Set", { values: draw.fails ? { id: "{{inputs.nothing_here}}" } : { id, input: "{{input}}", ...(reads !== undefined && { seen: `{{${reads}}}` }) } }, { value: "wrap", fails: draw.fails, onError: draw.onError, ...(reads !== undefined && { reads }) }, draw);
+        add(
+          id,
+          "Set",
+          { values: draw.fails ? { id: "{{inputs.nothing_here}}" } : { id, input: "{{input}}", ...(reads !== undefined && { seen: `{{${reads}}}` }) } },
+          { value: "wrap", fails: draw.fails, onError: draw.onError, ...(reads !== undefined && { reads }) },
+          draw,
+        );
         return routesOf.set(id, plain(["output"]));
       case "template":
       case "merge":
@@ -128,7 +151,13 @@ function build(draws: readonly Draw[], maxParallel: number): Omit<Scripted, "com
         return routesOf.set(id, ["output"]);
       case "approval": {
         const answer = draw.pick % 3 === 0 ? "rejected" : "approved";
-        add(id, "HumanApproval", { prompt: "?" }, { value: { constant: { decision: answer } }, runs: "wait", duration: draw.duration, route: answer, answer }, draw);
+        add(
+          id,
+          "HumanApproval",
+          { prompt: "?" },
+          { value: { constant: { decision: answer } }, runs: "wait", duration: draw.duration, route: answer, answer },
+          draw,
+        );
         return routesOf.set(id, ["approved", "rejected"]);
       }
     }

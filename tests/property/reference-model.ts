@@ -77,7 +77,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   const inEdges = (node: ModelNode): number[] => graph.edges.flatMap((edge, index) => (edge.target === node.id ? [index] : []));
   const edgeValue = (index: number): Json => {
     const edge = graph.edges[index];
-    return edge?.route === "error" ? ({ failed: edge.source } as Json) : (value.get(edge?.source ?? "") ?? null);
+    return edge?.route === "error" ? { failed: edge.source } : (value.get(edge?.source ?? "") ?? null);
   };
 
   const inputOf = (node: ModelNode): Json => {
@@ -96,7 +96,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
 
   /** Skips what must be skipped and queues what may run, until nothing changes. */
   const decide = (): void => {
-    for (let changed = true; changed; ) {
+    for (let changed = true; changed;) {
       changed = false;
       for (const node of graph.nodes) {
         if (status.get(node.id) !== "pending" || node.entry || queue.includes(node)) continue;
@@ -132,7 +132,14 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
     }
     const input = inputs.get(node.id) ?? null;
     status.set(node.id, "completed");
-    value.set(node.id, node.value === "pass" ? input : node.value === "wrap" ? { id: node.id, input, ...(node.reads !== undefined && { seen: value.get(node.reads) ?? null }) } : node.value.constant);
+    value.set(
+      node.id,
+      node.value === "pass"
+        ? input
+        : node.value === "wrap"
+          ? { id: node.id, input, ...(node.reads !== undefined && { seen: value.get(node.reads) ?? null }) }
+          : node.value.constant,
+    );
   };
   const inputs = new Map<string, Json>();
 

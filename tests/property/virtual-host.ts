@@ -22,7 +22,7 @@ export class VirtualClock {
         order: this.order++,
         fire() {
           const made = make();
-          if ("error" in made) reject(made.error as Error);
+          if ("error" in made) reject(made.error);
           else resolve(made.value);
         },
       };

@@ -11,7 +11,10 @@ let workflowBundle: WorkflowBundle;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger("ERROR") });
-  workflowBundle = await bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL("../../workflows/index.ts", import.meta.url)), logger: new DefaultLogger("ERROR") });
+  workflowBundle = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL("../../workflows/index.ts", import.meta.url)),
+    logger: new DefaultLogger("ERROR"),
+  });
 });
 
 test("A10: When histories are kept, then there is one for each graph case and more", () => {
@@ -24,6 +27,8 @@ test.each(files)("A10: When the history %s is replayed, then today's interpreter
 
 test("A10: When a history asks for another node first, then replaying it is refused", async () => {
   const name = files.find((file) => file.startsWith("join-any")) as string;
-  const text = readFileSync(new URL(name, folder), "utf8").replaceAll('"TIMER_STARTED"', '"ACTIVITY_TASK_SCHEDULED"').replaceAll("EVENT_TYPE_TIMER_STARTED", "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
+  const text = readFileSync(new URL(name, folder), "utf8")
+    .replaceAll('"TIMER_STARTED"', '"ACTIVITY_TASK_SCHEDULED"')
+    .replaceAll("EVENT_TYPE_TIMER_STARTED", "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
   await expect(Worker.runReplayHistory({ workflowBundle }, JSON.parse(text))).rejects.toThrow();
 });

@@ -17,7 +17,9 @@ export interface CountingServer {
 }
 
 /** An outside system that counts: answers 200 `{ "path", "n" }` after `delayMs`, or what `reply` writes. */
-export async function startCountingServer(options: { delayMs?: number; reply?: (call: Call, response: ServerResponse) => void | Promise<void> } = {}): Promise<CountingServer> {
+export async function startCountingServer(
+  options: { delayMs?: number; reply?: (call: Call, response: ServerResponse) => void | Promise<void> } = {},
+): Promise<CountingServer> {
   const calls: Call[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];

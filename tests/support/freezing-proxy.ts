@@ -14,7 +14,10 @@ export async function startFreezingProxy(target: string): Promise<FreezingProxy>
   let frozen = false;
   const server = createServer((near) => {
     const far = connect(Number(port), host);
-    for (const [from, to] of [[near, far], [far, near]] as const) {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       sockets.add(from);
       from.on("data", (chunk) => {
         if (!frozen) to.write(chunk);

@@ -27,7 +27,7 @@ export const humanApproval: ControlStep = {
 export const humanInput: ControlStep = {
   begin(context) {
     const { step, inputs } = context;
-    const schema = isObject(inputs["schema"]) ? (inputs["schema"] as JsonObject) : undefined;
+    const schema = isObject(inputs["schema"]) ? inputs["schema"] : undefined;
     return {
       kind: "input",
       ...expiry(context),
@@ -49,7 +49,12 @@ export function schemaFindings(schema: JsonObject, value: Json, nodeId?: string)
   if (valid) return [];
   return errors
     .filter(({ keyword }) => keyword !== "properties" && keyword !== "items" && keyword !== "$ref")
-    .map(({ instanceLocation, error }) => ({ code: "schema.mismatch", message: error, path: instanceLocation.replace(/^#\/?/, ""), ...(nodeId !== undefined && { node_id: nodeId }) }));
+    .map(({ instanceLocation, error }) => ({
+      code: "schema.mismatch",
+      message: error,
+      path: instanceLocation.replace(/^#\/?/, ""),
+      ...(nodeId !== undefined && { node_id: nodeId }),
+    }));
 }
 
 function expiry({ step, inputs, now, hasEdge }: ControlContext): Pick<Wait, "expiresAt" | "expire"> {

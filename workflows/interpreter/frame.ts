@@ -148,7 +148,7 @@ export class Frame {
       state.firedBy = edgeIndex;
       return "ready";
     }
-    if ((this.open[target] as number) > 0) return "wait";
+    if (this.open[target] > 0) return "wait";
     return (this.taken[target] as number) > 0 ? "ready" : "skip";
   }
 

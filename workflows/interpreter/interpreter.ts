@@ -1,5 +1,16 @@
 import {
-  type EventData, type EventKind, eventKey, type FailureValue, isObject, type Json, type JsonObject, type NodeStatus, PerdureError, type RunEvent, type RunStatus, toFailureValue,
+  type EventData,
+  type EventKind,
+  eventKey,
+  type FailureValue,
+  isObject,
+  type Json,
+  type JsonObject,
+  type NodeStatus,
+  PerdureError,
+  type RunEvent,
+  type RunStatus,
+  toFailureValue,
 } from "#core";
 import type { Plan, ProviderRecipe, SecretSlot, Step } from "#graph";
 import { evaluate, type Scope, scopeFor } from "#graph/runtime";
@@ -279,9 +290,13 @@ export class Interpreter {
   private parse(step: Step, definition: InlineDefinition, inputs: JsonObject): Record<string, unknown> {
     const result = definition.parse(inputs);
     if (result.ok) return result.inputs;
-    throw new PerdureError("validation.failed", `The inputs of "${step.id}" do not fit: ${result.issues.map(({ path, message }) => `${path}: ${message}`).join("; ")}.`, {
-      findings: result.issues.map(({ path, message }) => ({ code: "input.invalid", message, path, node_id: step.id })),
-    });
+    throw new PerdureError(
+      "validation.failed",
+      `The inputs of "${step.id}" do not fit: ${result.issues.map(({ path, message }) => `${path}: ${message}`).join("; ")}.`,
+      {
+        findings: result.issues.map(({ path, message }) => ({ code: "input.invalid", message, path, node_id: step.id })),
+      },
+    );
   }
 
   private runActivity(index: number, step: Step, inputs: JsonObject, secretSlots: SecretSlot[], input: Json, scope: Scope): void {
@@ -390,7 +405,12 @@ export class Interpreter {
     this.timers.get(index)?.cancel();
     this.timers.delete(index);
     if (wait) {
-      this.push(this.makeFact("resumed", step, 1, { ...(settlement.ok ? { route: settlement.route ?? "output" } : { error: settlement.error.toValue() }), ...(answer && { answer }) }));
+      this.push(
+        this.makeFact("resumed", step, 1, {
+          ...(settlement.ok ? { route: settlement.route ?? "output" } : { error: settlement.error.toValue() }),
+          ...(answer && { answer }),
+        }),
+      );
     }
     if (settlement.ok) this.complete(index, settlement.value, settlement.route, undefined, false, wait !== undefined);
     else this.failStep(index, settlement.error);
@@ -449,7 +469,7 @@ export class Interpreter {
     for (const work of this.running.values()) work.cancel();
     for (const timer of this.timers.values()) timer.cancel();
     this.timers.clear();
-    for (const index of [...this.waits.keys()]) {
+    for (const index of this.waits.keys()) {
       this.waits.delete(index);
       this.failStep(index, new Cancelled());
     }
@@ -582,7 +602,10 @@ export class Interpreter {
 
   private describe(): string {
     const names = (indices: Iterable<number>): string =>
-      [...indices].filter((index) => index >= 0).map((index) => `${this.frame.step(index).name} (${this.frame.step(index).type})`).join(", ");
+      [...indices]
+        .filter((index) => index >= 0)
+        .map((index) => `${this.frame.step(index).name} (${this.frame.step(index).type})`)
+        .join(", ");
     const settled = this.frame.steps.filter((state) => SETTLED.has(state.status)).length;
     const parts = [`**${this.status}** – ${settled} of ${this.plan.steps.length} nodes settled`];
     const running = names(this.running.keys());
@@ -619,7 +642,7 @@ function liveRecipes(providers: Record<string, ProviderRecipe[]>, scope: Scope):
       handle,
       recipes.map(({ inputs, providers: nested, ...rest }) => {
         const { value, secrets } = evaluate(inputs, scope);
-        return { ...rest, inputs: isObject(value) ? (value as JsonObject) : {}, secret_slots: secrets, ...(nested && { providers: liveRecipes(nested, scope) }) };
+        return { ...rest, inputs: isObject(value) ? value : {}, secret_slots: secrets, ...(nested && { providers: liveRecipes(nested, scope) }) };
       }),
     ]),
   );

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { TenantId } from "#core";
+import { type Database, type NewVersion, openDatabase } from "#db";
+import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+
+let database: TestDatabase;
+let db: Database;
+let tenant: TenantId;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = await openDatabase({ url: database.url, poolSize: 4 });
+  tenant = (await db.accounts.register({ email: "a@example.com", passwordHash: "h", name: "A", organizationName: "A" })).membership.tenantId;
+});
+
+afterAll(async () => {
+  await db?.close();
+  await database?.drop();
+});
+
+const version = (hash: string): NewVersion => ({ graph: { nodes: [], mark: hash, unknown: { "a-b": [1, null, "x"] } }, plan: null, problems: [], hash, createdBy: null });
+const create = (name: string, tags: string[] = [], description = "") => db.workflows.create(tenant, { name, description, tags, settings: { deadline: "1h" }, isPublic: false, createdBy: null }, version("1"));
+
+test("A12: When a graph is saved, then it is a version of its own; the same graph again is none", async () => {
+  const { workflow } = await create("versions");
+  expect((await db.workflows.update(tenant, workflow.id, { name: "renamed" }, version("1")))?.version.version).toBe(1);
+  const second = await db.workflows.update(tenant, workflow.id, {}, version("2"));
+  expect(second).toMatchObject({ workflow: { name: "renamed", version: 2 }, version: { version: 2, graph: version("2").graph } });
+  expect((await db.workflows.versions(tenant, workflow.id))?.map(({ version: number, hash }) => [number, hash])).toEqual([[2, "2"], [1, "1"]]);
+  expect((await db.workflows.version(tenant, workflow.id, 1))?.graph).toEqual(version("1").graph);
+  expect(await db.workflows.version(tenant, workflow.id, 3)).toBeUndefined();
+  expect((await db.workflows.get(tenant, workflow.id))?.version.version).toBe(2);
+});
+
+test("A12: When two save at once from the same version, then one is told that it was changed meanwhile", async () => {
+  const { workflow } = await create("conflict");
+  const results = await Promise.allSettled([version("a"), version("b"), version("c")].map((content) => db.workflows.update(tenant, workflow.id, {}, content, 1)));
+  expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.conflict" });
+  expect((await db.workflows.get(tenant, workflow.id))?.workflow.version).toBe(2);
+});
+
+test("A12: When a version is published, then running takes it, unless another is asked for; without one the newest", async () => {
+  const { workflow } = await create("publish");
+  await db.workflows.update(tenant, workflow.id, {}, version("2"));
+  expect((await db.workflows.runnable(tenant, workflow.id))?.version.version).toBe(2);
+  expect(await db.workflows.publish(tenant, workflow.id, 1)).toMatchObject({ publishedVersion: 1, version: 2 });
+  expect((await db.workflows.runnable(tenant, workflow.id))?.version.version).toBe(1);
+  expect((await db.workflows.runnable(tenant, workflow.id, 2))?.version.version).toBe(2);
+  expect(await db.workflows.runnable(tenant, workflow.id, 9)).toBeUndefined();
+  expect(await db.workflows.publish(tenant, workflow.id, 3)).toBeUndefined();
+});
+
+test("D2: When workflows are searched, then text stands for itself and all tags must be there; deleted ones are gone", async () => {
+  const mark = randomUUID();
+  const a = await create(`${mark} 100% sure`, ["x", "y"]);
+  const b = await create(`${mark} 1000 sure`, ["x"], "desc_ription");
+  const find = async (filter: { search?: string; tags?: string[] }) => (await db.workflows.list(tenant, filter, { limit: 10 })).rows.map(({ id }) => id);
+  expect(await find({ search: `${mark} 100%` })).toEqual([a.workflow.id]);
+  expect(await find({ search: mark })).toEqual([b.workflow.id, a.workflow.id]);
+  expect(await find({ search: "SC_RIP" })).toEqual([b.workflow.id]);
+  expect(await find({ search: mark, tags: ["y", "x"] })).toEqual([a.workflow.id]);
+  expect(await find({ tags: ["x'\"{},\\"] })).toEqual([]);
+  expect(await db.workflows.remove(tenant, a.workflow.id)).toBe(true);
+  expect(await db.workflows.remove(tenant, a.workflow.id)).toBe(false);
+  expect(await find({ search: mark })).toEqual([b.workflow.id]);
+  expect(await db.workflows.get(tenant, a.workflow.id)).toBeUndefined();
+  expect(await db.workflows.runnable(tenant, a.workflow.id)).toBeUndefined();
+  expect(await db.workflows.versions(tenant, a.workflow.id)).toBeUndefined();
+});
+
+test("D2: When workflows are paged by cursor, then each comes once and the total is that of all", async () => {
+  const mark = randomUUID();
+  const made = (await Promise.all(Array.from({ length: 5 }, () => create(mark)))).map(({ workflow }) => workflow.id);
+  const seen: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await db.workflows.list(tenant, { search: mark }, { limit: 2, ...(cursor !== undefined && { cursor }) });
+    expect(page.total).toBe(5);
+    seen.push(...page.rows.map(({ id }) => id));
+    cursor = page.nextCursor;
+  } while (cursor);
+  expect(seen.toSorted()).toEqual(made.toSorted());
+  expect((await db.workflows.list(tenant, { search: mark }, { limit: 2, offset: 4 })).rows).toHaveLength(1);
+});

@@ -1,0 +1,291 @@
+import { fileURLToPath } from "node:url";
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleWithSourceMap } from "@temporalio/worker";
+import { Client, Connection } from "@temporalio/client";
+import { pino } from "pino";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { eventKey, type JsonObject, type RunEvent, type TenantId, uuidv7 } from "#core";
+import { type Database, openDatabase } from "#db";
+import { connectTemporal, createRelay, createRuns, createSweeper, ensureNamespace, type RunsService, type StartRun } from "#runs";
+import { temporalWorkflowId } from "#workflows/messages";
+import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+import { until } from "#tests/until.ts";
+
+const logger = pino({ level: "silent" });
+let database: TestDatabase;
+let db: Database;
+let tenant: TenantId;
+let temporal: Awaited<ReturnType<typeof connectTemporal>>;
+let native: NativeConnection;
+let bundle: WorkflowBundleWithSourceMap;
+let taskQueue: string;
+let runs: RunsService;
+let stopWorker: (() => Promise<void>) | undefined;
+
+const settings = () => ({ TEMPORAL_TASK_QUEUE: taskQueue, NODE_HEARTBEAT_TIMEOUT_MS: 30_000, COMMAND_WAIT_MS: 2_000, SWEEP_SILENT_MS: 50, SWEEP_INTERVAL_MS: 50 });
+
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger("ERROR") });
+  database = await createTestDatabase();
+  db = await openDatabase({ url: database.url, poolSize: 10 });
+  tenant = (await db.accounts.register({ email: "a@example.com", passwordHash: "h", name: "A", organizationName: "A" })).membership.tenantId;
+  temporal = await connectTemporal({ address: inject("temporalAddress"), namespace: "perdure", tls: false });
+  native = await NativeConnection.connect({ address: inject("temporalAddress") });
+  bundle = await bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL("./runs-tiny-workflow.ts", import.meta.url)), logger: new DefaultLogger("ERROR") });
+});
+
+afterAll(async () => {
+  await native?.close();
+  await temporal?.connection.close();
+  await db?.close();
+  await database?.drop();
+});
+
+async function startWorker(): Promise<void> {
+  const worker = await Worker.create({ connection: native, namespace: "perdure", taskQueue, workflowBundle: bundle });
+  const running = worker.run();
+  stopWorker = async () => {
+    worker.shutdown();
+    await running;
+    stopWorker = undefined;
+  };
+}
+
+beforeEach(async () => {
+  taskQueue = `runs-${uuidv7()}`;
+  runs = createRuns({ db, client: temporal.client, env: settings(), logger });
+});
+
+afterEach(async () => {
+  await stopWorker?.();
+});
+
+const request = (inputs: JsonObject, more: Partial<StartRun> = {}): StartRun => ({
+  workflowId: null, workflowName: "Tiny 🙂", version: null, plan: { settings: { execution: "standard", max_parallel: 1, priority: 2 } } as StartRun["plan"], inputs, variables: {}, entries: [], trigger: "api", createdBy: null, ...more,
+});
+const start = async (inputs: JsonObject, more?: Partial<StartRun>) => (await runs.start(tenant, request(inputs, more))).run.id;
+const ended = (runId: string, n: number): { tenantId: string; event: RunEvent } => ({
+  tenantId: tenant,
+  event: { run_id: runId, key: eventKey("node_end", `n${n}`, "", 1), kind: "node_end", at: new Date().toISOString(), node_id: `n${n}`, iteration: "", attempt: 1, data: { type: "Set", name: `N${n}`, output: n } },
+});
+const events = (runId: string) => db.runs.events(tenant, runId, 0, 1000);
+const answer = (data: string = "fine") => ({ kind: "answer" as const, node_id: "ask", iteration: "", answer: { decision: "approved" as const, by: "me", at: new Date().toISOString(), data } });
+
+describe("start and end", () => {
+  test("A8: When a run is waited for, then it comes back completed, with its outputs and its closing event", async () => {
+    await startWorker();
+    const id = await start({});
+    const run = await runs.waitForEnd(tenant, id, 20_000);
+    expect(run).toMatchObject({ id, status: "completed", outputs: { commands: [] }, error: null });
+    expect(run.completedAt).toBeInstanceOf(Date);
+    expect((await events(id)).map(({ kind }) => kind)).toEqual(["run_queued", "workflow_complete"]);
+    expect(await runs.waitForEnd(tenant, id, 1_000)).toMatchObject({ status: "completed" });
+  });
+
+  test("K3: When a run is in Temporal, then its id, summary, search attributes and priority are to be read there", async () => {
+    const workflowId = uuidv7();
+    const id = await start({}, { workflowId, version: 3, trigger: "webhook" });
+    const described = await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).describe();
+    expect(await described.staticSummary()).toBe("Tiny 🙂 v3");
+    expect(Object.fromEntries(described.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]))).toMatchObject({ PerdureTenant: tenant, PerdureWorkflow: workflowId, PerdureVersion: 3, PerdureTrigger: "webhook" });
+    expect(described.priority).toMatchObject({ priorityKey: 2, fairnessKey: tenant });
+  });
+
+  test("When a workflow's name is long, then its summary is cut to what Temporal takes", async () => {
+    const id = await start({}, { workflowName: "🙂".repeat(300), version: 12 });
+    const summary = await (await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).describe()).staticSummary();
+    expect(summary).toMatch(/^🙂{98} v12$/u);
+  });
+
+  test("A8: When a run does not end in time, then it comes back as it stands, and later as it ended", async () => {
+    await startWorker();
+    const id = await start({ mode: "slow" });
+    expect((await runs.waitForEnd(tenant, id, 50)).status).toBe("queued");
+    expect((await runs.waitForEnd(tenant, id, 20_000)).status).toBe("completed");
+  });
+
+  test("A16: When a run fails, then its status and error are those the workflow told", async () => {
+    await startWorker();
+    expect(await runs.waitForEnd(tenant, await start({ mode: "fail" }), 20_000)).toMatchObject({ status: "failed", error: { code: "upstream.failed", message: "It broke.", node_id: "n0" }, outputs: null });
+    const id = await start({ mode: "time_out" });
+    expect(await runs.waitForEnd(tenant, id, 20_000)).toMatchObject({ status: "timed_out", error: { code: "run.timed_out" } });
+    expect((await events(id)).at(-1)).toMatchObject({ kind: "error", data: { status: "timed_out", error: { code: "run.timed_out" } } });
+  });
+
+  test("When facts arrive a little after the result, then they are waited for and nothing is repaired", async () => {
+    await startWorker();
+    const id = await start({ nodes: 3 });
+    const waiting = runs.waitForEnd(tenant, id, 20_000);
+    await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).result();
+    await new Promise((resolve) => setTimeout(resolve, 25));
+    await db.log.append([0, 1, 2].map((n) => ended(id, n)));
+    expect((await waiting).status).toBe("completed");
+    const log = await events(id);
+    expect(log.filter(({ key }) => key.includes("repair"))).toEqual([]);
+    expect(log.at(-1)?.kind).toBe("workflow_complete");
+    expect(log.filter(({ kind }) => kind === "node_end")).toHaveLength(3);
+  });
+
+  test("When facts were lost, then the rows are repaired from the snapshot, the log learns them, and then the run is closed", async () => {
+    await startWorker();
+    const id = await start({ nodes: 3 });
+    await db.log.append([ended(id, 1)]);
+    expect((await runs.waitForEnd(tenant, id, 20_000)).status).toBe("completed");
+    expect((await db.runs.nodes(tenant, id)).map(({ node_id, status, output }) => [node_id, status, output]).toSorted()).toEqual([["n0", "completed", 0], ["n1", "completed", 1], ["n2", "completed", 2]]);
+    const log = await events(id);
+    expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
+    expect(log.filter(({ kind }) => kind === "node_end")).toHaveLength(3);
+    expect(log.at(-1)?.kind).toBe("workflow_complete");
+  });
+
+  test("A8: When ten starts race with one idempotency key, then one workflow runs and all get its run", async () => {
+    await startWorker();
+    const idempotency = { key: uuidv7(), requestHash: "h" };
+    const started = await Promise.all(Array.from({ length: 10 }, () => runs.start(tenant, request({}, { idempotency }))));
+    expect(new Set(started.map(({ run }) => run.id)).size).toBe(1);
+    expect(started.filter(({ created }) => created)).toHaveLength(1);
+    const id = started[0]?.run.id ?? "";
+    await runs.waitForEnd(tenant, id, 20_000);
+    expect(await runs.start(tenant, request({}, { idempotency }))).toMatchObject({ created: false, run: { id, status: "completed" } });
+  });
+
+  test("When Temporal is away, then a start is refused as unavailable, and the same key starts the same run later", async () => {
+    const nowhere = Connection.lazy({ address: "127.0.0.1:1" });
+    const cut = createRuns({ db, client: new Client({ connection: nowhere, namespace: "perdure" }), env: settings(), logger });
+    const idempotency = { key: uuidv7(), requestHash: "h" };
+    await expect(cut.start(tenant, request({}, { idempotency }))).rejects.toMatchObject({ code: "temporal.unavailable" });
+    await nowhere.close();
+    await startWorker();
+    const { run, created } = await runs.start(tenant, request({}, { idempotency }));
+    expect(created).toBe(false);
+    expect(await runs.waitForEnd(tenant, run.id, 20_000)).toMatchObject({ id: run.id, status: "completed" });
+  });
+
+  test("When a run is too large for Temporal, then its start is refused for good and the run is closed", async () => {
+    const idempotency = { key: uuidv7(), requestHash: "h" };
+    await expect(runs.start(tenant, request({ big: "x".repeat(5 * 1024 * 1024) }, { idempotency }))).rejects.toMatchObject({ code: "request.too_large" });
+    const { run } = await runs.start(tenant, request({ big: "" }, { idempotency }));
+    expect(run).toMatchObject({ status: "failed", error: { code: "run.not_started" } });
+  });
+
+  test("F1: When another tenant waits for a run, then there is none", async () => {
+    const other = (await db.accounts.register({ email: "b@example.com", passwordHash: "h", name: "B", organizationName: "B" })).membership.tenantId;
+    const id = await start({});
+    await expect(runs.waitForEnd(other, id, 2_000)).rejects.toMatchObject({ code: "resource.not_found" });
+    await expect(runs.command(other, id, { kind: "cancel" }, "me")).rejects.toMatchObject({ code: "resource.not_found" });
+  });
+});
+
+describe("commands", () => {
+  test("A9: When a command is taken, then it is applied, and the log says who gave it", async () => {
+    await startWorker();
+    const id = await start({ mode: "wait" });
+    expect((await runs.command(tenant, id, { kind: "pause" }, "me@example.com")).outcome).toBe("applied");
+    expect((await events(id)).at(-1)).toMatchObject({ kind: "command", data: { command: "pause", by: "me@example.com" } });
+  });
+
+  test("A9: When the workflow refuses a command, then the caller gets its code and findings", async () => {
+    await startWorker();
+    const id = await start({ mode: "wait" });
+    await expect(runs.command(tenant, id, { kind: "resume" }, "me")).rejects.toMatchObject({ code: "run.state", status: 409 });
+    await expect(runs.command(tenant, id, answer("bad"), "me")).rejects.toMatchObject({ code: "validation.failed", findings: [{ code: "validation.type", path: "data" }] });
+    expect((await events(id)).filter(({ kind }) => kind === "command")).toEqual([]);
+    expect((await runs.command(tenant, id, answer(), "me")).outcome).toBe("applied");
+  });
+
+  test("A9: When twenty answers race, then one is taken and the others are told so", async () => {
+    await startWorker();
+    const id = await start({ mode: "wait" });
+    const results = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => runs.command(tenant, id, answer(`a${n}`), "me")));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const result of results) if (result.status === "rejected") expect(["approval.answered", "run.closed"]).toContain(result.reason.code);
+    expect(await runs.waitForEnd(tenant, id, 20_000)).toMatchObject({ status: "completed", outputs: { commands: ["answer"] } });
+  });
+
+  test("A9: When no worker is there, then one of many answers is kept, the relay sends it once a worker is back, and it counts once", async () => {
+    const id = await start({ mode: "wait" });
+    const results = await Promise.allSettled(Array.from({ length: 5 }, () => runs.command(tenant, id, answer(), "me", 300)));
+    expect(results.flatMap((result) => (result.status === "fulfilled" ? [result.value.outcome] : []))).toEqual(["kept"]);
+    await startWorker();
+    const env = { COMMAND_WAIT_MS: -900 };
+    const relays = [1, 2].map(() => createRelay({ db, runs, env, logger, intervalMs: 30 }));
+    expect(await runs.waitForEnd(tenant, id, 20_000)).toMatchObject({ status: "completed", outputs: { commands: ["answer"] } });
+    await until("the command is settled", async () => (await db.commands.open(0, 100)).length === 0);
+    await Promise.all(relays.map((relay) => relay.close()));
+  });
+
+  test("A9: When a run is cancelled, then it ends as cancelled; a second cancel and any command afterwards are refused", async () => {
+    await startWorker();
+    const id = await start({ mode: "long" });
+    await runs.waitForEnd(tenant, id, 100);
+    const { outcome, run } = await runs.command(tenant, id, { kind: "cancel" }, "me", 10_000);
+    expect({ outcome, status: run.status, code: run.error?.code }).toEqual({ outcome: "applied", status: "cancelled", code: "run.cancelled" });
+    await expect(runs.command(tenant, id, { kind: "cancel" }, "me")).rejects.toMatchObject({ code: "run.closed" });
+    expect((await events(id)).map(({ kind }) => kind)).toEqual(["run_queued", "command", "error"]);
+  });
+
+  test("A9: When no worker is there, then a cancel is held by Temporal, a second one is refused, and it takes effect later", async () => {
+    const id = await start({ mode: "long" });
+    const first = await runs.command(tenant, id, { kind: "cancel" }, "me", 200);
+    expect(first).toMatchObject({ outcome: "applied", run: { status: "queued" } });
+    await expect(runs.command(tenant, id, { kind: "cancel" }, "me", 200)).rejects.toMatchObject({ code: "run.state" });
+    await startWorker();
+    expect((await runs.waitForEnd(tenant, id, 20_000)).status).toBe("cancelled");
+  });
+
+  test("A9: When a run is terminated, then it ends at once, without any worker", async () => {
+    const id = await start({ mode: "long" });
+    const { run } = await runs.command(tenant, id, { kind: "terminate", reason: "enough" }, "me", 5_000);
+    expect(run).toMatchObject({ status: "cancelled", error: { code: "run.cancelled" } });
+  });
+});
+
+describe("the sweeper", () => {
+  test("When a run ended and nobody was there to write it, then the sweeper writes its end", async () => {
+    await startWorker();
+    const id = await start({ nodes: 2 });
+    await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).result();
+    expect((await db.runs.get(tenant, id))?.status).toBe("queued");
+    const sweepers = [1, 2].map(() => createSweeper({ db, runs, env: settings(), logger }));
+    await until("the run is closed", async () => (await db.runs.get(tenant, id))?.status === "completed");
+    await Promise.all(sweepers.map((sweeper) => sweeper.close()));
+    expect((await db.runs.nodes(tenant, id)).map(({ status }) => status)).toEqual(["completed", "completed"]);
+  });
+
+  test("When the fact that a run waits was lost, then reconciling shows its approval and its status", async () => {
+    await startWorker();
+    const id = await start({ mode: "wait", nodes: 1 });
+    await until("the wait is known", async () => ((await runs.reconcile(tenant, id)).waitingFor[0]?.approval_id ?? "") !== "");
+    expect(await runs.reconcile(tenant, id)).toMatchObject({ status: "waiting", waitingFor: [{ kind: "approval", node_id: "ask" }] });
+    expect(await db.approvals.forNode(tenant, id, "ask", "")).toMatchObject({ status: "pending", prompt: "Go?" });
+    const before = await events(id);
+    await runs.reconcile(tenant, id);
+    expect(await events(id)).toEqual(before);
+  });
+
+  test("When a run was stored but never reached Temporal, then it is left alone at first, and closed as not started later", async () => {
+    const { run } = await db.runs.insert(tenant, uuidv7(), request({}));
+    expect((await runs.reconcile(tenant, run.id)).status).toBe("queued");
+    await db.runs.markStarted(tenant, run.id);
+    expect(await runs.reconcile(tenant, run.id)).toMatchObject({ status: "failed", error: { code: "run.not_started" } });
+  });
+
+  test("When Temporal took a run without our knowing, then reconciling notes it", async () => {
+    const { run } = await db.runs.insert(tenant, uuidv7(), request({}));
+    await temporal.client.workflow.start("runGraph", { workflowId: temporalWorkflowId(tenant, run.id), taskQueue, args: [{ inputs: { mode: "long" } }] });
+    await runs.reconcile(tenant, run.id);
+    expect(await db.runs.standing(tenant, run.id)).toMatchObject({ started: true });
+  });
+});
+
+describe("connecting", () => {
+  test("When the namespace is missing, then it is registered with the search attributes, also by several at once", async () => {
+    const namespace = `test-${uuidv7()}`;
+    await Promise.all([1, 2, 3].map(() => ensureNamespace(temporal.connection, namespace)));
+    const { customAttributes } = await temporal.connection.operatorService.listSearchAttributes({ namespace });
+    expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(["PerdureTenant", "PerdureTrigger", "PerdureVersion", "PerdureWorkflow"]));
+  });
+
+  test("When nothing answers, then connecting gives up after its patience", async () => {
+    await expect(connectTemporal({ address: "127.0.0.1:1", namespace: "x", tls: false, patienceMs: 300 })).rejects.toMatchObject({ code: "temporal.unavailable" });
+  });
+});
