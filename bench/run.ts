@@ -17,6 +17,9 @@ import { alternate, percentile, throughput } from "./measure.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const quick = process.argv.includes("--quick");
+/** `--only latency,inline,chain,throughput` measures some of them and writes no report. */
+const only = process.argv[process.argv.indexOf("--only") + 1]?.split(",") ?? [];
+const isWanted = (part: string): boolean => !process.argv.includes("--only") || only.includes(part);
 const SAMPLES = quick ? 10 : 100;
 const CHAINS = quick ? 3 : 15;
 const CONCURRENT = 50;

@@ -35,7 +35,7 @@ export async function connectTemporal({ address, namespace, tls, apiKey, logger,
   const deadline = Date.now() + patienceMs;
   for (let attempt = 1; ; attempt++) {
     try {
-      const connection = await Connection.connect({ address, connectTimeout: ATTEMPT_TIMEOUT_MS, ...(tls && { tls: true }), ...(apiKey !== undefined && { apiKey }) });
+      const connection = await Connection.connect({ address, connectTimeout: Math.max(1, Math.min(ATTEMPT_TIMEOUT_MS, deadline - Date.now())), ...(tls && { tls: true }), ...(apiKey !== undefined && { apiKey }) });
       try {
         await ensureNamespace(connection, namespace, logger);
       } catch (error) {

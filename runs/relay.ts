@@ -17,19 +17,21 @@ export interface RelayOptions {
   logger: Logger;
   /** @default RELAY_INTERVAL_MS */
   intervalMs?: number;
+  /** Age of a command from which on it is the relay's. @default COMMAND_WAIT_MS and a second */
+  afterMs?: number;
 }
 
 /**
  * Sends commands again that no worker took: an Update that was not accepted is durable nowhere else. Safe in several processes: rows are taken
  * by one of them, and Temporal knows an Update by the row's id. Commands of one run keep their order.
  */
-export function createRelay({ db, runs, env, logger, intervalMs = RELAY_INTERVAL_MS }: RelayOptions): Rounds {
+export function createRelay({ db, runs, env, logger, intervalMs = RELAY_INTERVAL_MS, afterMs = env.COMMAND_WAIT_MS + MARGIN_MS }: RelayOptions): Rounds {
   return startRounds({
     intervalMs,
     logger,
     name: "relaying commands",
     round: async () => {
-      const open = await db.commands.open(env.COMMAND_WAIT_MS + MARGIN_MS, COMMANDS_PER_ROUND);
+      const open = await db.commands.open(afterMs, COMMANDS_PER_ROUND);
       const byRun = Object.values(Object.groupBy(open, ({ runId }) => runId));
       await eachOf(byRun, AT_ONCE, async (rows = []) => {
         for (const row of rows) {

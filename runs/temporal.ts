@@ -10,8 +10,10 @@ import type { StartRun } from "./types.ts";
 const CALL_TIMEOUT_MS = 5_000;
 /** A snapshot needs a live worker, which may have to replay the run. */
 const SNAPSHOT_TIMEOUT_MS = 2_000;
-/** The server takes 400 bytes. */
-const SUMMARY_MAX_BYTES = 400;
+/** The server takes 400 bytes of what a codec makes of it; the rest is room for sealing. */
+const SUMMARY_MAX_BYTES = 320;
+/** Of one gRPC message; the server refuses a larger one in a way that looks like being away. */
+const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
 
 /** What we ask of Temporal about one run, in our words. Every call is bounded and throws `temporal.unavailable` when nothing answers. */
 export interface TemporalRuns {
@@ -63,7 +65,7 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
         );
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-        throw refusalOf(error) ?? unavailable(error);
+        throw refusalOf(error) ?? (Buffer.byteLength(JSON.stringify(input)) > MESSAGE_MAX_BYTES ? tooLarge(error) : unavailable(error));
       }
     },
 
@@ -111,8 +113,12 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
 
 function refusalOf(error: unknown): PerdureError | undefined {
   const details = grpcDetails(error);
-  if (/size exceeds|larger than max|too large/i.test(details)) return new PerdureError("request.too_large", "The graph and its inputs are larger than Temporal takes.", { cause: error });
+  if (/size exceeds|larger than max|too large/i.test(details)) return tooLarge(error);
   return isRefusal(error) ? new PerdureError("run.not_started", "Temporal refused to start the run.", { cause: error, retryable: false }) : undefined;
+}
+
+function tooLarge(cause: unknown): PerdureError {
+  return new PerdureError("request.too_large", "The graph and its inputs are larger than Temporal takes.", { cause });
 }
 
 /** "name v3", cut to what the server takes without splitting a character. */

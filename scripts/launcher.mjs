@@ -114,7 +114,7 @@ async function npmCi() {
     if (terminal) process.stdout.write("\r\u001b[2K");
   });
   if (code !== 0) {
-    throw new Error(`Installing packages failed (npm ci, exit code ${code}):\n${output.slice(-15).map((line) => `    ${line}`).join("\n")}\nCheck the network and \`npm config get registry\`, then run the same command again.`);
+    throw new Error(`Installing packages failed (npm ci, exit code ${code}):\n${output.slice(0, 15).map((line) => `    ${line}`).join("\n")}\nCheck the network and \`npm config get registry\`, then run the same command again.`);
   }
   process.stdout.write(`  ✓ packages installed (${seconds()})\n`);
 }

@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { openSocket } from "./socket.ts";
 import { storableJson, toParameter } from "./values.ts";
-import { isConnectionLoss } from "./errors.ts";
+import { connectionLost, sqlState } from "./errors.ts";
 
 export type Row = Record<string, unknown>;
 
@@ -49,7 +49,7 @@ export async function openConnection(url: string, events: ConnectionEvents = {})
   const lose = (cause?: unknown) => {
     if (lost) return;
     lost = true;
-    for (const reject of waiting) reject(new Error(LOST, { cause }));
+    for (const reject of waiting) reject(connectionLost(LOST, cause));
     waiting.clear();
     void client.end({ timeout: 0 });
     events.onLost?.();
@@ -78,7 +78,7 @@ export async function openConnection(url: string, events: ConnectionEvents = {})
   const bound = await client.reserve();
 
   const track = <T>(sent: PromiseLike<T>): Promise<T> => {
-    if (lost) return Promise.reject(new Error(LOST));
+    if (lost) return Promise.reject(connectionLost(LOST));
     return new Promise<T>((resolve, reject) => {
       waiting.add(reject);
       sent.then(
@@ -89,7 +89,8 @@ export async function openConnection(url: string, events: ConnectionEvents = {})
         (error: unknown) => {
           waiting.delete(reject);
           reject(error);
-          if (isConnectionLoss(error)) lose(error);
+          // Whatever the server did not say itself may have left the two out of step.
+          if (sqlState(error) === undefined) lose(error);
         },
       );
     });

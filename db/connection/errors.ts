@@ -15,16 +15,26 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof postgres.PostgresError && SQLSTATE.test(error.code) ? error.code : undefined;
 }
 
-/** True where the connection cannot be used again: the driver, not the server, reports the failure. */
-export function isConnectionLoss(error: unknown): boolean {
-  return sqlState(error) === undefined;
+/** Ours, beside those of the operating system (ECONNRESET …) and of the driver. */
+export const CONNECTION_LOST = "CONNECTION_LOST";
+const DRIVER_CODES = new Set([CONNECTION_LOST, "CONNECTION_CLOSED", "CONNECTION_ENDED", "CONNECTION_DESTROYED", "CONNECT_TIMEOUT"]);
+const SYSTEM_CODE = /^E[A-Z]+(_AGAIN)?$/;
+
+export function connectionLost(message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { code: CONNECTION_LOST });
+}
+
+function isConnectionLoss(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return false;
+  return DRIVER_CODES.has(error.code) || SYSTEM_CODE.test(error.code);
 }
 
 /** What leaves this folder: `database.unavailable` for everything that another attempt may cure, else the error as it is. */
 export function translate(error: unknown): unknown {
   if (error instanceof PerdureError) return error;
   const state = sqlState(error);
-  if (state !== undefined && !UNAVAILABLE_CLASSES.has(state.slice(0, 2))) return error;
+  const isUnavailable = state === undefined ? isConnectionLoss(error) : UNAVAILABLE_CLASSES.has(state.slice(0, 2));
+  if (!isUnavailable) return error;
   return new PerdureError("database.unavailable", "The database cannot be reached at present.", { cause: error });
 }
 

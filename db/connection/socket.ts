@@ -1,4 +1,5 @@
 import net from "node:net";
+import { connectionLost } from "./errors.ts";
 
 /** Of one host. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -18,7 +19,7 @@ interface Target {
 export function openSocket(): (target: Target) => Promise<net.Socket> {
   let isSpent = false;
   return async ({ host, port, path }) => {
-    if (isSpent) throw new Error("The database closed the connection before answering.");
+    if (isSpent) throw connectionLost("The database closed the connection before answering.");
     isSpent = true;
     if (path) return connected(net.connect(path));
     for (const [index, name] of host.entries()) {
@@ -28,7 +29,7 @@ export function openSocket(): (target: Target) => Promise<net.Socket> {
         if (index === host.length - 1) throw error;
       }
     }
-    throw new Error("DATABASE_URL names no host.");
+    throw connectionLost("DATABASE_URL names no host.");
   };
 }
 
@@ -39,7 +40,7 @@ function connected(socket: net.Socket): Promise<net.Socket> {
       socket.destroy();
       reject(error);
     };
-    const timer = setTimeout(() => fail(new Error("The database did not answer in time.")), CONNECT_TIMEOUT_MS);
+    const timer = setTimeout(() => fail(connectionLost("The database did not answer in time.")), CONNECT_TIMEOUT_MS);
     socket.once("error", fail);
     socket.once("connect", () => {
       clearTimeout(timer);
