@@ -154,6 +154,8 @@ export function defineNode<I extends z.ZodObject, R extends string>(node: Activi
 export function defineNode<I extends z.ZodObject>(node: ControlNode<I>): ControlNode<I>;
 export function defineNode<I extends z.ZodObject>(node: TriggerNode<I>): TriggerNode<I>;
 export function defineNode<I extends z.ZodObject>(node: ProviderNode<I>): ProviderNode<I>;
-export function defineNode(node: unknown): unknown {
-  return node;
+export function defineNode(node: object): unknown {
+  // Temporal's worker loads inline nodes once for all runs and freezes what their modules export, own properties only. A zod schema must stay
+  // extensible (it makes its methods when they are first used), so the definition stands behind a prototype.
+  return Object.create(node);
 }

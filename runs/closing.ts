@@ -80,9 +80,10 @@ export function createClosing({ db, temporal, onClosed }: { db: Pick<Database, "
 
   async function missingStatus(tenant: TenantId, runId: string, { status }: RunSnapshot): Promise<RunEvent[]> {
     const run = await db.runs.get(tenant, runId);
-    const kind = status === "paused" || status === "waiting" ? status : "resumed";
     if (!run || isClosed(run.status) || run.status === status || (status !== "paused" && status !== "waiting" && status !== "running")) return [];
     const at = new Date().toISOString();
+    if (status === "running" && run.status === "queued") return [{ run_id: runId, key: eventKey("run_start"), kind: "run_start", at }];
+    const kind = status === "running" ? "resumed" : status;
     return [{ run_id: runId, key: eventKey(kind, "", "", 0, `repair:${at}`), kind, at }];
   }
 }

@@ -5,9 +5,9 @@ import type { EventReader, StoredEvent } from "./types.ts";
 /** Events of one query. */
 const BATCH = 500;
 /** Said so often when a run says nothing, so that proxies keep the connection. */
-export const IDLE_MS = 15_000;
+const IDLE_MS = 15_000;
 /** Calls can be lost with the connection that listens: so often all readers of a process are looked after, in one statement. */
-export const POLL_MS = 2_000;
+const POLL_MS = 2_000;
 const RETRY_MS = 500;
 
 export interface EventReaderOptions {

@@ -4,11 +4,11 @@ import type { Logger } from "#platform";
 import type { EventWriter } from "./types.ts";
 
 /** How long a fact may wait for others to travel with, where no group is on its way. */
-export const GROUP_DELAY_MS = 3;
-export const GROUP_MAX_FACTS = 500;
-export const GROUP_MAX_BYTES = 4 * 1024 * 1024;
+const GROUP_DELAY_MS = 3;
+const GROUP_MAX_FACTS = 500;
+const GROUP_MAX_BYTES = 4 * 1024 * 1024;
 /** Facts kept while Postgres is away; beyond it the oldest `token_delta`s go, the only kind that nothing is rebuilt from. */
-export const QUEUE_MAX_FACTS = 50_000;
+const QUEUE_MAX_FACTS = 50_000;
 const RETRY_FIRST_MS = 50;
 const RETRY_LONGEST_MS = 5_000;
 /** `close` does not wait longer for a database that is away. */

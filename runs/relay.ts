@@ -4,7 +4,7 @@ import type { RunsService } from "./create-runs.ts";
 import { eachOf, type Rounds, startRounds } from "./rounds.ts";
 
 /** How often commands that nobody took are looked for. */
-export const RELAY_INTERVAL_MS = 1_000;
+const RELAY_INTERVAL_MS = 1_000;
 const COMMANDS_PER_ROUND = 200;
 const AT_ONCE = 8;
 /** Beyond the wait of the process that stored the command, which is still trying itself. */

@@ -122,7 +122,7 @@ function tooLarge(cause: unknown): PerdureError {
 }
 
 /** "name v3", cut to what the server takes without splitting a character. */
-export function summaryOf({ workflowName, version }: Pick<StartRun, "workflowName" | "version">): string {
+function summaryOf({ workflowName, version }: Pick<StartRun, "workflowName" | "version">): string {
   const suffix = version === null ? "" : ` v${version}`;
   let name = workflowName;
   while (Buffer.byteLength(name + suffix) > SUMMARY_MAX_BYTES) name = [...name].slice(0, -1).join("");

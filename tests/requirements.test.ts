@@ -5,7 +5,7 @@ import { REQUIREMENTS } from "./requirements.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ID = "[A-M][1-9]\\d?";
-const TITLE = new RegExp(`\\b(?:test|it|describe)(?:\\.\\w+(?:\\([^)]*\\))?)*\\(\\s*["'\`](${ID}(?:(?:, | and |/)${ID})*): `, "g");
+const TITLE = new RegExp(`\\b(?:test|it|describe)(?:\\.\\w+(?:\\([^)]*\\))?)*\\(\\s*["'\`](${ID}(?:(?:, | and |/| )${ID})*): `, "g");
 const CALL = /\bverifies\(\s*\[([^\]]*)\]/g;
 
 /** What the issues so far have promised in full. A row is done when a test proves it. */

@@ -15,6 +15,8 @@ import type { EventSinks } from "#workflows/messages";
 const CLOSE_AFTER_MS = 40;
 /** How long the end of a run is waited for once its workflow has said that it ends; after that it is the sweeper's. */
 const CLOSE_WITHIN_MS = 10_000;
+/** Loaded once for all runs of a process, not once for each: pure modules that keep no state of a run. */
+const PRELOADED = ["../core/index.ts", "../graph/runtime.ts", "../nodes/inline.gen.ts"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
 const HEARTBEAT_THROTTLE = "500ms";
 const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
 
@@ -74,6 +76,7 @@ const worker = await Worker.create({
   workflowBundle: await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL("../workflows/index.ts", import.meta.url)),
     logger: new DefaultLogger("ERROR"),
+    preloadModules: [...PRELOADED, "@cfworker/json-schema"],
   }),
   activities,
   sinks: {

@@ -16,7 +16,7 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /** Ours, beside those of the operating system (ECONNRESET …) and of the driver. */
-export const CONNECTION_LOST = "CONNECTION_LOST";
+const CONNECTION_LOST = "CONNECTION_LOST";
 const DRIVER_CODES = new Set([CONNECTION_LOST, "CONNECTION_CLOSED", "CONNECTION_ENDED", "CONNECTION_DESTROYED", "CONNECT_TIMEOUT"]);
 const SYSTEM_CODE = /^E[A-Z]+(_AGAIN)?$/;
 

@@ -16,12 +16,12 @@ export const TOTAL_COUNTED_TO = 10_000;
 /** The sort key as text, to be selected beside the row. */
 export const positionOf = (createdAt: PgColumn) => sql<string>`to_char(${createdAt} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-export function encodeCursor(position: Position): string {
+function encodeCursor(position: Position): string {
   return Buffer.from(`${position.createdAt} ${position.id}`).toString("base64url");
 }
 
 /** @throws PerdureError `request.malformed`. */
-export function decodeCursor(cursor: string): Position {
+function decodeCursor(cursor: string): Position {
   const [createdAt = "", id = ""] = Buffer.from(cursor, "base64url").toString("utf8").split(" ");
   if (!isUuid(id) || !/^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(createdAt)) throw new PerdureError("request.malformed", "The cursor is not one that this list gave out.");
   return { createdAt, id };

@@ -8,6 +8,7 @@ import { postgresPackage } from "./binaries.ts";
 import { serverEnvironment } from "./environment.ts";
 import { enterableFolder, type Identity, mayEnter, ownFolder, unprivilegedIdentity } from "./folders.ts";
 import { anyFreePort } from "./ports.ts";
+import { keeper } from "./keeper.ts";
 import { kill, type Server, StartError, startServer } from "./process.ts";
 
 export interface PostgresOptions {
@@ -20,7 +21,7 @@ export interface PostgresOptions {
   database?: string;
   /** @default 100 */
   maxConnections?: number;
-  /** Data that nobody will miss: no fsync, so a power cut may break it. @default false */
+  /** Data that nobody will miss: no fsync, so a power cut may break it; what lies outside `folder` goes when the server is stopped. @default false */
   disposable?: boolean;
   note?(text: string): void;
 }
@@ -41,6 +42,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
   const { database = "perdure", disposable = false, note = () => {} } = options;
   const identity = unprivilegedIdentity();
   const folder = enterableFolder(options.folder, identity, note);
+  const forgotten = disposable && folder !== options.folder;
+  if (forgotten) keeper().remove(folder);
   mkdirSync(folder, { recursive: true });
   const binaries = usableBinaries(identity, folder);
   const password = ownPassword(folder);
@@ -67,7 +70,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
         stopSignal: disposable ? "SIGQUIT" : "SIGINT",
         stopMs: 15_000,
       });
-      return server;
+      return forgotten ? { ...server, stop: () => server.stop().then(() => rmSync(folder, { recursive: true, force: true })) } : server;
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       const again = /could not bind|Address already in use|pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(error.output);

@@ -61,9 +61,11 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalS
         name: "Temporal",
         command: options.binary,
         args: [
-          ...["server", "start-dev", "--ip", "127.0.0.1", "--port", `${port}`, "--ui-port", `${uiPort}`],
-          ...["--db-filename", file, "--namespace", namespace, "--log-format", "json", "--log-level", "warn"],
-          ...["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", `synchronous=${disposable ? 0 : 2}`],
+          "server",
+          "start-dev",
+          ...flags({ ip: "127.0.0.1", port, "ui-port": uiPort, "db-filename": file, namespace, "log-format": "json", "log-level": "warn" }),
+          ...flags({ "sqlite-pragma": "journal_mode=wal" }),
+          ...flags({ "sqlite-pragma": `synchronous=${disposable ? 0 : 2}` }),
           ...Object.entries(DYNAMIC_CONFIG).flatMap(([key, value]) => ["--dynamic-config-value", `${key}=${value}`]),
           ...Object.entries(SEARCH_ATTRIBUTES).flatMap(([key, value]) => ["--search-attribute", `${key}=${value}`]),
         ],
@@ -86,6 +88,10 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalS
       );
     }
   }
+}
+
+function flags(values: Record<string, string | number>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => [`--${name}`, `${value}`]);
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -29,7 +29,7 @@ export function readOptions(args: readonly string[]): Options {
   try {
     ({ values } = parseArgs({ args: [...args], options: { only: { type: "string", multiple: true }, help: { type: "boolean", short: "h" } } }));
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n\n${HELP}`);
+    throw new Error(`${(error as Error).message}\n\n${HELP}`, { cause: error });
   }
   const names = (values.only ?? []).flatMap((text) => text.split(",")).map((name) => name.trim());
   const unknown = names.filter((name) => !Object.hasOwn(GROUPS, name));

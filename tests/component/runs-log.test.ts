@@ -43,11 +43,11 @@ describe("the writer", () => {
     await writer.close();
   });
 
-  test("When the writer is idle, then a fact is in the log within a few milliseconds", async () => {
+  test("When one fact is given alone, then it is written without waiting for others or for a flush", async () => {
     const id = await newRun();
     const writer = createEventWriter({ logger, log: db.log });
     writer.write(tenant, [token(id, 0)]);
-    await expect.poll(() => texts(id), { timeout: 200, interval: 5 }).toEqual(["0"]);
+    await expect.poll(() => texts(id), { timeout: 5_000, interval: 5 }).toEqual(["0"]);
     await writer.close();
   });
 
@@ -155,16 +155,18 @@ describe("the reader", () => {
     const [busy, quiet] = [await newRun(), await newRun()];
     let queries = 0;
     const stop = new AbortController();
-    const reader = createEventReader({ log: db.log, runs: { get: db.runs.get, events: (...args) => (queries++, db.runs.events(...args)) } });
+    let received = 0;
+    const reader = createEventReader({ log: db.log, pollMs: 60_000, runs: { get: db.runs.get, events: (...args) => (queries++, db.runs.events(...args)) } });
     const readings = Array.from({ length: 1_000 }, async () => {
-      for await (const _event of reader.read(tenant, quiet, 0, stop.signal));
+      for await (const _event of reader.read(tenant, quiet, 0, stop.signal)) received++;
     });
-    await expect.poll(() => queries, { timeout: 20_000 }).toBeGreaterThanOrEqual(1_000);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await expect.poll(() => received, { timeout: 20_000 }).toBe(1_000);
     const before = queries;
     for (let n = 0; n < 20; n++) await db.log.append([{ tenantId: tenant, event: token(busy, n) }]);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(queries - before).toBe(0);
+    await db.log.append([{ tenantId: tenant, event: token(quiet, 0) }]);
+    await expect.poll(() => received, { timeout: 20_000 }).toBe(2_000);
     stop.abort();
     await Promise.all(readings);
     await reader.close();

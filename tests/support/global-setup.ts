@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { keeper, qdrantBinary, silentProgress, startPostgres, startQdrant, startTemporal, temporalBinary } from "../../scripts/infra/index.ts";
+import { qdrantBinary, silentProgress, startPostgres, startQdrant, startTemporal, temporalBinary } from "../../scripts/infra/index.ts";
+import { createTemporaryFolder } from "./temporary-folder.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -44,8 +43,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 /** Starts PostgreSQL, Temporal and Qdrant side by side in a temporary folder; all of it goes, also when this process is killed. */
 async function startInfrastructure(): Promise<Infrastructure> {
-  const folder = await mkdtemp(join(tmpdir(), "perdure-test-"));
-  keeper().remove(folder);
+  const { path: folder, remove } = await createTemporaryFolder();
   const step = silentProgress.step("");
   const starts = await Promise.allSettled([
     startPostgres({ folder: join(folder, "postgres"), logFile: join(folder, "postgres.log"), database: "postgres", maxConnections: 200, disposable: true }),
@@ -54,8 +52,7 @@ async function startInfrastructure(): Promise<Infrastructure> {
   ]);
   const stop = async () => {
     await Promise.all(starts.map((start) => (start.status === "fulfilled" ? start.value.stop() : undefined)));
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-    keeper().keep(folder);
+    await remove();
   };
   const [postgres, temporal, qdrant] = starts;
   if (postgres.status === "fulfilled" && temporal.status === "fulfilled" && qdrant.status === "fulfilled") {
