@@ -29,7 +29,7 @@ export class EventPrinter {
       case "run_start":
         return this.#line("▶", "blue", "the run", "started");
       case "node_start":
-        if (event["type"] === "OpenAINode" || event["type"] === "Delay") this.#line("▸", "blue", this.#name(id), `started ${colour("dim", String(event["type"]))}`);
+        if (event["type"] === "OpenAINode" || event["type"] === "Delay") this.#line("▸", "blue", this.#name(id), `started ${colour("dim", event["type"])}`);
         return;
       case "node_retry":
         return this.#line("↻", "yellow", this.#name(id), `tried again in ${Number(event["retry_in_ms"] ?? 0) / 1000} s`);

@@ -167,7 +167,8 @@ export class Installation {
 async function allOf<T extends readonly unknown[]>(work: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   const outcomes = await Promise.allSettled(work);
   const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as Error] : []));
-  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new Error(failures.map(({ message }) => message).join("\n\n"));
+  const [first] = failures;
+  if (first !== undefined) throw failures.length === 1 ? first : new AggregateError(failures, failures.map(({ message }) => message).join("\n\n"));
   return outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : undefined)) as { -readonly [K in keyof T]: Awaited<T[K]> };
 }
 

@@ -51,7 +51,7 @@ async function startInfrastructure(): Promise<Infrastructure> {
     qdrantBinary(step).then((binary) => startQdrant({ binary, folder: join(folder, "qdrant"), logFile: join(folder, "qdrant.log"), disposable: true })),
   ]);
   const stop = async () => {
-    await Promise.all(starts.map((start) => (start.status === "fulfilled" ? start.value.stop() : undefined)));
+    await Promise.all(starts.map(async (start) => (start.status === "fulfilled" ? start.value.stop() : undefined)));
     await remove();
   };
   const [postgres, temporal, qdrant] = starts;
