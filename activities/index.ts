@@ -46,6 +46,7 @@ function currentAttempt(): Attempt {
     number: context.info.attempt,
     isLocal: context.info.isLocal,
     heartbeat: () => context.heartbeat(),
+    undisputedMs: (context.info.heartbeatTimeoutMs ?? 0) / 2,
     cancellation: context.cancellationSignal,
     cancelRequested: () => context.cancellationDetails?.cancelRequested ?? false,
   };

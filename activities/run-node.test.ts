@@ -53,7 +53,7 @@ const base: NodeCall = {
   run_id: "run-1", tenant_id: "0198c0de-0000-7000-8000-000000000001", node_id: "n1", iteration: "", type: "Probe", name: "My probe", inputs: {}, secret_slots: [], input: null,
   policy: { maximum_attempts: 2, initial_interval_ms: 100, backoff_coefficient: 2, maximum_interval_ms: 1000, non_retryable: [], timeout_ms: 5000, deadline_ms: 60_000 },
 };
-const first: Attempt = { number: 1, isLocal: false, heartbeat: () => {}, cancellation: new AbortController().signal, cancelRequested: () => false };
+const first: Attempt = { number: 1, isLocal: false, undisputedMs: 0, heartbeat: () => {}, cancellation: new AbortController().signal, cancelRequested: () => false };
 
 describe("success", () => {
   test("A4: When the handler succeeds, then a receipt stands before the log is told, and the result is returned", async () => {
@@ -96,6 +96,20 @@ describe("success", () => {
     const second = await run({}, { number: 2 });
     release();
     expect([await paused, second]).toEqual([{ value: 2 }, { value: 2 }]);
+  });
+
+  test("A4: When no other attempt can have begun, then Temporal hears of the result while the receipt is on its way", async () => {
+    const { run, receipts, results } = bench(async () => ({ value: "quick" }));
+    let store = (): void => {};
+    const { store: real } = receipts;
+    receipts.store = async (...given) => {
+      await new Promise<void>((done) => (store = done));
+      return real(...given);
+    };
+    expect(await run({}, { undisputedMs: 1000 })).toEqual({ value: "quick" });
+    expect(results.size).toBe(0);
+    store();
+    await vi.waitFor(() => expect(results.size).toBe(1));
   });
 
   test("When a node costs and changes nothing, then the database is not asked", async () => {
@@ -205,14 +219,24 @@ describe("cancel", () => {
     expect(results.size).toBe(1);
   });
 
-  test("A4: When an attempt lasts, then it heartbeats; a local one does not", async () => {
-    const slow: Handler = () => new Promise((done) => setTimeout(() => done({ value: 1 }), 20));
-    const heartbeat = vi.fn();
-    await bench(slow).run({}, { heartbeat });
-    expect(heartbeat).toHaveBeenCalled();
-    const silent = vi.fn();
-    await bench(slow).run({}, { heartbeat: silent, isLocal: true });
-    expect(silent).not.toHaveBeenCalled();
+  test("A4: When an attempt lasts, then it heartbeats; a short or a local one does not", async () => {
+    vi.useFakeTimers();
+    try {
+      const lasting = (ms: number): Handler => () => new Promise((done) => setTimeout(() => done({ value: 1 }), ms));
+      for (const [ms, isLocal, beats] of [
+        [5000, false, 2],
+        [100, false, 0],
+        [5000, true, 0],
+      ] as const) {
+        const heartbeat = vi.fn();
+        const ended = bench(lasting(ms)).run({ policy: { ...base.policy, timeout_ms: 10_000 } }, { heartbeat, isLocal });
+        await vi.advanceTimersByTimeAsync(ms);
+        await ended;
+        expect(heartbeat).toHaveBeenCalledTimes(beats);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

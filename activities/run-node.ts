@@ -28,6 +28,8 @@ export interface Attempt {
   number: number;
   isLocal: boolean;
   heartbeat(): void;
+  /** So long after its start no other attempt can have begun, whatever became of this process: half of the heartbeat time-out. */
+  undisputedMs: number;
   /** Aborts with Temporal's `CancelledFailure`. */
   cancellation: AbortSignal;
   /** Whether the run asked for it, and not a worker that shuts down. */
@@ -75,8 +77,18 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   }
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
   if (!leavesReceipt) return finish(receipt, facts);
-  const standing = await keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () => deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json));
-  return finish(readReceipt(standing, attempt.number), facts);
+  const stored = keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () => deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json));
+  if (isUndisputed(attempt, receipt)) {
+    // Receipt and acknowledgement race: the call is safe as soon as one of them has arrived, which is never later than waiting for the receipt first.
+    stored.catch(() => undefined);
+    return finish(receipt, facts);
+  }
+  return finish(readReceipt(await stored, attempt.number), facts);
+}
+
+/** Whether this is the only attempt there can have been, so that its result stands without asking. */
+function isUndisputed(attempt: Attempt, { duration_ms: durationMs }: Receipt): boolean {
+  return attempt.number === 1 && !attempt.isLocal && durationMs < attempt.undisputedMs;
 }
 
 async function callHandler(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts, used: Map<string, string>): Promise<NodeResult> {

@@ -4,11 +4,10 @@ import type { Attempt } from "./run-node.ts";
 /** How long a handler that was told to stop may take to do so, in milliseconds. What it still achieves by then counts. */
 const STOPPING_MS = 2_000;
 
-/** One timer per attempt: an activity learns of a cancel only as the answer to a heartbeat. */
+/** One timer per attempt: an activity learns of a cancel only as the answer to a heartbeat. A short attempt sends none: each is a write on the server. */
 export async function whileHeartbeating<T>(attempt: Attempt, intervalMs: number, work: () => Promise<T>): Promise<T> {
   if (attempt.isLocal) return work();
   const timer = setInterval(() => attempt.heartbeat(), intervalMs);
-  attempt.heartbeat();
   try {
     return await work();
   } finally {

@@ -115,6 +115,8 @@ export interface RunRows {
   closeIfComplete(tenant: TenantId, id: string, end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date }, counts: Partial<Record<import("#core").NodeStatus, number>>): Promise<{ closed: boolean; run: Run }>;
   /** Adds facts that are missing and corrects rows that differ, from a snapshot. */
   repair(tenant: TenantId, id: string, nodes: readonly import("#workflows/messages").NodeSnapshot[]): Promise<void>;
+  /** Which of these are not closed (system role). */
+  stillOpen(ids: readonly string[]): Promise<string[]>;
   /** For the sweeper (system role): runs not closed and silent for so long. */
   silent(olderThanMs: number, limit: number): Promise<{ tenantId: TenantId; id: string; status: RunStatus; started: boolean; createdAt: Date }[]>;
 }

@@ -10,6 +10,13 @@ export interface CapabilityHandle {
   many?: boolean;
 }
 
+export interface BodyHandles {
+  /** Where an iteration ends: an edge into `return` gives its value, one into `break` also ends the repetition. */
+  readonly exits: readonly ("return" | "break")[];
+  /** The input that is asked before each iteration. It sees `item` and `index` as the body does, and becomes `Step.while`. */
+  readonly asks?: string;
+}
+
 /** How a string input is read: as a template (the default), a CEL decision, a JSONata expression, or as it stands. */
 export type Dialect = "template" | "cel" | "jsonata" | "literal";
 
@@ -44,6 +51,12 @@ export interface NodeType {
   readonly outputHandle?: string;
   /** `false`: nothing leaves it (`End`). */
   readonly terminal?: boolean;
+  /** Of a type that owns a body: the nodes reached from its route `body`, which run once for each iteration. */
+  readonly body?: BodyHandles;
+  /** Inputs that are no handles, since what they are must be known before the run. */
+  readonly fixedInputs?: readonly string[];
+  /** Names that only one input may read, by that input: `{ reduce: ["items"] }`. */
+  readonly ownNames?: Readonly<Record<string, readonly string[]>>;
   /** Flow handles besides `input`; a value that arrives there becomes the input of that name. Every declared input may be one. */
   readonly capabilities?: Readonly<Record<string, CapabilityHandle>>;
   /** What it may be plugged in as, of a provider (or of an activity that can be both). */

@@ -22,7 +22,11 @@ export interface PlanSettings {
   priority?: number;
 }
 
-/** Steps in topological order and the flow edges between them. A loop's body is one of its own. */
+/**
+ * Steps in topological order and the flow edges between them. What hangs from a step (a loop's body, a compensation) is one of its own, at
+ * that step: it holds neither the step nor an edge of the graph around it. Edges that enter it have the step as `source`; those that end an
+ * iteration have it as `target`, with the handle `return` or `break`. Indices in `Step.in` and `Step.out` are into the `edges` beside it.
+ */
 export interface Body {
   steps: Step[];
   edges: PlanEdge[];
@@ -63,7 +67,7 @@ export interface Step {
   /** Indices into the body's `edges`. */
   in: number[];
   out: number[];
-  /** The routes it chooses one of, `error` not among them; absent on a node that leaves by `output`. */
+  /** The routes it chooses one of, `error`, `compensate` and a loop's `body` not among them; absent on a node that leaves by `output`. */
   routes?: string[];
   join: "all" | "any";
   on_error: "fail" | "continue" | "branch";
@@ -73,14 +77,21 @@ export interface Step {
   cache?: { ttl_ms: number; key?: Compiled };
   /** What is plugged into its capability handles, by handle. */
   providers?: Record<string, ProviderRecipe[]>;
-  /** Names a JSONata input reads; handed to the activity as `scope`. */
+  /** Names a JSONata input reads; handed to the activity as `scope`. Names that only the input has (`items` of `reduce`) are not among them. */
   scope_roots?: string[];
-  /** Ids of nodes whose values its inputs read: their outputs are kept until it has settled. */
+  /**
+   * Ids of nodes beside it or around it whose values it reads, in its inputs or in what hangs from it: their outputs are kept until it has
+   * settled, and what `compensate` reads until the run has ended.
+   */
   reads: string[];
   /** Other names under which fields of its value may be read. */
   output_aliases?: Record<string, string>;
-  /** Of a loop or map. */
+  /** Of a loop or map: what runs in each iteration. May be empty. */
   body?: Body;
+  /** Of a loop: asked before each iteration, with its `item` and `index` and no node of the body. Gives a boolean, or a structured decision as `Condition` takes it. */
+  while?: Compiled;
+  /** What undoes it: entered by the route `compensate`, read as if it came after the step. */
+  compensate?: Body;
 }
 
 export interface StepPolicy {

@@ -6,7 +6,7 @@ import type { TemporalRuns } from "./temporal.ts";
 import type { Run } from "./types.ts";
 
 /** Facts may still be on their way from another process's writer (≤ 10 ms): the counts are looked at again after these pauses. */
-const LATE_FACTS_MS = [0, 8, 16, 32, 64, 96];
+const LATE_FACTS_MS = [0, 3, 5, 8, 16, 24, 32, 48, 64];
 /** Where the ending carries no counts, facts on their way are given this long. */
 const FACTS_WITHOUT_COUNTS_MS = 40;
 

@@ -51,7 +51,6 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
         if (isFinal) await closeNotStarted(tenant, run.id, error.message);
         throw error;
       }
-      void markStarted(tenant, run.id);
       return { run, created };
     },
 

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, type InjectedSinks, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { createActivities } from "#activities";
-import { type RunEvent, tenantId } from "#core";
+import type { RunEvent } from "#core";
 import { openDatabase } from "#db";
 import { createHttp } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
@@ -10,11 +10,8 @@ import { createModels } from "#integrations/models";
 import { createLogger, readEnv } from "#platform";
 import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
 import type { EventSinks } from "#workflows/messages";
+import { createCloser } from "./closing.ts";
 
-/** The api, where one waits for the run, is given time to close it first. */
-const CLOSE_AFTER_MS = 40;
-/** How long the end of a run is waited for once its workflow has said that it ends; after that it is the sweeper's. */
-const CLOSE_WITHIN_MS = 10_000;
 /** Loaded once for all runs of a process, not once for each: pure modules that keep no state of a run. */
 const PRELOADED = ["../core/index.ts", "../graph/runtime.ts", "../nodes/inline.gen.ts"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
 const HEARTBEAT_THROTTLE = "500ms";
@@ -53,17 +50,7 @@ const activities = createActivities({
   logger,
 });
 
-const closing = new Set<NodeJS.Timeout>();
-function closeSoon(tenant: string, runId: string): void {
-  const timer = setTimeout(() => {
-    closing.delete(timer);
-    runs
-      .waitForEnd(tenantId(tenant), runId, CLOSE_WITHIN_MS)
-      .catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the end of a run was not written; the sweeper will"));
-  }, CLOSE_AFTER_MS);
-  closing.add(timer);
-}
-
+const closer = createCloser({ db, runs, logger });
 const connection = await NativeConnection.connect({
   address: env.TEMPORAL_ADDRESS,
   ...(env.TEMPORAL_TLS && { tls: true }),
@@ -82,7 +69,7 @@ const worker = await Worker.create({
   sinks: {
     events: {
       record: { fn: (_info, tenant: string, events: RunEvent[]) => writer.write(tenant, events), callDuringReplay: false },
-      ending: { fn: (_info, tenant: string, runId: string) => closeSoon(tenant, runId), callDuringReplay: false },
+      ending: { fn: (_info, tenant: string, runId: string) => closer.ending(tenant, runId), callDuringReplay: false },
     },
   } satisfies InjectedSinks<EventSinks>,
   maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
@@ -98,7 +85,7 @@ process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 try {
   await worker.run();
 } finally {
-  for (const timer of closing) clearTimeout(timer);
+  closer.close();
   await sweeper.close();
   await relay.close();
   await writer.close();

@@ -1,4 +1,4 @@
-import { and, desc, eq, getTableColumns, gt, gte, inArray, lt, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, sql } from "drizzle-orm";
 import { PerdureError, type RunStatus, type TenantId } from "#core";
 import type { NodeRow, Run, StoredEvent, WaitingFor } from "../../runs/types.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
@@ -131,7 +131,7 @@ export function createRunRows(sessions: Sessions): RunRows {
           .from(runs)
           .where(one(tenant, id)),
       );
-      return found && { run: toRun(found.run), started: found.acknowledgedAt !== null, silentMs: found.silentMs };
+      return found && { run: toRun(found.run), started: found.acknowledgedAt !== null || found.run.status !== "queued", silentMs: found.silentMs };
     },
 
     close: async (tenant, id, end) => (await close(tenant, id, end, null)).run,
@@ -140,6 +140,11 @@ export function createRunRows(sessions: Sessions): RunRows {
     async repair(tenant, id, nodes) {
       const text = toJsonText(nodes);
       await sessions.once(tenant, (db) => db.execute(sql`select repair_run(${tenant}::uuid, ${id}::uuid, ${text}::jsonb)`));
+    },
+
+    async stillOpen(ids) {
+      const rows = await sessions.once("system", (db) => db.select({ id: runs.id }).from(runs).where(and(inArray(runs.id, [...ids]), isNull(runs.completedAt))));
+      return rows.map(({ id }) => id);
     },
 
     async silent(olderThanMs, limit) {
@@ -152,7 +157,7 @@ export function createRunRows(sessions: Sessions): RunRows {
               case when r.checked_at is null or r.checked_at < r.last_event_at then ${olderThanMs / 1000}
                 else greatest(${olderThanMs / 1000}, least(${silence} * ${LOOK_AFTER_PART_OF_SILENCE}, ${LONGEST_BETWEEN_LOOKS_SECONDS})) end::double precision)
             order by coalesce(r.checked_at, r.last_event_at) limit ${limit} for no key update skip locked)
-          returning id, tenant_id, status, acknowledged_at is not null as started, created_at`),
+          returning id, tenant_id, status, (acknowledged_at is not null or status <> 'queued') as started, created_at`),
       );
       return rows.map((row) => ({ tenantId: row.tenant_id, id: row.id, status: row.status, started: row.started, createdAt: new Date(row.created_at) }));
     },

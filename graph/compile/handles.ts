@@ -3,7 +3,7 @@ import type { Findings } from "../findings.ts";
 import type { Nearest } from "../nearest.ts";
 import { inputNamed, isOpen } from "../normalise.ts";
 import type { GraphEdge } from "../parse.ts";
-import { DEFAULT_HANDLE, DEFAULT_ROUTE, ERROR_ROUTE, type NodeRecord, type ResolvedEdge } from "./record.ts";
+import { COMPENSATE_ROUTE, DEFAULT_HANDLE, DEFAULT_ROUTE, ERROR_ROUTE, type NodeRecord, type ResolvedEdge } from "./record.ts";
 
 export interface EdgeContext {
   readonly records: ReadonlyMap<string, NodeRecord>;
@@ -77,7 +77,7 @@ function targetEnd(edge: GraphEdge, id: string, source: NodeRecord, target: Node
   const where = { edge_id: id, node_id: target.node.id, path: `edges.${edge.index}.targetHandle` };
   const named = capabilityNamed(target.type, wanted);
   const capability = named ?? (wanted === DEFAULT_HANDLE && isProvider(source) ? onlyFitting(target.type, source.type) : undefined);
-  const input = wanted === DEFAULT_HANDLE ? DEFAULT_HANDLE : (inputNamed(target.type, wanted) ?? (isOpen(target.type) ? wanted : undefined));
+  const input = flowHandle(target.type, wanted);
   if (capability && (input === undefined || input === DEFAULT_HANDLE || !source.type || canProvide(source.type, capability.handle.capability))) {
     if (source.type && source.checked && !canProvide(source.type, capability.handle.capability)) {
       context.findings.problem("handle.kind", `\`${capability.name}\` of ${target.type.type} takes a ${capability.handle.capability}; ${source.type.type} is none.`, where);
@@ -85,7 +85,8 @@ function targetEnd(edge: GraphEdge, id: string, source: NodeRecord, target: Node
     return { kind: capability.handle.capability, handle: capability.name };
   }
   if (input === undefined) {
-    const handles = [DEFAULT_HANDLE, ...Object.keys(target.type.capabilities ?? {}), ...Object.keys(target.type.inputs.shape)];
+    const { body, capabilities, fixedInputs, inputs } = target.type;
+    const handles = [DEFAULT_HANDLE, ...(body?.exits ?? []), ...Object.keys(capabilities ?? {}), ...Object.keys(inputs.shape)].filter((name) => !fixedInputs?.includes(name));
     const hint = context.nearest.hint(wanted, handles) ?? `It has ${handles.slice(0, 12).map((name) => `\`${name}\``).join(", ")}.`;
     context.findings.problem("handle.unknown", `${target.type.type} \`${target.node.id}\` has no handle \`${wanted}\` to go into.`, { ...where, hint });
     return { kind: "flow", handle: wanted };
@@ -102,6 +103,13 @@ function targetEnd(edge: GraphEdge, id: string, source: NodeRecord, target: Node
   return { kind: "flow", handle: input };
 }
 
+/** The handle of a value, if there is one of that name: `input`, where an iteration ends, or an input. */
+function flowHandle(type: NodeType, wanted: string): string | undefined {
+  if (wanted === DEFAULT_HANDLE || type.body?.exits.some((exit) => exit === wanted)) return wanted;
+  const input = inputNamed(type, wanted) ?? (isOpen(type) ? wanted : undefined);
+  return input !== undefined && type.fixedInputs?.includes(input) ? undefined : input;
+}
+
 function sourceEnd(edge: GraphEdge, id: string, source: NodeRecord, context: EdgeContext): string {
   const wanted = edge.sourceHandle ?? DEFAULT_ROUTE;
   if (!source.type || !source.checked || wanted === ERROR_ROUTE || isProvider(source)) return wanted;
@@ -110,6 +118,7 @@ function sourceEnd(edge: GraphEdge, id: string, source: NodeRecord, context: Edg
     context.findings.problem("handle.unknown", `Nothing leaves ${source.type.type} \`${source.node.id}\`.`, where);
     return wanted;
   }
+  if (wanted === COMPENSATE_ROUTE && source.type.kind !== "trigger") return wanted;
   const routes = source.routes;
   if (routes === "unknown") return wanted;
   if (routes === undefined) {

@@ -1,20 +1,21 @@
-import { type Finding, isObject, type JsonObject } from "#core";
+import type { Finding } from "#core";
 import type { NodeCatalogue } from "../catalogue.ts";
 import { Findings } from "../findings.ts";
 import type { GraphLimits } from "../limits.ts";
 import { Nearest } from "../nearest.ts";
 import { type GraphNode, parseGraph } from "../parse.ts";
 import type { Plan } from "../plan.ts";
-import { findEntries } from "./entries.ts";
+import { assemblePlan } from "./assemble.ts";
+import { findRegions } from "./borders.ts";
 import { resolveEdges } from "./handles.ts";
 import type { Knowledge } from "./names.ts";
 import { RESERVED_IDS } from "./names.ts";
 import { ProviderCompiler } from "./providers.ts";
 import { checkReach } from "./reach.ts";
-import type { NodeRecord, ResolvedEdge } from "./record.ts";
+import { BODY_ROUTE, isExit, type NodeRecord, type ResolvedEdge } from "./record.ts";
 import { declaredInputs, readRecord } from "./records.ts";
 import { readGraphSettings, readNodeSettings, type NodeSettings } from "./settings.ts";
-import { assembleStep, checkOutputs, compileStep, type StepParts } from "./steps.ts";
+import { checkOutputs, compileStep, type StepParts } from "./steps.ts";
 import { analyse, type Link, outgoing, reachable } from "./topology.ts";
 
 export { selectEntries } from "./entries.ts";
@@ -72,13 +73,15 @@ class Compilation {
     const steps = ordered.filter((record) => !providers.has(record));
     const flow = edges.filter((edge) => edge.kind === "flow" && !providers.has(edge.source) && !providers.has(edge.target));
     const schema = declaredInputs(steps);
-    const known: Knowledge = { records, providers, ancestors: topology.ancestors, uncertain, declared: schema?.names, findings: this.#findings, nearest: this.#nearest };
+    const regions = findRegions({ order: steps, edges: flow, uncertain, findings: this.#findings });
+    const unplaced = steps.filter((record) => regions.of(record) === undefined).map((record) => record.at);
+    const known: Knowledge = { records, providers, ancestors: topology.ancestors, regions, uncertain: new Set([...uncertain, ...unplaced]), declared: schema?.names, findings: this.#findings, nearest: this.#nearest };
     const stepRecords = [...records.values()].filter((record) => !providers.has(record));
-    checkReach({ steps: stepRecords, edges: flow, excused: uncertain, size: all.length, findings: this.#findings });
+    checkReach({ steps: stepRecords, edges: flow.filter((edge) => !isExit(edge)), excused: uncertain, size: all.length, findings: this.#findings });
     const parts = this.#compileSteps(all, known, edges, disabled, loose, nodeSettings);
     checkOutputs(stepRecords, flow, parts, this.#findings);
     if (this.#findings.problems.length > 0) return undefined;
-    return assemblePlan(steps, flow, parts, { settings, disabled, schema: schema?.schema });
+    return assemblePlan({ steps, flow, parts, regions, settings, disabled, schema: schema?.schema });
   }
 
   #byId(nodes: readonly GraphNode[], all: readonly NodeRecord[]): { records: Map<string, NodeRecord>; duplicates: Set<string> } {
@@ -123,7 +126,9 @@ class Compilation {
     const path = [...cycle, first].map((record) => record.node.id);
     const closing = edges.find((edge) => edge.source === cycle.at(-1) && edge.target === first);
     const shown = path.length > 12 ? [...path.slice(0, 6), "…", ...path.slice(-5)] : path;
-    this.#findings.problem("graph.cycle", `The edges run in a circle: ${shown.join(" → ")}.`, { node_id: first.node.id, edge_id: closing?.id, hint: "Repetition is what Loop and MapReduce are for." });
+    const repeats = cycle.find((record, index) => record.type?.body && edges.some((edge) => edge.source === record && edge.route === BODY_ROUTE && edge.target === cycle[(index + 1) % cycle.length]));
+    const hint = repeats ? `An iteration ends with an edge into \`return\` of \`${repeats.node.id}\`.` : "Repetition is what Loop and MapReduce are for.";
+    this.#findings.problem("graph.cycle", `The edges run in a circle: ${shown.join(" → ")}.`, { node_id: first.node.id, edge_id: closing?.id, hint });
   }
 
   #settings(record: NodeRecord): NodeSettings | undefined {
@@ -140,7 +145,7 @@ class Compilation {
     settings: ReadonlyMap<NodeRecord, NodeSettings | undefined>,
   ): Map<NodeRecord, StepParts> {
     const plugs = new ProviderCompiler(known, edges);
-    const into = Map.groupBy(edges.filter((edge) => edge.kind === "flow"), (edge) => edge.target);
+    const into = Map.groupBy(edges.filter((edge) => edge.kind === "flow" && !isExit(edge)), (edge) => edge.target);
     const outOf = Map.groupBy(edges.filter((edge) => edge.kind === "flow"), (edge) => edge.source);
     const parts = new Map<NodeRecord, StepParts>();
     const used = new Set<NodeRecord>();
@@ -161,34 +166,7 @@ class Compilation {
   }
 }
 
+/** An edge that ends an iteration leads nowhere further. */
 function linksOf(edges: readonly ResolvedEdge[]): Link[] {
-  return edges
-    .filter((edge) => !(edge.target.type?.unavailable !== undefined && (edge.handle === "return" || edge.handle === "break")))
-    .map((edge) => ({ from: edge.source.at, to: edge.target.at, flow: edge.kind === "flow" }));
-}
-
-function assemblePlan(
-  steps: readonly NodeRecord[],
-  flow: readonly ResolvedEdge[],
-  parts: ReadonlyMap<NodeRecord, StepParts>,
-  whole: { settings: Plan["settings"]; disabled: ReadonlySet<string>; schema: unknown },
-): Plan {
-  const incoming = new Map<NodeRecord, number[]>(steps.map((step) => [step, []]));
-  const outgoing = new Map<NodeRecord, number[]>(steps.map((step) => [step, []]));
-  for (const [index, edge] of flow.entries()) {
-    outgoing.get(edge.source)?.push(index);
-    incoming.get(edge.target)?.push(index);
-  }
-  const plan: Plan = {
-    format_version: 1,
-    settings: whole.settings,
-    entries: findEntries(steps, flow, whole.disabled),
-    steps: steps.flatMap((step) => {
-      const part = parts.get(step);
-      return part ? [assembleStep(step, part, incoming.get(step) ?? [], outgoing.get(step) ?? [])] : [];
-    }),
-    edges: flow.map((edge) => ({ id: edge.id, source: edge.source.node.id, route: edge.route, target: edge.target.node.id, handle: edge.handle })),
-  };
-  if (isObject(whole.schema)) plan.inputs_schema = whole.schema as JsonObject;
-  return plan;
+  return edges.filter((edge) => !isExit(edge)).map((edge) => ({ from: edge.source.at, to: edge.target.at, flow: edge.kind === "flow" }));
 }

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from "#core";
+import { isObject, type Json, type JsonObject, ownProperty } from "#core";
 import { z } from "zod";
 import type { NodeType } from "../catalogue.ts";
 import { put } from "../evaluate/scope.ts";
@@ -14,6 +14,8 @@ export interface CompiledInputs {
   compiled: Compiled;
   /** Names that JSONata inputs read; undefined without such inputs. */
   scopeRoots: string[] | undefined;
+  /** What a type that repeats asks before each iteration; not among the others. */
+  asked: Compiled | undefined;
 }
 
 type Path = (string | number)[];
@@ -40,8 +42,11 @@ export function compileInputs(record: NodeRecord, type: NodeType, arriving: Read
   const dynamic = [...compiler.dynamic, ...[...arriving].map((name): Path => [name])];
   const parsed = check(record, type, fields, dynamic, findings);
   const scopeRoots = compiler.scopeRoots;
-  if (parsed !== undefined && dynamic.length === 0 && isJson(parsed)) return { compiled: { k: "lit", v: parsed }, scopeRoots };
-  return { compiled: assemble(type, fields), scopeRoots };
+  const asks = type.body?.asks;
+  const asked = asks === undefined ? undefined : fields.get(asks)?.compiled;
+  if (asked === undefined && parsed !== undefined && dynamic.length === 0 && isJson(parsed)) return { compiled: { k: "lit", v: parsed }, scopeRoots, asked };
+  if (asks !== undefined) fields.delete(asks);
+  return { compiled: assemble(type, fields), scopeRoots, asked };
 }
 
 class InputCompiler {
@@ -50,11 +55,14 @@ class InputCompiler {
   scopeRoots: string[] | undefined;
   readonly #type: NodeType;
   readonly #names: Names;
+  /** What the input sees that is asked in each iteration. */
+  readonly #namesAsked: Names;
   readonly #literal: boolean;
 
   constructor(record: NodeRecord, type: NodeType, names: Names) {
     this.#type = type;
     this.#names = names;
+    this.#namesAsked = type.body?.asks === undefined ? names : names.perIteration();
     this.#literal = type.templatingSwitch !== undefined && record.given.get(type.templatingSwitch) === false;
   }
 
@@ -80,18 +88,20 @@ class InputCompiler {
   }
 
   #string(text: string, path: Path): Value {
-    this.#names.path = `inputs.${path.join(".")}`;
+    const input = String(path[0]);
+    const names = input === this.#type.body?.asks ? this.#namesAsked : this.#names;
+    names.path = `inputs.${path.join(".")}`;
     switch (this.#literal ? "literal" : dialectAt(this.#type, path)) {
       case "literal":
         return literal(text);
       case "jsonata":
-        this.scopeRoots = [...new Set([...(this.scopeRoots ?? []), ...scopeOfJsonata(text, this.#names)])];
+        this.scopeRoots = [...new Set([...(this.scopeRoots ?? []), ...scopeOfJsonata(text, names, ownProperty(this.#type.ownNames, input) ?? [])])];
         return literal(text);
       case "cel":
         this.dynamic.push(path);
-        return { compiled: compileCel(text, this.#names), source: text };
+        return { compiled: compileCel(text, names), source: text };
       case "template": {
-        const compiled = compileTemplate(text, this.#names);
+        const compiled = compileTemplate(text, names);
         if (compiled.k === "lit" && (compiled.v !== text || !text.includes("{{"))) return literal(compiled.v);
         this.dynamic.push(path);
         return { compiled, source: text };
@@ -158,9 +168,11 @@ function accepts(schema: z.ZodType, value: unknown): boolean {
   return schema.safeParse(value).success;
 }
 
-/** A list may be written as a text with commas; one that is a single expression stays whole. */
+/** A list may be written as JSON or as a text with commas; one that is a single expression stays whole. */
 function asList(raw: unknown, schema: z.ZodType | undefined): unknown {
   if (typeof raw !== "string" || schema === undefined || !isListSchema(schema) || /^\s*\{\{.*\}\}\s*$/s.test(raw)) return raw;
+  const written = /^\s*\[/.test(raw) ? parseJson(raw) : undefined;
+  if (Array.isArray(written)) return written;
   return raw.split(/,(?![^{]*\}\})/).map((part) => part.trim()).filter((part) => part !== "");
 }
 

@@ -5,13 +5,11 @@ import type { Nearest } from "../nearest.ts";
 import type { Ref } from "../plan.ts";
 import type { TemplateNames } from "../template/compile.ts";
 import type { NodeRecord } from "./record.ts";
+import { isWithin, type Region, type Regions } from "./regions.ts";
 import type { BitRows } from "./topology.ts";
 
 /** Ids that no node may have: they name other things in templates and expressions. */
 export const RESERVED_IDS: ReadonlySet<string> = new Set(["item", "index", "input", "inputs", "variables", "run", "secrets", "errors", "env", "outer"]);
-
-/** Names that mean something only inside a loop. */
-const LOOP_ROOTS: ReadonlySet<string> = new Set(["item", "index", "outer"]);
 
 /** What is known of the graph when a name is looked up. */
 export interface Knowledge {
@@ -19,7 +17,8 @@ export interface Knowledge {
   /** Records that are plugged into others and have no value of their own. */
   readonly providers: ReadonlySet<NodeRecord>;
   readonly ancestors: BitRows;
-  /** Places of nodes whose ancestors are not known, because of cycles or broken edges. */
+  readonly regions: Regions;
+  /** Places of nodes whose ancestors are not known, because of cycles, broken edges or leaking bodies. */
   readonly uncertain: ReadonlySet<number>;
   /** Names the `Start` schemas declare; undefined where none does, or where more are allowed. */
   readonly declared: ReadonlySet<string> | undefined;
@@ -31,7 +30,7 @@ export interface Knowledge {
 export class Names implements TemplateNames {
   readonly nearest: Nearest;
   /** Ids of the nodes that were read. */
-  readonly reads = new Set<string>();
+  readonly reads: Set<string>;
   /** Place of the string being read, within the node. */
   path = "";
   problems = 0;
@@ -39,13 +38,23 @@ export class Names implements TemplateNames {
   readonly #owner: NodeRecord;
   readonly #step: NodeRecord | undefined;
   readonly #secretsAllowed: boolean;
+  /** Iterations around what reads the names; undefined where that is not known. */
+  readonly #loops: number | undefined;
 
-  constructor(known: Knowledge, owner: NodeRecord, step: NodeRecord | undefined, secretsAllowed: boolean) {
+  constructor(known: Knowledge, owner: NodeRecord, step: NodeRecord | undefined, secretsAllowed: boolean, inside?: Names) {
     this.#known = known;
     this.#owner = owner;
     this.#step = step;
     this.#secretsAllowed = secretsAllowed;
     this.nearest = known.nearest;
+    this.reads = inside?.reads ?? new Set();
+    const loops = step === undefined ? undefined : known.regions.of(step)?.loops;
+    this.#loops = loops === undefined ? undefined : inside === undefined ? loops : loops + 1;
+  }
+
+  /** The names that an input sees which is asked in each iteration of the node: its own `item` and `index`, no node of its body. */
+  perIteration(): Names {
+    return new Names(this.#known, this.#owner, this.#step, this.#secretsAllowed, this);
   }
 
   problem(code: string, message: string, hint?: string): void {
@@ -72,7 +81,7 @@ export class Names implements TemplateNames {
   /** @returns undefined where the name cannot be read; that has then been reported, unless `inBlock`. */
   resolve(parts: string[], source: string, inBlock: boolean): Ref | undefined {
     const [head = "", ...path] = parts;
-    if (LOOP_ROOTS.has(head)) return this.#outsideLoop(head, path, source, inBlock);
+    if (head === "item" || head === "index" || head === "outer") return this.#ofLoop(head, path, source, inBlock);
     if (head === "errors") return this.#errors(path, source, inBlock);
     if (isScopeRoot(head)) {
       if (head === "inputs" && path[0] !== undefined) this.#declared(path[0], parts, source);
@@ -122,8 +131,8 @@ export class Names implements TemplateNames {
     }
     if (!this.readsNode(record)) {
       if (inBlock) return undefined;
-      const reason = record === this.#step ? "a node cannot read its own value" : `node \`${id}\` cannot have run before this one`;
-      this.problem("reference.too_early", `\`${source}\` cannot be read: ${reason}.`, record === this.#step ? undefined : `Only nodes from which edges lead here can be read; join \`${id}\` to it.`);
+      const { reason, hint } = this.#whyNot(record);
+      this.problem("reference.too_early", `\`${source}\` cannot be read: ${reason}.`, hint);
       return undefined;
     }
     const [first, ...rest] = path;
@@ -139,10 +148,26 @@ export class Names implements TemplateNames {
       return undefined;
     }
     if (!this.#isBefore(node.record) && !inBlock) {
-      this.problem("reference.too_early", `\`${source}\` cannot be read: node \`${node.record.node.id}\` cannot have run before this one.`);
+      this.problem("reference.too_early", `\`${source}\` cannot be read: ${this.#whyNot(node.record).reason}.`);
       return undefined;
     }
     return { root: "errors", id: node.record.node.id, path: node.path, source };
+  }
+
+  /** `outer.outer.index`: each `outer` is one loop further out. */
+  #ofLoop(head: "item" | "index" | "outer", path: string[], source: string, inBlock: boolean): Ref | undefined {
+    const loops = this.#loops;
+    if (loops === undefined) return { root: head, path, source };
+    if (loops === 0 || (head === "outer" && loops === 1)) return this.#outsideLoop(head, path, source, inBlock);
+    if (head !== "outer") return { root: head, path, source };
+    let up = 0;
+    while (path[up] === "outer") up++;
+    const field = path[up];
+    if (up + 1 < loops && (field === undefined || field === "item" || field === "index")) return { root: head, path, source };
+    if (inBlock) return undefined;
+    const reason = up + 1 < loops ? `\`outer\` has \`item\` and \`index\`, no \`${field}\`` : `it goes further out than the ${loops} loops around this node`;
+    this.problem("reference.unknown", `\`${source}\` cannot be read: ${reason}.`);
+    return undefined;
   }
 
   #outsideLoop(head: string, path: string[], source: string, inBlock: boolean): Ref {
@@ -175,7 +200,40 @@ export class Names implements TemplateNames {
     return this.#step === undefined || this.#known.uncertain.has(this.#step.at) || this.#isCertainlyBefore(record);
   }
 
+  /** Has run before it in every run, in the same iteration or around it. */
   #isCertainlyBefore(record: NodeRecord): boolean {
-    return this.#step !== undefined && this.#known.ancestors.has(this.#step.at, record.at);
+    if (this.#step === undefined || !this.#known.ancestors.has(this.#step.at, record.at)) return false;
+    const { regions } = this.#known;
+    const [here, there] = [regions.of(this.#step), regions.of(record)];
+    if (here === undefined || there === undefined) return true;
+    const body = regions.body(record);
+    return isWithin(here, there) && (body === undefined || !isWithin(here, body));
+  }
+
+  #whyNot(record: NodeRecord): { reason: string; hint?: string } {
+    const { id } = record.node;
+    const asks = record.type?.body?.asks !== undefined;
+    const own = asks ? { hint: "What the iteration before returned is `item`." } : {};
+    if (record === this.#step) return { reason: "a node cannot read its own value", ...own };
+    const { regions } = this.#known;
+    const here = this.#step === undefined ? undefined : regions.of(this.#step);
+    const body = regions.body(record);
+    if (here && body && isWithin(here, body)) return { reason: `\`${id}\` has no value before its iterations have ended`, ...own };
+    const border = here && this.#borderAround(record, here);
+    if (border?.owner && !this.#isCertainlyBefore(border.owner)) return { reason: `node \`${id}\` cannot have run before this one` };
+    if (border?.kind === "body" && border.owner) {
+      const owner = border.owner.node.id;
+      const value = border.owner.type?.body?.exits.includes("break") ? `{{${owner}.last}}\`, what the last iteration returned` : `{{${owner}}}\`, the list of what the iterations returned`;
+      return { reason: `node \`${id}\` runs once in each iteration of \`${owner}\``, hint: `After the repetition read \`${value}.` };
+    }
+    if (border?.kind === "compensate") return { reason: `node \`${id}\` runs only to undo \`${border.owner?.node.id}\`` };
+    return { reason: `node \`${id}\` cannot have run before this one`, hint: `Only nodes from which edges lead here can be read; join \`${id}\` to it.` };
+  }
+
+  /** The outermost region around a node that is not also around `here`. */
+  #borderAround(record: NodeRecord, here: Region): Region | undefined {
+    let border: Region | undefined;
+    for (let region = this.#known.regions.of(record); region && !isWithin(here, region); region = region.parent) border = region;
+    return border;
   }
 }

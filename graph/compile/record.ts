@@ -32,3 +32,14 @@ export const START_TYPE = "Start";
 export const DEFAULT_HANDLE = "input";
 export const DEFAULT_ROUTE = "output";
 export const ERROR_ROUTE = "error";
+/** Where what hangs from a node for its iterations, or to undo it, begins. */
+export const BODY_ROUTE = "body";
+export const COMPENSATE_ROUTE = "compensate";
+
+const EXITS: ReadonlySet<string> = new Set(["return", "break"]);
+
+/** Whether an edge ends an iteration of its target, so that nothing comes after it. Of a target that cannot be checked: whether it may. */
+export function isExit({ kind, handle, target }: Pick<ResolvedEdge, "kind" | "handle" | "target">): boolean {
+  if (kind !== "flow" || !EXITS.has(handle)) return false;
+  return target.type === undefined || !target.checked || target.type.body?.exits.some((exit) => exit === handle) === true;
+}

@@ -4,13 +4,14 @@ import { compileTemplate } from "../template/compile.ts";
 import { compileInputs } from "./inputs.ts";
 import { type Knowledge, Names } from "./names.ts";
 import type { ProviderCompiler } from "./providers.ts";
-import { DEFAULT_HANDLE, ERROR_ROUTE, type NodeRecord, type ResolvedEdge } from "./record.ts";
+import { BODY_ROUTE, DEFAULT_HANDLE, ERROR_ROUTE, type NodeRecord, type ResolvedEdge } from "./record.ts";
 import type { NodeSettings } from "./settings.ts";
 
 /** What a step is made of before its edges are numbered. */
 export interface StepParts {
   inputs: Compiled;
   scopeRoots: string[] | undefined;
+  asked: Compiled | undefined;
   reads: Set<string>;
   providers: Record<string, ProviderRecipe[]> | undefined;
   settings: NodeSettings;
@@ -34,11 +35,11 @@ export function compileStep(record: NodeRecord, context: StepContext): StepParts
   if (!type) throw new TypeError("a step has a type");
   const names = new Names(known, record, record, type.kind === "activity");
   const arriving = new Set(context.in.map((edge) => edge.handle).filter((handle) => handle !== DEFAULT_HANDLE));
-  const { compiled, scopeRoots } = compileInputs(record, type, arriving, names, known.findings);
+  const { compiled, scopeRoots, asked } = compileInputs(record, type, arriving, names, known.findings);
   const cache = compileCache(settings, names);
   const providers = context.plugs.recipes(record, record, context.disabled, names.reads);
   if (settings.disabled) known.findings.warn("node.disabled", `Node \`${record.node.id}\` is disabled: it passes its input on.`, { node_id: record.node.id });
-  return { inputs: compiled, scopeRoots, reads: names.reads, providers, settings, onError: onErrorOf(record, context), cache };
+  return { inputs: compiled, scopeRoots, asked, reads: names.reads, providers, settings, onError: onErrorOf(record, context), cache };
 }
 
 function compileCache(settings: NodeSettings, names: Names): Step["cache"] {
@@ -84,7 +85,8 @@ export function assembleStep(record: NodeRecord, parts: StepParts, incoming: num
     reads: [...parts.reads],
   };
   if (type.local) step.local = true;
-  if (routes !== undefined && routes !== "unknown") step.routes = [...routes];
+  if (routes !== undefined && routes !== "unknown") step.routes = routes.filter((route) => type.body === undefined || route !== BODY_ROUTE);
+  if (parts.asked) step.while = parts.asked;
   if (settings.disabled) step.disabled = true;
   if (settings.pinned_output) step.pinned_output = settings.pinned_output;
   if (parts.cache) step.cache = parts.cache;

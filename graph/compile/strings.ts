@@ -24,20 +24,24 @@ function dashHint(source: string, names: Names): string | undefined {
   return id === undefined ? undefined : `\`${id}\` is a subtraction here; give the node an id of letters, digits and \`_\`.`;
 }
 
-/** A JSONata expression stays text; what it reads is handed to the activity. @returns the names. */
-export function scopeOfJsonata(source: string, names: Names): string[] {
+/**
+ * A JSONata expression stays text; what it reads is handed to the activity.
+ * @param own - Names that stand for something else than the scope's, in this expression only.
+ * @returns the other names.
+ */
+export function scopeOfJsonata(source: string, names: Names, own: readonly string[]): string[] {
   const checked = checkJsonata(source);
   if (!checked.ok) {
     names.problem("expression.syntax", checked.message, checked.hint);
     return [];
   }
   const roots = new Set<string>();
-  for (const name of checked.roots) if (names.resolve([name], name, false)) roots.add(name);
+  for (const name of checked.roots) if (!own.includes(name) && names.resolve([name], name, false)) roots.add(name);
   if (checked.everything && names.ancestors().length > MAX_EVERYTHING) {
     names.problem("limit.exceeded", `The expression may read all that came before, and that is more than ${MAX_EVERYTHING} nodes.`, "Name the nodes it reads instead of `$$`, `*` or `$eval`.");
     return [];
   }
-  const before = checked.everything ? names.ancestors() : checked.mentions.filter((name) => names.isNode(name));
+  const before = checked.everything ? names.ancestors() : checked.mentions.filter((name) => !own.includes(name) && names.isNode(name));
   for (const id of before) {
     const record = names.record(id);
     if (record && names.readsNode(record)) roots.add(id);

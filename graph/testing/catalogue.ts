@@ -96,7 +96,7 @@ const types: NodeType[] = [
   nodeType({ type: "RetrievalQA", kind: "activity", capabilities: { retriever: { capability: "retriever", required: true } } }),
   nodeType({ type: "HumanInput", kind: "control", routes: ["output", "timeout"], inputs: z.object({ prompt: z.string().default("") }) }),
   nodeType({ type: "Open", kind: "inline", inputs: z.looseObject({}) }),
-  nodeType({ type: "Loop", kind: "control", routes: ["body", "done"], unavailable: "it arrives with the next release." }),
+  nodeType({ type: "Later", kind: "control", routes: ["body", "done"], body: { exits: ["return"] }, unavailable: "it arrives with the next release." }),
 ];
 
 const byName = new Map(types.flatMap((type) => [type.type, ...(type.aliases ?? [])].map((name) => [name, type] as const)));

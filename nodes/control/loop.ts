@@ -16,5 +16,6 @@ export default defineNode({
   outputs: z.object({ last: z.unknown().describe("Value of the last iteration."), iterations: z.number().int().describe("How many ran.") }),
   dialects: { while: "cel" },
   routes: ["body", "done"],
-  unavailable: "arrives with the next release",
+  body: { exits: ["return", "break"], asks: "while" },
+  fixedInputs: ["while"],
 });

@@ -18,5 +18,7 @@ export default defineNode({
   outputs: z.unknown().describe("The results, or what `reduce` makes of them."),
   dialects: { reduce: "jsonata" },
   routes: ["body", "done"],
-  unavailable: "arrives with the next release",
+  body: { exits: ["return"] },
+  fixedInputs: ["reduce"],
+  ownNames: { reduce: ["items"] },
 });
