@@ -40,6 +40,8 @@ export interface ActivityContext {
   readonly providers: Readonly<Record<string, readonly LiveProvider[]>>;
   /** Streams a piece of text to whoever watches the run. */
   token(text: string): void;
+  /** A line for the attempt's `logs` in the run's log. Lines beyond the limits of an attempt are left out. */
+  log(line: string): void;
   readonly services: ActivityServices;
 }
 
@@ -56,6 +58,7 @@ export interface ActivityServices {
   readonly http: HttpService;
   readonly models: ModelService;
   readonly jsonata: JsonataService;
+  readonly sandbox: SandboxService;
 }
 
 export interface HttpService {
@@ -122,11 +125,51 @@ export interface JsonataService {
   evaluate(expression: string, scope: Record<string, Json>, signal: AbortSignal): Promise<Json>;
 }
 
+export interface SandboxService {
+  /**
+   * Runs JavaScript in an engine of its own that has nothing but the language, its parameters and what the program grants it.
+   * @throws PerdureError `handler.rejected` for what the code throws; `code.failed` when it exceeds a limit or never ends; the failure of a
+   *   `fetch` that the code did not catch; `output.too_large`; `validation.failed` for code that is too long; `configuration.invalid` where
+   *   there is no sandbox.
+   */
+  run(program: SandboxProgram, signal: AbortSignal): Promise<Json>;
+}
+
+export interface SandboxProgram {
+  /** Body of an async function. */
+  readonly code: string;
+  /** Its parameters by name. */
+  readonly parameters: Readonly<Record<string, Json>>;
+  /** Of all it does, waiting included, in milliseconds. @default and at most what the operator allows */
+  readonly timeoutMs?: number | undefined;
+  /** Grants `fetch`. The signal aborts when the code has ended. */
+  readonly fetch?: ((request: SandboxRequest, signal: AbortSignal) => Promise<SandboxResponse>) | undefined;
+  /** Takes what the code prints. */
+  log(line: string): void;
+}
+
+export interface SandboxRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+}
+
+export interface SandboxResponse {
+  readonly status: number;
+  readonly url: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
 /** Runs once per attempt on a worker, with injected services. */
 export interface ActivityNode<I extends z.ZodObject = z.ZodObject, R extends string = string> extends Described<I> {
   readonly kind: "activity";
   readonly routes?: readonly R[];
   readonly policy: { readonly timeout: string; readonly attempts?: number };
+  /** Of a node whose `effect` depends on its inputs (as given, unparsed): whether this call may have one. Without one no receipt is kept. @default true */
+  mayAct?(inputs: Readonly<Record<string, unknown>>): boolean;
   run(inputs: z.output<I>, context: ActivityContext): Promise<{ value: unknown; route?: NoInfer<R> }>;
 }
 

@@ -42,6 +42,19 @@ export const envSchema = z.object({
   COMMAND_WAIT_MS: z.coerce.number().int().positive().default(5_000),
   JSONATA_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
   JSONATA_MEMORY_MB: z.coerce.number().int().positive().default(128),
+  /** Of one run of a Code node, waiting for its fetches included. */
+  CODE_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
+  CODE_MEMORY_MB: z.coerce.number().int().min(4).max(1024).default(64),
+  CODE_SOURCE_MAX_BYTES: z.coerce.number().int().positive().default(256 * 1024),
+  CODE_OUTPUT_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
+  CODE_MAX_FETCHES: z.coerce.number().int().min(0).default(20),
+  /** Code nodes at once in one worker. */
+  CODE_THREADS: z.coerce.number().int().min(1).max(64).default(2),
+  /** Failures in a row of one host or model provider, of one tenant, after which it is left alone for a while. */
+  BREAKER_FAILURES: z.coerce.number().int().positive().default(5),
+  BREAKER_OPEN_MS: z.coerce.number().int().positive().default(30_000),
+  /** Hosts and providers that are watched at once; the one not called for the longest time is forgotten first. */
+  BREAKER_MAX_TARGETS: z.coerce.number().int().positive().default(1_000),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),

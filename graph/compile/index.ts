@@ -126,8 +126,9 @@ class Compilation {
     const path = [...cycle, first].map((record) => record.node.id);
     const closing = edges.find((edge) => edge.source === cycle.at(-1) && edge.target === first);
     const shown = path.length > 12 ? [...path.slice(0, 6), "…", ...path.slice(-5)] : path;
-    const repeats = cycle.find((record, index) => record.type?.body && edges.some((edge) => edge.source === record && edge.route === BODY_ROUTE && edge.target === cycle[(index + 1) % cycle.length]));
-    const hint = repeats ? `An iteration ends with an edge into \`return\` of \`${repeats.node.id}\`.` : "Repetition is what Loop and MapReduce are for.";
+    const next = new Map(cycle.map((record, index) => [record, cycle[(index + 1) % cycle.length]]));
+    const body = edges.find((edge) => edge.route === BODY_ROUTE && edge.source.type?.body !== undefined && next.get(edge.source) === edge.target);
+    const hint = body ? `An iteration ends with an edge into \`return\` of \`${body.source.node.id}\`.` : "Repetition is what Loop and MapReduce are for.";
     this.#findings.problem("graph.cycle", `The edges run in a circle: ${shown.join(" → ")}.`, { node_id: first.node.id, edge_id: closing?.id, hint });
   }
 

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject, ownProperty } from "#core";
+import { isObject, type Json, type JsonObject } from "#core";
 import { z } from "zod";
 import type { NodeType } from "../catalogue.ts";
 import { put } from "../evaluate/scope.ts";
@@ -95,7 +95,7 @@ class InputCompiler {
       case "literal":
         return literal(text);
       case "jsonata":
-        this.scopeRoots = [...new Set([...(this.scopeRoots ?? []), ...scopeOfJsonata(text, names, ownProperty(this.#type.ownNames, input) ?? [])])];
+        this.scopeRoots = [...new Set([...(this.scopeRoots ?? []), ...scopeOfJsonata(text, names, ownNames(this.#type, input))])];
         return literal(text);
       case "cel":
         this.dynamic.push(path);
@@ -108,6 +108,10 @@ class InputCompiler {
       }
     }
   }
+}
+
+function ownNames({ ownNames: names }: NodeType, input: string): readonly string[] {
+  return (names !== undefined && Object.hasOwn(names, input) ? names[input] : undefined) ?? [];
 }
 
 function literal(value: Json): Value {
@@ -174,6 +178,14 @@ function asList(raw: unknown, schema: z.ZodType | undefined): unknown {
   const written = /^\s*\[/.test(raw) ? parseJson(raw) : undefined;
   if (Array.isArray(written)) return written;
   return raw.split(/,(?![^{]*\}\})/).map((part) => part.trim()).filter((part) => part !== "");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isListSchema(schema: z.ZodType): boolean {

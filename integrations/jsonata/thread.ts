@@ -3,6 +3,7 @@
  */
 import { parentPort } from "node:worker_threads";
 import jsonata from "jsonata";
+import type { Readiness } from "../threads/index.ts";
 
 export interface Question {
   expression: string;
@@ -46,3 +47,4 @@ function messageOf(error: unknown): string {
 parentPort?.on("message", (question: Question) => {
   void evaluate(question).then((reply) => parentPort?.postMessage(reply));
 });
+parentPort?.postMessage({ ready: true } satisfies Readiness);

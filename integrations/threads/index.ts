@@ -2,8 +2,11 @@
 import { Worker } from "node:worker_threads";
 import { PerdureError } from "#core";
 
+/** What a thread says first, once it has loaded all it needs. */
+export type Readiness = { ready: true } | { ready: false; reason: string };
+
 export interface ThreadsOptions {
-  /** The module that a thread runs. It answers messages with messages. */
+  /** The module that a thread runs. It says its `Readiness`, then answers messages with messages. */
   script: URL;
   /** Questions under way at once; each has a thread, made when needed and kept warm. */
   size: number;
@@ -15,12 +18,14 @@ export interface ThreadsOptions {
   maxQuestions?: number;
   /** Handed to the script as `workerData`. */
   data?: unknown;
+  /** What to throw when the script cannot be loaded, or is not ready for the reason it gives. @default `handler.failed` */
+  notReady?(reason: string): Error;
 }
 
 export interface Question<T> {
-  /** Sent to the thread first. */
+  /** Sent to the thread first; undefined where the thread speaks first. */
   message: unknown;
-  /** From the moment that a thread is there, in milliseconds. */
+  /** From the moment that a thread is ready for it, in milliseconds. */
   timeoutMs: number;
   /** Takes a message of the thread. @returns undefined while more is to come. */
   receive(message: unknown, answer: (message: unknown) => void): { value: T } | undefined;
@@ -28,6 +33,8 @@ export interface Question<T> {
   timedOut(): Error;
   /** What to throw when the thread's heap is full. */
   outOfMemory(): Error;
+  /** What to throw when the thread fails in another way. @default `handler.failed` */
+  broken?(cause: Error): Error;
 }
 
 export interface Threads {
@@ -39,6 +46,9 @@ export interface Threads {
   ask<T>(question: Question<T>, signal: AbortSignal): Promise<T>;
   close(): Promise<void>;
 }
+
+/** How long a thread may take to be ready, in milliseconds; a machine under load is slow to load modules. */
+const START_MS = 30_000;
 
 export function createThreads(options: ThreadsOptions): Threads {
   const idle: Worker[] = [];
@@ -102,9 +112,12 @@ export function createThreads(options: ThreadsOptions): Threads {
     async ask(question, signal) {
       await turn(signal);
       try {
+        signal.throwIfAborted();
         if (closed) throw new PerdureError("handler.failed", "The worker is shutting down.");
-        const thread = idle.pop() ?? makeThread();
+        const warm = idle.pop();
+        const thread = warm ?? makeThread();
         try {
+          if (!warm) await converse(thread, starting(options), signal);
           const value = await converse(thread, question, signal);
           const answered = (asked.get(thread) ?? 0) + 1;
           asked.set(thread, answered);
@@ -123,6 +136,22 @@ export function createThreads(options: ThreadsOptions): Threads {
       closed = true;
       await Promise.all([...alive].map((thread) => thread.terminate()));
     },
+  };
+}
+
+function starting({ notReady }: ThreadsOptions): Question<null> {
+  const fail = (reason: string, cause?: Error) => notReady?.(reason) ?? new PerdureError("handler.failed", "The evaluation's thread could not start.", { cause });
+  return {
+    message: undefined,
+    timeoutMs: START_MS,
+    receive: (message) => {
+      const said = message as Readiness;
+      if (!said.ready) throw fail(said.reason);
+      return { value: null };
+    },
+    timedOut: () => fail(`it was not ready within ${START_MS} ms`),
+    outOfMemory: () => fail("its memory is too small"),
+    broken: (cause) => fail(cause.message, cause),
   };
 }
 
@@ -147,11 +176,15 @@ function converse<T>(thread: Worker, question: Question<T>, signal: AbortSignal)
     const onAbort = () => fail(signal.reason);
     const onExit = () => fail(new PerdureError("handler.failed", "The evaluation's thread ended."));
     const onError = (error: Error & { code?: string }) =>
-      fail(error.code === "ERR_WORKER_OUT_OF_MEMORY" ? question.outOfMemory() : new PerdureError("handler.failed", "The evaluation's thread failed.", { cause: error }));
+      fail(
+        error.code === "ERR_WORKER_OUT_OF_MEMORY"
+          ? question.outOfMemory()
+          : (question.broken?.(error) ?? new PerdureError("handler.failed", "The evaluation's thread failed.", { cause: error })),
+      );
     const timer = setTimeout(() => fail(question.timedOut()), question.timeoutMs);
     thread.ref();
     thread.on("message", onMessage).on("error", onError).on("exit", onExit);
     signal.addEventListener("abort", onAbort, { once: true });
-    thread.postMessage(question.message);
+    if (question.message !== undefined) thread.postMessage(question.message);
   });
 }
