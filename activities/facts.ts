@@ -4,11 +4,16 @@ import type { NodeCall } from "#workflows/messages";
 
 /** Tokens that come within this time are one fact, in milliseconds. */
 const COALESCE_MS = 30;
+/** Of what one attempt prints: lines, and characters of each. */
+const MAX_LOG_LINES = 100;
+const MAX_LOG_LINE_LENGTH = 1024;
 
 /** Tells the log what happens to one attempt of a node. Nothing here waits for the log. */
 export interface AttemptFacts {
   start(input: Json): void;
   token(text: string): void;
+  /** Kept for the attempt's end, which tells it as `logs`; what is beyond the limits is left out. */
+  log(line: string): void;
   /** The node's one end. `attempt` is the one that made the value. */
   completed(output: Json, route: string | undefined, attempt: number, durationMs: number): void;
   cancelled(durationMs: number): void;
@@ -38,6 +43,8 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
   let pending = "";
   let timer: NodeJS.Timeout | undefined;
   let pieces = 0;
+  const logs: string[] = [];
+  const printed = () => (logs.length > 0 ? { logs } : {});
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
@@ -51,9 +58,12 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
       pending += text;
       timer ??= setTimeout(flush, COALESCE_MS);
     },
+    log(line) {
+      if (logs.length < MAX_LOG_LINES) logs.push(line.slice(0, MAX_LOG_LINE_LENGTH));
+    },
     completed(output, route, of, durationMs) {
       flush();
-      tell("node_end", 1, { ...about, status: "completed", output, ...(route !== undefined && { route }), duration_ms: durationMs }, "", of);
+      tell("node_end", 1, { ...about, status: "completed", output, ...(route !== undefined && { route }), duration_ms: durationMs, ...printed() }, "", of);
     },
     cancelled(durationMs) {
       flush();
@@ -61,11 +71,11 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
     },
     failed(error, durationMs) {
       flush();
-      tell("node_error", 0, { ...about, error, duration_ms: durationMs });
+      tell("node_error", 0, { ...about, error, duration_ms: durationMs, ...printed() });
     },
     retry(error, retryInMs) {
       flush();
-      tell("node_retry", attempt, { ...about, error, retry_in_ms: retryInMs });
+      tell("node_retry", attempt, { ...about, error, retry_in_ms: retryInMs, ...printed() });
     },
   };
 }

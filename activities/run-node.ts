@@ -61,7 +61,7 @@ export async function runNode(deps: RunNodeDeps, call: NodeCall, attempt: Attemp
 async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts): Promise<NodeResult> {
   const key = receiptKey(call);
   const tenant = tenantId(call.tenant_id);
-  const leavesReceipt = definition?.effect !== "none";
+  const leavesReceipt = definition?.effect !== "none" && !(definition?.kind === "activity" && definition.mayAct?.(call.inputs) === false);
   if (leavesReceipt && (attempt.number > 1 || attempt.isLocal)) {
     const kept = await ourDatabase(deps, () => deps.receipts.find(tenant, key));
     if (kept?.result !== undefined) return finish(readReceipt(kept.result, attempt.number), facts);
@@ -109,6 +109,7 @@ async function callHandler(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, 
       signal,
       providers,
       token: (text) => tokens.push(text),
+      log: (line) => facts.log(redactor.text(line)),
       services: deps.services,
     }),
   );

@@ -28,6 +28,7 @@ export const FAILURES = {
   "approval.rejected": { status: 422, retryable: false },
   "wait.timed_out": { status: 422, retryable: false },
   "node.timed_out": { status: 422, retryable: false },
+  "loop.limit": { status: 422, retryable: false },
   "run.cancelled": { status: 409, retryable: false },
   "run.timed_out": { status: 422, retryable: false },
   "run.not_started": { status: 503, retryable: true },

@@ -64,6 +64,8 @@ export interface EventData {
   duration_ms?: number;
   /** Milliseconds until the next attempt, of a `node_retry`. */
   retry_in_ms?: number;
+  /** What an attempt printed, of a `node_end`, `node_error` or `node_retry`. */
+  logs?: string[];
   result?: Json;
   [extra: string]: unknown;
 }

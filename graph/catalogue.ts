@@ -17,8 +17,11 @@ export interface BodyHandles {
   readonly asks?: string;
 }
 
-/** How a string input is read: as a template (the default), a CEL decision, a JSONata expression, or as it stands. */
-export type Dialect = "template" | "cel" | "jsonata" | "literal";
+/**
+ * How a string input is read: as a template (the default), a CEL decision, a JSONata expression, or as it stands (`literal`; `code` too, and the
+ * node is given the run's `inputs` and `variables`).
+ */
+export type Dialect = "template" | "cel" | "jsonata" | "code" | "literal";
 
 /** What a retry can promise about an effect (A4, receipts). */
 export type EffectGuarantee = "none" | "effectively_once" | "at_least_once";

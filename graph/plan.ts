@@ -77,7 +77,7 @@ export interface Step {
   cache?: { ttl_ms: number; key?: Compiled };
   /** What is plugged into its capability handles, by handle. */
   providers?: Record<string, ProviderRecipe[]>;
-  /** Names a JSONata input reads; handed to the activity as `scope`. Names that only the input has (`items` of `reduce`) are not among them. */
+  /** Names a JSONata or code input reads; handed to the activity as `scope`. Names that only the input has (`items` of `reduce`) are not among them. */
   scope_roots?: string[];
   /**
    * Ids of nodes beside it or around it whose values it reads, in its inputs or in what hangs from it: their outputs are kept until it has

@@ -36,7 +36,7 @@ export interface InputMetadata {
   required: boolean;
   default?: unknown;
   /** How text in it is read. */
-  dialect: "template" | "cel" | "jsonata" | "literal";
+  dialect: "template" | "cel" | "jsonata" | "code" | "literal";
   aliases: string[];
 }
 

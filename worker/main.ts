@@ -7,6 +7,7 @@ import { openDatabase } from "#db";
 import { createHttp } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
+import { createSandbox } from "#integrations/sandbox";
 import { createLogger, readEnv } from "#platform";
 import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
 import type { EventSinks } from "#workflows/messages";
@@ -38,13 +39,21 @@ const writer = createEventWriter({ log: db.log, logger });
 const runs = createRuns({ db, client: temporal.client, env, logger });
 const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
 const jsonata = createJsonata({ timeoutMs: env.JSONATA_TIMEOUT_MS, memoryMb: env.JSONATA_MEMORY_MB });
+const sandbox = createSandbox({
+  timeoutMs: env.CODE_TIMEOUT_MS,
+  memoryMb: env.CODE_MEMORY_MB,
+  maxSourceBytes: env.CODE_SOURCE_MAX_BYTES,
+  maxOutputBytes: env.CODE_OUTPUT_MAX_BYTES,
+  maxFetches: env.CODE_MAX_FETCHES,
+  threads: env.CODE_THREADS,
+});
 const models = createModels({ guardedFetch: http.guardedFetch, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
 
 const activities = createActivities({
   writer,
   log: db.log,
   receipts: db.receipts,
-  services: { http, models, jsonata },
+  services: { http, models, jsonata, sandbox },
   secret: (_tenant, name) => env.secret(name),
   limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
   logger,
@@ -90,6 +99,7 @@ try {
   await relay.close();
   await writer.close();
   await jsonata.close();
+  await sandbox.close();
   await http.close();
   await connection.close();
   await temporal.connection.close();

@@ -3,23 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { CompileOptions, Plan } from "../index.ts";
 import { compile } from "../index.ts";
 import { testCatalogue } from "../testing/catalogue.ts";
-
-type Draft = Record<string, unknown>;
-
-function node(id: string, type: string, inputs: Draft = {}, settings: Draft = {}): Draft {
-  return { id, type, position: { x: 0, y: 0 }, data: { inputs, settings } };
-}
-
-/** `"a->b"`, `"a:true->b:body"`. */
-function edge(text: string, id?: string): Draft {
-  const ends = /^([^:]*?)(?::(.*))?->([^:]*)(?::(.*))?$/.exec(text);
-  const [, source, sourceHandle, target, targetHandle] = ends ?? [];
-  return { source, target, ...(id && { id }), ...(sourceHandle && { sourceHandle }), ...(targetHandle && { targetHandle }) };
-}
-
-function graph(nodes: Draft[], ...edges: string[]): Draft {
-  return { nodes, edges: edges.map((text) => edge(text)) };
-}
+import { brief, type Draft, edge, graph, node, start } from "../testing/drafts.ts";
 
 function run(value: unknown, options?: CompileOptions) {
   return compile(value, testCatalogue, options);
@@ -36,12 +20,6 @@ function problemsOf(value: unknown, options?: CompileOptions): Finding[] {
   return result.ok ? [] : result.problems;
 }
 
-/** `code@node` or `code@edge` or `code`. */
-function brief(findings: readonly Finding[]): string[] {
-  return findings.map((finding) => [finding.code, finding.edge_id ?? finding.node_id].filter(Boolean).join("@"));
-}
-
-const start = node("start", "Start");
 const inputsOf = (plan: Plan, id: string) => plan.steps.find((step) => step.id === id)?.inputs;
 const at = (plan: Plan, id: string) => plan.steps.find((step) => step.id === id);
 const literal = (plan: Plan, id: string) => {
@@ -155,7 +133,7 @@ describe("everything that is wrong at once", () => {
     ["only providers", graph([node("m", "BufferMemory")]), ["entry.missing"]],
     ["a reserved id", graph([start, node("item", "Set")], "start->item"), ["node.reserved_id@item"]],
     ["an edge id twice", { nodes: [start, node("a", "Set"), node("b", "Set")], edges: [edge("start->a", "e"), edge("start->b", "e")] }, ["edge.duplicate_id@e"]],
-    ["a type that cannot run yet, its handles unchecked", graph([start, node("l", "Loop"), node("a", "Set")], "start->l", "l:body->a", "a->l:return"), ["node.not_available@l"]],
+    ["a type that cannot run yet, its handles unchecked", graph([start, node("l", "Later"), node("a", "Set")], "start->l", "l:body->a", "a->l:return"), ["node.not_available@l"]],
     ["a missing input", graph([start, node("h", "HttpRequest")], "start->h"), ["input.missing@h"]],
     ["a node that joins itself", { nodes: [start, node("a", "Set")], edges: [edge("start->a"), edge("a->a", "self")] }, ["graph.cycle@self"]],
     ["a route that is not named", { nodes: [start, node("c", "Condition", { condition: "true" }), node("a", "Set")], edges: [edge("start->c"), edge("c->a", "e")] }, ["handle.missing@e"]],

@@ -38,6 +38,10 @@ export function resolveEdges(edges: readonly GraphEdge[], context: EdgeContext):
       continue;
     }
     const ends = resolveEnds(edge, id, source, target, context);
+    if (leadsNowhere(target, ends)) {
+      loose.add(target.node.id);
+      continue;
+    }
     const key = JSON.stringify([edge.source, ends.route, edge.target, ends.handle]);
     if (joined.has(key)) {
       context.findings.problem("edge.duplicate", `\`${edge.source}\` is already joined to \`${edge.target}\` by the same handles.`, { edge_id: id, path: `edges.${edge.index}` });
@@ -47,6 +51,11 @@ export function resolveEdges(edges: readonly GraphEdge[], context: EdgeContext):
     resolved.push({ edge, id, source, target, ...ends });
   }
   return { edges: resolved, loose };
+}
+
+/** An edge into an unknown handle of a loop may have been meant to end an iteration: then it is in no circle. */
+function leadsNowhere({ type, checked }: NodeRecord, { kind, handle }: Pick<ResolvedEdge, "kind" | "handle">): boolean {
+  return kind === "flow" && checked && type?.body !== undefined && flowHandle(type, handle) === undefined;
 }
 
 function unusedId(edge: GraphEdge, taken: Set<string>): string {

@@ -12,6 +12,7 @@ import type { Knowledge } from "./names.ts";
 import { RESERVED_IDS } from "./names.ts";
 import { ProviderCompiler } from "./providers.ts";
 import { checkReach } from "./reach.ts";
+import { checkSubWorkflows, type ResolveWorkflow } from "./recursion.ts";
 import { BODY_ROUTE, isExit, type NodeRecord, type ResolvedEdge } from "./record.ts";
 import { declaredInputs, readRecord } from "./records.ts";
 import { readGraphSettings, readNodeSettings, type NodeSettings } from "./settings.ts";
@@ -19,13 +20,14 @@ import { checkOutputs, compileStep, type StepParts } from "./steps.ts";
 import { analyse, type Link, outgoing, reachable } from "./topology.ts";
 
 export { selectEntries } from "./entries.ts";
+export type { ResolveWorkflow } from "./recursion.ts";
 
 export interface CompileOptions {
-  /** The workflow's own name or id: a sub-workflow that leads back to it contains itself. */
-  name?: string;
+  /** The workflow's own id, where it is stored: a sub-workflow that leads back to it contains itself. */
+  workflowId?: string;
   limits?: Partial<GraphLimits>;
-  /** Finds another stored graph, for sub-workflows. */
-  resolve?: (workflow: string, version?: number) => unknown;
+  /** Finds the graph or plan of another stored workflow, all that it runs in turn included (`subWorkflowsOf`). Without it, sub-workflows are not checked. */
+  resolve?: ResolveWorkflow;
 }
 
 export type CompileResult = { ok: true; plan: Plan; warnings: Finding[] } | { ok: false; problems: Finding[]; warnings: Finding[] };
@@ -79,6 +81,7 @@ class Compilation {
     const stepRecords = [...records.values()].filter((record) => !providers.has(record));
     checkReach({ steps: stepRecords, edges: flow.filter((edge) => !isExit(edge)), excused: uncertain, size: all.length, findings: this.#findings });
     const parts = this.#compileSteps(all, known, edges, disabled, loose, nodeSettings);
+    if (options.resolve) checkSubWorkflows(stepRecords, { resolve: options.resolve, workflowId: options.workflowId, catalogue: this.#catalogue, findings: this.#findings });
     checkOutputs(stepRecords, flow, parts, this.#findings);
     if (this.#findings.problems.length > 0) return undefined;
     return assemblePlan({ steps, flow, parts, regions, settings, disabled, schema: schema?.schema });

@@ -12,7 +12,7 @@ import { compileCel, scopeOfJsonata } from "./strings.ts";
 
 export interface CompiledInputs {
   compiled: Compiled;
-  /** Names that JSONata inputs read; undefined without such inputs. */
+  /** Names that JSONata and code inputs read; undefined without such inputs. */
   scopeRoots: string[] | undefined;
   /** What a type that repeats asks before each iteration; not among the others. */
   asked: Compiled | undefined;
@@ -87,6 +87,10 @@ class InputCompiler {
     return literal(raw as Json);
   }
 
+  #reads(names: readonly string[]): void {
+    this.scopeRoots = [...new Set([...(this.scopeRoots ?? []), ...names])];
+  }
+
   #string(text: string, path: Path): Value {
     const input = String(path[0]);
     const names = input === this.#type.body?.asks ? this.#namesAsked : this.#names;
@@ -95,7 +99,10 @@ class InputCompiler {
       case "literal":
         return literal(text);
       case "jsonata":
-        this.scopeRoots = [...new Set([...(this.scopeRoots ?? []), ...scopeOfJsonata(text, names, ownNames(this.#type, input))])];
+        this.#reads(scopeOfJsonata(text, names, ownNames(this.#type, input)));
+        return literal(text);
+      case "code":
+        this.#reads(["inputs", "variables"]);
         return literal(text);
       case "cel":
         this.dynamic.push(path);

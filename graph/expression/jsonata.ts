@@ -69,6 +69,8 @@ function visit(node: unknown, atRoot: boolean, reading: Reading): void {
       break;
     case "path":
       return visitPath(node as { steps?: unknown[]; group?: unknown }, atRoot, reading);
+    default:
+      break;
   }
   for (const [key, inner] of Object.entries(node)) {
     if (key !== "value" && key !== "type") visit(inner, atRoot && key !== "predicate" && key !== "stages" && key !== "group", reading);

@@ -24,7 +24,7 @@ export default defineNode({
     .refine((inputs) => inputs.while !== undefined || inputs.times !== undefined, { error: "give `times`, `while` or both", path: ["times"] })
     .refine(({ times, max_iterations: most }) => times === undefined || times <= most, { error: "is more than `max_iterations` allows", path: ["times"] }),
   inputAliases: { condition: "while", while_condition: "while", loop_condition: "while", count: "times", iterations: "times", loop_count: "times", max_loops: "max_iterations", max_loop_count: "max_iterations" },
-  outputs: z.object({ last: z.unknown().describe("What the last iteration returned; null where there was none."), iterations: z.number().int().describe("How many ran.") }),
+  outputs: z.object({ last: z.unknown().describe("What the last iteration returned; what arrived, where there was none."), iterations: z.number().int().describe("How many ran.") }),
   dialects: celPaths("while"),
   routes: ["body", "done"],
   body: { exits: ["return", "break"], asks: "while" },

@@ -1,21 +1,31 @@
-import type { JsonObject, RunStatus } from "#core";
+import type { Json, JsonObject, RunStatus } from "#core";
+import type { Step } from "#graph";
 import { type EdgeState, type Frame, SETTLED, type StepState } from "./frame.ts";
+import type { Counts } from "./outcome.ts";
 
-/** What a run takes along when it continues as new. */
+/** What a run takes along when it continues as new. No activity is in flight then. */
 export interface Cursor {
-  steps: StepState[];
-  /** One letter an edge: `o`pen, `t`aken, `s`kipped. */
-  edges: string;
+  root: FrameCursor;
   /** Steps that were ready, in their order. */
-  ready: number[];
-  /** Open waits and timers: step → when it began and when it ends. */
-  waits: { step: number; since: number; expiresAt?: number }[];
+  ready: { iteration: string; id: string }[];
   variables: JsonObject;
   paused: boolean;
   status: RunStatus;
   startedAt: number;
   /** Numbers the run's own status events. */
   statusEvents: number;
+  /** Rows that have their last status. */
+  tally: Counts;
+}
+
+export interface FrameCursor {
+  steps: StepState[];
+  /** One letter an edge: `o`pen, `t`aken, `s`kipped. */
+  edges: string;
+  errors: Record<string, Json>;
+  waits: { step: number; since: number; expiresAt?: number }[];
+  /** Loops and maps at work, with the iterations that live. */
+  iterating: { step: number; inputs: JsonObject; state: JsonObject; live: { position: number; item: Json; frame: FrameCursor }[] }[];
 }
 
 const LETTER: Record<EdgeState, string> = { open: "o", taken: "t", skipped: "s" };
@@ -32,14 +42,19 @@ export function edgesFromText(text: string): EdgeState[] {
 /** Step states without the values that nothing still to come can read. */
 export function keptStates(frame: Frame): StepState[] {
   const needed = new Set<string>();
-  frame.body.steps.forEach((step, index) => {
-    if (SETTLED.has(frame.state(index).status)) return;
+  const need = (step: Step): void => {
     for (const edgeIndex of step.in) needed.add(frame.body.edges[edgeIndex]?.source as string);
     for (const id of step.reads) needed.add(id);
+  };
+  frame.body.steps.forEach((step, index) => {
+    if (!SETTLED.has(frame.state(index).status) || step.compensate) need(step);
+    if (step.compensate) needed.add(step.id);
   });
+  // What goes out of an iteration is read when it ends.
+  for (const edge of frame.body.edges) if (frame.find(edge.target) === undefined) needed.add(edge.source);
   return frame.steps.map((state, index) => {
     const step = frame.step(index);
-    if (state.value === undefined || needed.has(step.id) || step.type === "End" || frame.isReachedLeaf(index)) return state;
+    if (state.value === undefined || needed.has(step.id) || step.type === "End" || (frame.around === undefined && frame.isReachedLeaf(index))) return state;
     const { value: _dropped, ...rest } = state;
     return state.status === "failed" ? { ...rest, value: null } : rest;
   });

@@ -44,6 +44,20 @@ export function combine(arrivals: readonly Arrival[]): Json {
 const OUTPUT = "output";
 const ERROR = "error";
 
+/** Where in an iteration a step stands. */
+export interface Place {
+  frame: Frame;
+  index: number;
+}
+
+/** What an iteration is part of. */
+export interface Around {
+  /** The loop or map. */
+  owner: Place;
+  item: Json;
+  position: number;
+}
+
 /**
  * One walk over a body: every flow edge ends taken or skipped (graph.md 4, points 2, 5, 6). Pure bookkeeping, no effects; the interpreter
  * decides what to run. One frame for the run itself, and one for each iteration of a loop.
@@ -54,23 +68,56 @@ export class Frame {
   readonly body: Body;
   /** `""` for the run itself, `"2.5"` for item 5 in item 2. */
   readonly iteration: string;
-  private readonly indexById: Map<string, number>;
+  readonly around: Around | undefined;
+  /** Failures that the run goes on from, by node id. */
+  readonly errors: Record<string, Json> = Object.create(null) as Record<string, Json>;
+  /** Why nothing more begins in it. */
+  ending: { error: FailureValue } | "cancelled" | undefined;
+  /** Steps that have begun and not settled. */
+  inFlight = 0;
+  private readonly indexById: ReadonlyMap<string, number>;
   private readonly open: number[];
   private readonly taken: number[];
   private readonly entries: ReadonlySet<string>;
   private unsettled: number;
 
   /** `entries`: ids of steps that run of themselves; what their in-edges say is ignored. */
-  constructor(body: Body, iteration: string, entries: ReadonlySet<string>) {
+  constructor(body: Body, iteration: string, entries: ReadonlySet<string>, around?: Around) {
     this.body = body;
     this.iteration = iteration;
     this.entries = entries;
+    this.around = around;
     this.steps = body.steps.map(() => ({ status: "pending" }));
     this.edges = body.edges.map(() => "open");
     this.open = body.steps.map((step) => step.in.length);
     this.taken = body.steps.map(() => 0);
-    this.indexById = new Map(body.steps.map((step, index) => [step.id, index]));
+    this.indexById = indexOf(body);
     this.unsettled = body.steps.length;
+  }
+
+  /** Takes the edges that come from the owner, with the item as value; what may run then. */
+  enter(): number[] {
+    const ready: number[] = [];
+    this.body.edges.forEach((edge, edgeIndex) => {
+      if (this.indexById.has(edge.source)) return;
+      this.edges[edgeIndex] = "taken";
+      const target = this.indexById.get(edge.target);
+      if (target !== undefined && this.arrive(target, edgeIndex, true) === "ready") ready.push(target);
+    });
+    return ready.sort((a, b) => a - b);
+  }
+
+  /** What was taken out of the body into a handle of the owner. */
+  leaving(handle: "return" | "break"): Arrival[] {
+    const edgeIndices = this.body.edges.flatMap((edge, edgeIndex) =>
+      edge.handle === handle && !this.indexById.has(edge.target) && this.edges[edgeIndex] === "taken" ? [edgeIndex] : [],
+    );
+    return this.named(edgeIndices);
+  }
+
+  /** Nothing is left to do in it: all is settled, or it ends and what had begun has ended. */
+  get over(): boolean {
+    return this.ending === undefined ? this.unsettled === 0 : this.inFlight === 0;
   }
 
   step(index: number): Step {
@@ -83,11 +130,6 @@ export class Frame {
 
   find(id: string): number | undefined {
     return this.indexById.get(id);
-  }
-
-  /** Every step has completed, failed, been skipped or cancelled. */
-  get settled(): boolean {
-    return this.unsettled === 0;
   }
 
   /** Settles a step and, with it, its out-edges and whatever they decide. */
@@ -122,7 +164,8 @@ export class Frame {
         if (!edge) continue;
         const taken = edge.route === route;
         this.edges[edgeIndex] = taken ? "taken" : "skipped";
-        const target = this.indexById.get(edge.target) as number;
+        const target = this.indexById.get(edge.target);
+        if (target === undefined) continue;
         const decision = this.arrive(target, edgeIndex, taken);
         if (decision === "ready") ready.push(target);
         else if (decision === "skip") {
@@ -177,7 +220,9 @@ export class Frame {
 
   private edgeValue(edgeIndex: number): Json {
     const edge = this.body.edges[edgeIndex];
-    const source = this.state(this.indexById.get(edge?.source as string) as number);
+    const from = this.indexById.get(edge?.source as string);
+    if (from === undefined) return this.around?.item ?? null;
+    const source = this.state(from);
     if (edge?.route === ERROR) return source.error as unknown as Json;
     return source.value ?? null;
   }
@@ -202,7 +247,16 @@ export class Frame {
       this.taken[index] = step.in.filter((edgeIndex) => this.edges[edgeIndex] === "taken").length;
     });
     this.unsettled = this.steps.filter((state) => !SETTLED.has(state.status)).length;
+    this.inFlight = this.steps.filter(({ status }) => status !== "pending" && !SETTLED.has(status)).length;
   }
+}
+
+/** Bodies are part of a plan, which never changes: one index serves every iteration. */
+const indices = new WeakMap<Body, ReadonlyMap<string, number>>();
+function indexOf(body: Body): ReadonlyMap<string, number> {
+  let index = indices.get(body);
+  if (!index) indices.set(body, (index = new Map(body.steps.map((step, at) => [step.id, at]))));
+  return index;
 }
 
 export const SETTLED: ReadonlySet<NodeStatus> = new Set(["completed", "failed", "skipped", "cancelled"]);

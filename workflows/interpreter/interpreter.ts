@@ -1,30 +1,25 @@
-import {
-  type EventData,
-  type EventKind,
-  eventKey,
-  type FailureValue,
-  isObject,
-  type Json,
-  type JsonObject,
-  type NodeStatus,
-  PerdureError,
-  type RunEvent,
-  type RunStatus,
-  toFailureValue,
-} from "#core";
-import type { Plan, ProviderRecipe, SecretSlot, Step } from "#graph";
+import { type FailureValue, type Json, type JsonObject, PerdureError, type RunEvent, type RunStatus, toFailureValue } from "#core";
+import type { Plan, SecretSlot, Step } from "#graph";
 import { evaluate, type Scope, scopeFor } from "#graph/runtime";
-import type { Answer, Command, LiveRecipe, NodeCall, NodeSnapshot, RunSnapshot, WaitSnapshot } from "../messages.ts";
-import { type ControlStep, controlSteps, type Wait } from "../control/index.ts";
-import { type Cursor, edgesFromText, edgesToText, keptStates } from "./cursor.ts";
-import { type Arrival, combine, Frame, SETTLED, type Settlement } from "./frame.ts";
+import type { Answer, Command, NodeCall, RunSnapshot } from "../messages.ts";
+import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
+import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptStates } from "./cursor.ts";
+import { Facts } from "./facts.ts";
+import { type Arrival, combine, Frame, type Place, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
-import { countsOf, type Outcome, resultOf } from "./outcome.ts";
+import { beginIterating, type Iterating, iterationName } from "./iterating.ts";
+import { type Counts, type Outcome, resultOf } from "./outcome.ts";
+import { liveRecipes } from "./providers.ts";
+import { scopeOf } from "./scope.ts";
+import { snapshotOf } from "./snapshot.ts";
+import { type OpenWait, shownOf, Waits } from "./waits.ts";
 
-/** Inline steps evaluated before the server gets a breath, far below the 5 s an activation may take. */
-const INLINE_STEPS_PER_BREATH = 2_000;
+/** Inline steps and turns of loops before the server gets a breath, far below the 5 s an activation may take. */
+const STEPS_PER_BREATH = 2_000;
 /** Facts in one `confirm`, so that its argument stays small. */
 const FACTS_PER_CONFIRM = 200;
+/** Facts kept for confirmation; beyond it they are confirmed at once, so that a long loop keeps little in memory. */
+const FACTS_UNCONFIRMED = 10_000;
 
 export interface RunIdentity {
   runId: string;
@@ -33,15 +28,15 @@ export interface RunIdentity {
   run: JsonObject;
 }
 
+export interface InlineContext {
+  input: Json;
+  arrivals: readonly Arrival[];
+}
+
 /** An inline node as the interpreter needs it: `nodes/inline.gen.ts`, or a test's own. */
 export interface InlineDefinition {
   parse(inputs: unknown): { ok: true; inputs: Record<string, unknown> } | { ok: false; issues: { path: string; message: string }[] };
   run(inputs: Record<string, unknown>, context: InlineContext): { value: unknown; route?: string };
-}
-
-export interface InlineContext {
-  input: Json;
-  arrivals: readonly Arrival[];
 }
 
 export interface InterpreterOptions {
@@ -55,11 +50,18 @@ export interface InterpreterOptions {
   cursor?: Cursor;
 }
 
-interface OpenWait extends Wait {
-  step: number;
-  since: number;
-  expiresAt?: number;
+/** A loop or map at work. */
+interface Owner {
+  place: Place;
+  step: Step;
+  inputs: JsonObject;
+  iterating: Iterating;
+  /** Why it begins no more iterations, and how it ends once those that live have ended. */
+  ending?: FailureValue | "cancelled";
 }
+
+/** What of a step is in the log already. */
+type Told = "nothing" | "start" | "all";
 
 /**
  * Walks a plan (graph.md 4). Everything it does to the world goes through its `Host`; between two awaits it is synchronous, so inline steps
@@ -73,22 +75,23 @@ export class Interpreter {
   private readonly host: Host;
   private readonly inlineDefinition: InterpreterOptions["inline"];
   private readonly entries: ReadonlySet<string>;
-  private readonly frame: Frame;
-  private readonly errors: Record<string, Json> = Object.create(null) as Record<string, Json>;
-  private readonly ready: number[] = [];
+  private readonly root: Frame;
+  private readonly facts: Facts;
+  private readonly waits: Waits;
+  private readonly ready: Place[] = [];
+  /** Loops and maps that may go on. */
+  private readonly turns: Owner[] = [];
+  private readonly owners = new Map<string, Owner>();
   /** Work in flight that holds a slot of `max_parallel`. */
-  private readonly running = new Map<number, Cancellable<unknown>>();
-  private readonly waits = new Map<number, OpenWait>();
-  private readonly timers = new Map<number, Cancellable<void>>();
-  private facts: RunEvent[] = [];
+  private readonly running = new Map<string, Cancellable<unknown>>();
   /** Facts only this workflow knows, confirmed before the chain goes on. */
   private unconfirmed: RunEvent[] = [];
+  private readonly tally: Counts = {};
   private paused = false;
   private status: RunStatus = "running";
   private statusEvents = 0;
   private startedAt: number;
-  private inlineSteps = 0;
-  private failure: { error: FailureValue } | "cancelled" | undefined;
+  private steps = 0;
   private deadline: Cancellable<void> | undefined;
   private wake: (() => void) | undefined;
 
@@ -100,8 +103,10 @@ export class Interpreter {
     this.host = options.host;
     this.inlineDefinition = options.inline;
     this.entries = new Set(options.entries);
-    this.frame = new Frame(options.plan, "", this.entries);
+    this.root = new Frame(options.plan, "", this.entries);
     this.startedAt = options.host.now();
+    this.facts = new Facts(options.identity.runId, () => this.host.now());
+    this.waits = new Waits(options.host, (wait, end, answer) => this.settleWait(wait.place, end, answer));
     if (options.cursor) this.restore(options.cursor);
     else this.begin();
   }
@@ -112,37 +117,32 @@ export class Interpreter {
     for (;;) {
       this.drain();
       this.tell();
-      if (this.failure && this.running.size === 0) return this.end();
-      if (!this.failure && this.frame.settled) return this.end();
-      if (!this.failure && this.isStuck()) {
-        this.fail({ code: "graph.stuck", message: `Nothing can run, but these nodes are not settled: ${this.pendingIds().join(", ")}.`, retryable: false });
+      if (this.root.over && (this.root.ending === undefined || this.running.size === 0)) return this.end();
+      if (this.isStuck()) {
+        this.callOff(this.root, { error: { code: "graph.stuck", message: `Nothing can run, but these nodes are not settled: ${this.pendingIds().join(", ")}.`, retryable: false } });
         continue;
       }
-      if (!this.failure && this.isFull && this.running.size === 0) return this.continueAsNew();
-      if (this.inlineSteps >= INLINE_STEPS_PER_BREATH) {
-        this.inlineSteps = 0;
-        await this.host.breathe();
-        continue;
+      if (this.host.isFull() && this.running.size === 0 && !this.root.ending) return this.continueAsNew();
+      if (this.unconfirmed.length > FACTS_UNCONFIRMED) await this.confirmAll();
+      if (this.steps >= STEPS_PER_BREATH) await this.host.breathe();
+      else {
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
       }
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-      this.inlineSteps = 0;
+      this.steps = 0;
     }
   }
 
   /** Calls off all that runs; the run ends as cancelled. */
   cancel(): void {
-    if (!this.failure) {
-      this.failure = "cancelled";
-      this.callOff();
-    }
+    this.callOff(this.root, "cancelled");
     this.poke();
   }
 
   /** Why a command cannot be taken now, or undefined. Changes nothing. */
   refuse(command: Command): PerdureError | undefined {
-    if (this.failure) return new PerdureError("run.closed", "The run is ending and takes no more commands.");
+    if (this.root.ending) return new PerdureError("run.closed", "The run is ending and takes no more commands.");
     switch (command.kind) {
       case "pause":
         return this.paused ? new PerdureError("run.state", "The run is already paused.") : undefined;
@@ -151,10 +151,10 @@ export class Interpreter {
       case "set_variable":
         return undefined;
       case "answer": {
-        const index = this.frame.find(command.node_id);
-        const wait = index === undefined ? undefined : this.waits.get(index);
-        if (index === undefined || !wait?.accept) {
-          const done = index !== undefined && SETTLED.has(this.frame.state(index).status);
+        const wait = this.waits.find(command.node_id, command.iteration);
+        if (!wait?.accept) {
+          const index = this.root.find(command.node_id);
+          const done = index !== undefined && SETTLED.has(this.root.state(index).status);
           return done
             ? new PerdureError("approval.answered", `"${command.node_id}" has already been answered.`)
             : new PerdureError("run.state", `"${command.node_id}" does not wait for an answer.`);
@@ -178,7 +178,7 @@ export class Interpreter {
         this.variables[command.name] = command.value;
         break;
       case "answer":
-        this.answer(this.frame.find(command.node_id) as number, command.answer);
+        this.waits.answer(this.waits.find(command.node_id, command.iteration) as OpenWait, command.answer);
         break;
     }
     this.updateStatus();
@@ -186,90 +186,72 @@ export class Interpreter {
   }
 
   snapshot(): RunSnapshot {
-    const nodes: NodeSnapshot[] = [];
-    this.frame.steps.forEach((state, index) => {
-      if (state.status === "pending") return;
-      const step = this.frame.step(index);
-      nodes.push({
-        node_id: step.id,
-        iteration: this.frame.iteration,
-        type: step.type,
-        name: step.name,
-        status: state.status,
-        ...(state.route !== undefined && { route: state.route }),
-        ...(state.value !== undefined && { output: state.value }),
-        ...(state.error !== undefined && { error: state.error }),
-        ...(state.startedAt !== undefined && { started_at: iso(state.startedAt) }),
-        ...(state.completedAt !== undefined && { completed_at: iso(state.completedAt) }),
-      });
-    });
-    return { status: this.status, nodes, waits: [...this.waits.values()].map((wait) => this.waitSnapshot(wait)), variables: this.variables };
+    return { status: this.status, nodes: [...this.frames()].flatMap(snapshotOf), waits: this.waits.snapshot(), variables: this.variables };
   }
 
   private begin(): void {
-    this.fact("run_start", undefined, 0, {});
+    this.facts.run("run_start", {});
     const ready: number[] = [];
     this.plan.steps.forEach((step, index) => {
-      if (this.frame.state(index).status !== "pending") return;
+      if (this.root.state(index).status !== "pending") return;
       if (this.entries.has(step.id)) ready.push(index);
-      else if (step.in.length === 0 || (step.kind === "trigger" && step.type !== "Start")) this.settle(index, { status: "skipped" });
+      else if (step.in.length === 0 || (step.kind === "trigger" && step.type !== "Start")) this.settle({ frame: this.root, index }, { status: "skipped" });
     });
-    this.enqueue(ready);
-  }
-
-  private restore(cursor: Cursor): void {
-    this.frame.restore(cursor.steps, edgesFromText(cursor.edges));
-    this.startedAt = cursor.startedAt;
-    this.paused = cursor.paused;
-    this.status = cursor.status;
-    this.statusEvents = cursor.statusEvents;
-    Object.assign(this.variables, cursor.variables);
-    this.frame.steps.forEach((state, index) => {
-      if (state.status === "failed") this.errors[this.frame.step(index).id] = state.error as unknown as Json;
-    });
-    for (const wait of cursor.waits) this.resumeWait(wait);
-    this.enqueue(cursor.ready);
+    this.enqueue(this.root, ready);
   }
 
   /** Starts what may start, in the order in which it became ready, then of the plan. */
   private drain(): void {
-    while (!this.failure && !this.paused && this.ready.length > 0 && this.inlineSteps < INLINE_STEPS_PER_BREATH && !this.isFull) {
-      const index = this.ready[0] as number;
-      const step = this.frame.step(index);
+    while (!this.root.ending && !this.paused && this.steps < STEPS_PER_BREATH && !this.host.isFull()) {
+      const owner = this.turns.shift();
+      if (owner) {
+        this.advance(owner);
+        continue;
+      }
+      const [place] = this.ready;
+      if (!place) break;
+      const step = place.frame.step(place.index);
       const passive = step.disabled || step.pinned_output !== undefined;
       if (step.kind === "activity" && !passive && this.running.size >= this.plan.settings.max_parallel) break;
       this.ready.shift();
-      this.start(index, step);
+      this.start(place, step);
     }
     this.updateStatus();
   }
 
-  private start(index: number, step: Step): void {
-    const state = this.frame.state(index);
+  private start(place: Place, step: Step): void {
+    const { frame, index } = place;
+    const state = frame.state(index);
     state.startedAt = this.host.now();
     state.status = "running";
-    const arrivals = this.frame.arrivals(index);
-    const fired = this.entries.has(step.id);
+    frame.inFlight++;
+    const arrivals = frame.arrivals(index);
+    const fired = this.isFired(place);
     const arrived = fired ? [] : (arrivals.get("input") ?? []);
     const input = this.inputOf(fired, arrived);
-    if (step.pinned_output) return this.complete(index, step.pinned_output.value, step.routes?.[0]);
-    if (step.disabled) return this.complete(index, input, step.routes?.[0]);
+    if (step.pinned_output) return this.complete(place, step.pinned_output.value, step.routes?.[0]);
+    if (step.disabled) return this.complete(place, input, step.routes?.[0]);
     try {
       if (step.kind === "trigger") {
-        this.inlineSteps++;
-        return this.complete(index, input);
+        this.steps++;
+        return this.complete(place, input);
       }
-      const scope = this.scope(input);
+      const scope = this.scope(frame, input);
       const { value, secrets } = evaluate(step.inputs, scope);
       const inputs = value as JsonObject;
       const named = [...arrivals].filter(([handle]) => handle !== "input").map(([handle, values]) => [handle, combine(values)] as const);
       const evaluated = named.length > 0 ? { ...inputs, ...Object.fromEntries(named) } : inputs;
-      if (step.kind === "inline") this.runInline(index, step, evaluated, { input, arrivals: arrived }, named.length > 0);
-      else if (step.kind === "control") this.runControl(index, step, evaluated, input);
-      else this.runActivity(index, step, evaluated, secrets, input, scope);
+      if (step.kind === "inline") this.runInline(place, step, evaluated, { input, arrivals: arrived }, named.length > 0);
+      else if (step.kind === "activity") this.runActivity(place, step, evaluated, secrets, input, scope);
+      else if (step.body) this.beginOwner(place, step, evaluated, input);
+      else this.runControl(place, step, evaluated, input);
     } catch (error) {
-      this.failStep(index, error);
+      this.failStep(place, error);
     }
+  }
+
+  private isFired({ frame, index }: Place): boolean {
+    return frame === this.root && this.entries.has(frame.step(index).id);
   }
 
   private inputOf(fired: boolean, arrived: readonly Arrival[]): Json {
@@ -277,99 +259,69 @@ export class Interpreter {
     return arrived.length === 0 ? null : combine(arrived);
   }
 
-  private runInline(index: number, step: Step, inputs: JsonObject, context: InlineContext, fed: boolean): void {
-    this.inlineSteps++;
+  private runInline(place: Place, step: Step, inputs: JsonObject, context: InlineContext, fed: boolean): void {
+    this.steps++;
     const definition = this.inlineDefinition(step.type);
     if (!definition) throw new PerdureError("configuration.invalid", `No inline node "${step.type}" is known here.`);
-    let parsed: Record<string, unknown> = inputs;
-    if (fed || step.inputs.k !== "lit") parsed = this.parse(step, definition, inputs);
+    const parsed = fed || step.inputs.k !== "lit" ? parse(step, definition, inputs) : inputs;
     const { value, route } = definition.run(parsed, context);
-    this.complete(index, (value ?? null) as Json, route, inputs);
+    this.complete(place, (value ?? null) as Json, route, "nothing", inputs);
   }
 
-  private parse(step: Step, definition: InlineDefinition, inputs: JsonObject): Record<string, unknown> {
-    const result = definition.parse(inputs);
-    if (result.ok) return result.inputs;
-    throw new PerdureError(
-      "validation.failed",
-      `The inputs of "${step.id}" do not fit: ${result.issues.map(({ path, message }) => `${path}: ${message}`).join("; ")}.`,
-      {
-        findings: result.issues.map(({ path, message }) => ({ code: "input.invalid", message, path, node_id: step.id })),
-      },
-    );
-  }
-
-  private runActivity(index: number, step: Step, inputs: JsonObject, secretSlots: SecretSlot[], input: Json, scope: Scope): void {
-    const call: NodeCall = {
-      run_id: this.identity.runId,
-      tenant_id: this.identity.tenantId,
-      node_id: step.id,
-      iteration: this.frame.iteration,
-      type: step.type,
-      name: step.name,
+  private runActivity(place: Place, step: Step, inputs: JsonObject, secretSlots: SecretSlot[], input: Json, scope: Scope): void {
+    this.launch(place, step, {
       inputs,
       secret_slots: secretSlots,
       input,
-      policy: step.policy,
       ...(step.scope_roots && { scope: scopeFor(step.scope_roots, scope) }),
       ...(step.providers && { providers: liveRecipes(step.providers, scope) }),
+    });
+  }
+
+  private launch(place: Place, step: Step, call: Pick<NodeCall, "inputs" | "secret_slots" | "input" | "scope" | "providers">): void {
+    const key = keyOf(place);
+    const work = this.host.runNode(step, {
+      run_id: this.identity.runId,
+      tenant_id: this.identity.tenantId,
+      node_id: step.id,
+      iteration: place.frame.iteration,
+      type: step.type,
+      name: step.name,
+      policy: step.policy,
+      ...call,
+    });
+    this.running.set(key, work);
+    const finish = (settle: () => void): void => {
+      this.running.delete(key);
+      settle();
+      this.poke();
     };
-    const work = this.host.runNode(step, call);
-    this.running.set(index, work);
     work.promise.then(
-      (result) => this.finish(index, () => this.complete(index, result.value, result.route, undefined, true)),
-      (error: unknown) => this.finish(index, () => this.failStep(index, error)),
+      (result) => finish(() => this.complete(place, result.value, result.route, "all")),
+      (error: unknown) => finish(() => this.failStep(place, error)),
     );
   }
 
-  private finish(index: number, settle: () => void): void {
-    this.running.delete(index);
-    settle();
-    this.poke();
-  }
-
-  private runControl(index: number, step: Step, inputs: JsonObject, input: Json): void {
+  private runControl(place: Place, step: Step, inputs: JsonObject, input: Json): void {
     const control: ControlStep | undefined = controlSteps[step.type];
     if (!control) throw new PerdureError("configuration.invalid", `"${step.type}" cannot run yet.`);
-    const wait = control.begin({ step, inputs, input, now: this.host.now(), hasEdge: (route) => this.hasEdge(step, route) });
-    if (wait.done) return this.settleWait(index, wait.done);
-    this.tellStart(index, step, inputs);
-    this.openWait({ ...wait, step: index, since: this.host.now() }, true);
-  }
-
-  private hasEdge(step: Step, route: string): boolean {
-    return step.out.some((edgeIndex) => this.plan.edges[edgeIndex]?.route === route);
-  }
-
-  private openWait(wait: OpenWait, announce: boolean): void {
-    const { step: index } = wait;
-    const step = this.frame.step(index);
-    this.frame.state(index).status = "waiting";
-    this.waits.set(index, wait);
-    if (announce) {
-      const fact = this.makeFact("waiting", step, 1, { wait: wait.kind, type: step.type, name: step.name, ...this.waitData(wait) });
-      if (wait.accept) this.confirmWait(index, fact);
-      else this.push(fact);
-    }
-    if (wait.expiresAt !== undefined) {
-      const timer = this.host.timer(Math.max(0, wait.expiresAt - this.host.now()), `${step.name} (${step.type})`);
-      this.timers.set(index, timer);
-      timer.promise.then(
-        () => {
-          this.timers.delete(index);
-          if (this.waits.get(index) === wait) this.settleWait(index, wait.expire());
-          this.poke();
-        },
-        () => undefined,
-      );
-    }
+    const since = this.host.now();
+    const wait = control.begin({ step, inputs, input, now: since, hasEdge: (route) => hasEdge(place, route) });
+    if (wait.done) return this.settleWait(place, wait.done, undefined, "nothing");
+    this.tellStart(place, inputs);
+    const open: OpenWait = { ...wait, place, since };
+    const fact = this.facts.make("waiting", step, place.frame.iteration, 1, { wait: wait.kind, type: step.type, name: step.name, ...shownOf(open) });
+    place.frame.state(place.index).status = "waiting";
+    if (wait.accept) this.confirmWait(place, fact);
+    else this.facts.add(fact);
+    this.waits.begin(open);
   }
 
   /** What a person must be able to see is written durably, not by the sink; the run does not wait for it. */
-  private confirmWait(index: number, fact: RunEvent): void {
+  private confirmWait(place: Place, fact: RunEvent): void {
     this.tell();
+    const key = `wait:${keyOf(place)}`;
     const work = this.host.confirm([fact]);
-    const key = -1 - index;
     this.running.set(key, work);
     const done = (): void => {
       this.running.delete(key);
@@ -378,101 +330,179 @@ export class Interpreter {
     work.promise.then(done, done);
   }
 
-  private resumeWait(saved: Cursor["waits"][number]): void {
-    const step = this.frame.step(saved.step);
-    const input = this.inputOf(this.entries.has(step.id), this.frame.arrivals(saved.step).get("input") ?? []);
-    const control = controlSteps[step.type];
-    if (!control) return;
-    try {
-      const inputs = evaluate(step.inputs, this.scope(input)).value as JsonObject;
-      const wait = control.begin({ step, inputs, input, now: saved.since, hasEdge: (route) => this.hasEdge(step, route) });
-      if (wait.done) this.settleWait(saved.step, wait.done);
-      else this.openWait({ ...wait, step: saved.step, since: saved.since, ...(saved.expiresAt !== undefined && { expiresAt: saved.expiresAt }) }, false);
-    } catch (error) {
-      this.failStep(saved.step, error);
+  private settleWait(place: Place, end: WaitEnd, answer?: Answer, told: Told = "start"): void {
+    const { frame, index } = place;
+    const step = frame.step(index);
+    if (told === "start") {
+      const result = end.ok ? { route: end.route ?? "output" } : { error: end.error.toValue() };
+      this.facts.node("resumed", step, frame.iteration, 1, { ...result, ...(answer && { answer }) });
     }
-  }
-
-  private answer(index: number, answer: Answer): void {
-    const wait = this.waits.get(index);
-    if (wait?.answer) this.settleWait(index, wait.answer(answer), answer);
-  }
-
-  private settleWait(index: number, settlement: NonNullable<Wait["done"]>, answer?: Answer): void {
-    const step = this.frame.step(index);
-    const wait = this.waits.get(index);
-    this.waits.delete(index);
-    this.timers.get(index)?.cancel();
-    this.timers.delete(index);
-    if (wait) {
-      this.push(
-        this.makeFact("resumed", step, 1, {
-          ...(settlement.ok ? { route: settlement.route ?? "output" } : { error: settlement.error.toValue() }),
-          ...(answer && { answer }),
-        }),
-      );
-    }
-    if (settlement.ok) this.complete(index, settlement.value, settlement.route, undefined, false, wait !== undefined);
-    else this.failStep(index, settlement.error);
-  }
-
-  /** `told`: the worker has put start and end into the log. `started`: the start is in the log. */
-  private complete(index: number, value: Json, route?: string, inputs?: JsonObject, told = false, started = false): void {
-    const step = this.frame.step(index);
-    if (!told) {
-      if (!started) this.tellStart(index, step, inputs);
-      this.tellEnd(index, step, "completed", { output: value, ...(route !== undefined && { route }) });
-    }
-    this.settle(index, { status: "completed", value, ...(route !== undefined && { route }) });
-  }
-
-  private failStep(index: number, error: unknown): void {
-    const step = this.frame.step(index);
-    if (error instanceof Cancelled) {
-      this.tellEnd(index, step, "cancelled", {});
-      this.settle(index, { status: "cancelled" });
-      return;
-    }
-    const value = error instanceof StepFailed ? error.failure : toFailureValue(error);
-    const failure: FailureValue = { ...value, node_id: step.id, ...(this.frame.iteration !== "" && { iteration: this.frame.iteration }) };
-    if (!(error instanceof StepFailed && error.told)) {
-      this.push(this.makeFact("node_error", step, 0, { error: failure, type: step.type, name: step.name, ...this.duration(index) }));
-    }
-    this.errors[step.id] = failure as unknown as Json;
-    const handled = step.on_error !== "fail";
-    this.settle(index, { status: "failed", error: failure, handled });
-    if (!handled) this.fail(failure);
-  }
-
-  private settle(index: number, settlement: Settlement): void {
-    const { ready, skipped } = this.frame.settle(index, settlement, this.host.now());
-    if (settlement.status === "skipped") this.tellEnd(index, this.frame.step(index), "skipped", {});
-    for (const other of skipped) this.tellEnd(other, this.frame.step(other), "skipped", {});
-    this.enqueue(ready);
-  }
-
-  /** An entry ignores its own in-edges, so it may already have run. */
-  private enqueue(indices: readonly number[]): void {
-    for (const index of indices) {
-      if (this.frame.state(index).status === "pending" && !this.ready.includes(index)) this.ready.push(index);
-    }
-  }
-
-  private fail(error: FailureValue): void {
-    if (this.failure) return;
-    this.failure = { error };
-    this.callOff();
+    if (end.ok) this.complete(place, end.value, end.route, told);
+    else this.failStep(place, end.error);
     this.poke();
   }
 
-  private callOff(): void {
-    for (const work of this.running.values()) work.cancel();
-    for (const timer of this.timers.values()) timer.cancel();
-    this.timers.clear();
-    for (const index of this.waits.keys()) {
-      this.waits.delete(index);
-      this.failStep(index, new Cancelled());
+  private beginOwner(place: Place, step: Step, inputs: JsonObject, input: Json, saved?: JsonObject): Owner {
+    const owner: Owner = { place, step, inputs, iterating: beginIterating(place, step, inputs, input, saved) };
+    if (!saved) this.tellStart(place, inputs);
+    this.owners.set(keyOf(place), owner);
+    this.turns.push(owner);
+    return owner;
+  }
+
+  /** Begins as many iterations as may begin, or ends the loop. */
+  private advance(owner: Owner): void {
+    const { place, step, iterating } = owner;
+    if (this.owners.get(keyOf(place)) !== owner) return;
+    try {
+      for (;;) {
+        this.steps++;
+        const turn = iterating.turn((item, position) => this.holds(owner, item, position));
+        if (turn.go === "wait") return;
+        if (turn.go === "fail") throw turn.error;
+        if (turn.go === "done") return this.finishOwner(owner, turn.value);
+        const { item, position } = turn;
+        const frame = new Frame(step.body ?? { steps: [], edges: [] }, iterationName(place.frame, position), NONE, { owner: place, item, position });
+        iterating.live.add(frame);
+        this.enqueue(frame, frame.enter());
+        this.skipUnreached(frame);
+        if (frame.over) return this.frameOver(frame);
+        if (this.steps >= STEPS_PER_BREATH) {
+          this.turns.unshift(owner);
+          return;
+        }
+      }
+    } catch (error) {
+      this.owners.delete(keyOf(place));
+      this.failStep(place, error);
     }
+  }
+
+  /** A body step that nothing leads to would keep its iteration open for ever. */
+  private skipUnreached(frame: Frame): void {
+    frame.body.steps.forEach((step, index) => {
+      if (step.in.length === 0 && frame.state(index).status === "pending") this.settle({ frame, index }, { status: "skipped" });
+    });
+  }
+
+  private holds({ place, step }: Owner, item: Json, position: number): boolean {
+    if (!step.while) return true;
+    const scope = this.scope(place.frame, item);
+    const { value } = evaluate(step.while, { ...scope, item, index: position, ...(scope.item !== undefined && { outer: scope }) });
+    if (typeof value === "boolean") return value;
+    const condition = this.inlineDefinition("Condition");
+    if (!condition) throw new PerdureError("configuration.invalid", "No inline node decides conditions here.");
+    return condition.run(parse(step, condition, { condition: value }), { input: item, arrivals: [] }).route === "true";
+  }
+
+  private finishOwner(owner: Owner, value: Json): void {
+    const { place, step, inputs } = owner;
+    this.owners.delete(keyOf(place));
+    const { reduce } = inputs;
+    if (typeof reduce !== "string" || reduce === "") return this.complete(place, value, step.routes?.[0], "start");
+    const scope = scopeFor(step.scope_roots ?? [], this.scope(place.frame, value));
+    const { routes: _routes, ...plain } = step;
+    this.launch(place, { ...plain, type: "Transform", local: true }, { inputs: { expression: reduce }, secret_slots: [], input: value, scope: { ...scope, items: value } });
+  }
+
+  /** An iteration has ended: its owner goes on, or ends with it. */
+  private frameOver(frame: Frame): void {
+    if (!frame.around) return this.poke();
+    const owner = this.owners.get(keyOf(frame.around.owner));
+    if (!owner?.iterating.live.has(frame)) return;
+    const failure = owner.iterating.ended(frame);
+    if (failure && owner.ending === undefined) {
+      owner.ending = failure;
+      for (const other of owner.iterating.live) this.callOff(other, "cancelled");
+    }
+    if (owner.ending === undefined) this.turns.push(owner);
+    else this.endOwner(owner);
+  }
+
+  /** Ends a loop that was called off or has failed, once its iterations have. */
+  private endOwner(owner: Owner): void {
+    const { place, ending } = owner;
+    if (owner.iterating.live.size > 0 || this.owners.get(keyOf(place)) !== owner || ending === undefined) return;
+    this.owners.delete(keyOf(place));
+    this.failStep(place, ending === "cancelled" ? new Cancelled() : new StepFailed(ending, false));
+  }
+
+  private complete(place: Place, value: Json, route?: string, told: Told = "nothing", inputs?: JsonObject): void {
+    const { frame, index } = place;
+    // A map that was reduced has been told as what reduced it; its route is its own.
+    const chosen = route ?? (frame.step(index).body ? frame.step(index).routes?.[0] : undefined);
+    if (told === "nothing") this.tellStart(place, inputs);
+    if (told !== "all") this.facts.end("completed", frame.step(index), frame.iteration, { output: value, ...(chosen !== undefined && { route: chosen }), ...this.duration(place) });
+    this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }) });
+  }
+
+  private failStep(place: Place, error: unknown): void {
+    const { frame, index } = place;
+    const step = frame.step(index);
+    if (error instanceof Cancelled) {
+      this.facts.end("cancelled", step, frame.iteration, this.duration(place));
+      this.settle(place, { status: "cancelled" });
+      return;
+    }
+    const value = error instanceof StepFailed ? error.failure : toFailureValue(error);
+    const failure: FailureValue = { node_id: step.id, ...(frame.iteration !== "" && { iteration: frame.iteration }), ...value };
+    if (!(error instanceof StepFailed && error.told)) {
+      this.facts.node("node_error", step, frame.iteration, 0, { error: failure, type: step.type, name: step.name, ...this.duration(place) });
+    }
+    frame.errors[step.id] = failure as unknown as Json;
+    const handled = step.on_error !== "fail";
+    if (!handled) frame.ending ??= { error: failure };
+    this.settle(place, { status: "failed", error: failure, handled });
+    if (!handled) this.callOffRest(frame);
+  }
+
+  private settle(place: Place, settlement: Settlement): void {
+    const { frame, index } = place;
+    const begun = frame.state(index).status !== "pending";
+    const { ready, skipped } = frame.settle(index, settlement, this.host.now());
+    if (begun) frame.inFlight--;
+    this.count(settlement.status);
+    if (settlement.status === "skipped") this.facts.end("skipped", frame.step(index), frame.iteration, {});
+    for (const other of skipped) {
+      this.count("skipped");
+      this.facts.end("skipped", frame.step(other), frame.iteration, {});
+    }
+    if (!frame.ending) this.enqueue(frame, ready);
+    if (frame.over) this.frameOver(frame);
+  }
+
+  private count(status: Settlement["status"]): void {
+    this.tally[status] = (this.tally[status] ?? 0) + 1;
+  }
+
+  private enqueue(frame: Frame, indices: readonly number[]): void {
+    for (const index of indices) this.ready.push({ frame, index });
+  }
+
+  /** Nothing more begins in the frame; what has begun there is called off. */
+  private callOff(frame: Frame, ending: NonNullable<Frame["ending"]>): void {
+    if (frame.ending) return;
+    frame.ending = ending;
+    this.callOffRest(frame);
+  }
+
+  private callOffRest(frame: Frame): void {
+    for (let at = this.ready.length - 1; at >= 0; at--) if (this.ready[at]?.frame === frame) this.ready.splice(at, 1);
+    frame.body.steps.forEach((_step, index) => {
+      const place = { frame, index };
+      const { status } = frame.state(index);
+      if (status === "pending" || SETTLED.has(status)) return;
+      const owner = this.owners.get(keyOf(place));
+      if (this.waits.drop(place)) this.failStep(place, new Cancelled());
+      else if (owner) {
+        owner.ending ??= "cancelled";
+        for (const live of owner.iterating.live) this.callOff(live, "cancelled");
+        this.endOwner(owner);
+      } else this.running.get(keyOf(place))?.cancel();
+    });
+    if (frame === this.root) for (const [key, work] of this.running) if (key.startsWith("wait:")) work.cancel();
+    if (frame.over) this.frameOver(frame);
+    this.poke();
   }
 
   private watchDeadline(): void {
@@ -480,7 +510,7 @@ export class Interpreter {
     if (deadlineMs === undefined) return;
     this.deadline = this.host.timer(Math.max(0, this.startedAt + deadlineMs - this.host.now()), "Deadline of the run");
     this.deadline.promise.then(
-      () => this.fail({ code: "run.timed_out", message: "The run passed its deadline.", retryable: false }),
+      () => this.callOff(this.root, { error: { code: "run.timed_out", message: "The run passed its deadline.", retryable: false } }),
       () => undefined,
     );
   }
@@ -488,140 +518,152 @@ export class Interpreter {
   private end(): Outcome {
     this.deadline?.cancel();
     this.tell();
-    const counts = countsOf(this.frame);
-    if (this.failure === "cancelled") return { kind: "cancelled", counts };
-    if (this.failure) return { kind: "failed", error: this.failure.error, counts };
-    return { kind: "completed", outputs: resultOf(this.frame), counts };
+    const { ending } = this.root;
+    const counts = { ...this.tally };
+    if (ending === "cancelled") return { kind: "cancelled", counts };
+    if (ending) return { kind: "failed", error: ending.error, counts };
+    return { kind: "completed", outputs: resultOf(this.root), counts };
+  }
+
+  private async confirmAll(): Promise<void> {
+    const facts = this.unconfirmed;
+    this.unconfirmed = [];
+    for (let at = 0; at < facts.length; at += FACTS_PER_CONFIRM) await this.host.confirm(facts.slice(at, at + FACTS_PER_CONFIRM)).promise;
   }
 
   private async continueAsNew(): Promise<Outcome> {
     this.tell();
-    for (let at = 0; at < this.unconfirmed.length; at += FACTS_PER_CONFIRM) await this.host.confirm(this.unconfirmed.slice(at, at + FACTS_PER_CONFIRM)).promise;
-    if (this.failure) return this.end();
+    await this.confirmAll();
+    if (this.root.ending) return this.end();
     this.deadline?.cancel();
-    for (const timer of this.timers.values()) timer.cancel();
+    this.waits.suspend();
     return {
       kind: "continue",
       cursor: {
-        steps: keptStates(this.frame),
-        edges: edgesToText(this.frame.edges),
-        ready: [...this.ready],
-        waits: [...this.waits.values()].map(({ step, since, expiresAt }) => ({ step, since, ...(expiresAt !== undefined && { expiresAt }) })),
+        root: this.save(this.root),
+        ready: this.ready.map(({ frame, index }) => ({ iteration: frame.iteration, id: frame.step(index).id })),
         variables: this.variables,
         paused: this.paused,
         status: this.status,
         startedAt: this.startedAt,
         statusEvents: this.statusEvents,
+        tally: this.tally,
       },
     };
   }
 
-  private get isFull(): boolean {
-    return this.host.isFull();
+  private save(frame: Frame): FrameCursor {
+    const waits = Array.from(this.waits.all()).filter((wait) => wait.place.frame === frame);
+    const owners = Array.from(this.owners.values()).filter((owner) => owner.place.frame === frame);
+    return {
+      steps: keptStates(frame),
+      edges: edgesToText(frame.edges),
+      errors: frame.errors,
+      waits: waits.map(({ place, since, expiresAt }) => ({ step: place.index, since, ...(expiresAt !== undefined && { expiresAt }) })),
+      iterating: owners.map(({ place, inputs, iterating }) => ({
+        step: place.index,
+        inputs,
+        state: iterating.save(),
+        live: Array.from(iterating.live, (live) => ({ position: live.around?.position ?? 0, item: live.around?.item ?? null, frame: this.save(live) })),
+      })),
+    };
+  }
+
+  private restore(cursor: Cursor): void {
+    this.startedAt = cursor.startedAt;
+    this.paused = cursor.paused;
+    this.status = cursor.status;
+    this.statusEvents = cursor.statusEvents;
+    Object.assign(this.variables, cursor.variables);
+    Object.assign(this.tally, cursor.tally);
+    this.restoreFrame(this.root, cursor.root);
+    const byName = new Map([...this.frames()].flatMap((frame) => frame.body.steps.map((each, index) => [`${frame.iteration}:${each.id}`, { frame, index }] as const)));
+    for (const { iteration, id } of cursor.ready) this.ready.push(byName.get(`${iteration}:${id}`) as Place);
+  }
+
+  private restoreFrame(frame: Frame, saved: FrameCursor): void {
+    frame.restore(saved.steps, edgesFromText(saved.edges));
+    Object.assign(frame.errors, saved.errors);
+    for (const { step: index, since, expiresAt } of saved.waits) this.restoreWait({ frame, index }, since, expiresAt);
+    for (const { step: index, inputs, state, live } of saved.iterating) {
+      const place = { frame, index };
+      const owner = this.beginOwner(place, frame.step(index), inputs, null, state);
+      for (const { position, item, frame: inner } of live) {
+        const iteration = new Frame(owner.step.body ?? { steps: [], edges: [] }, iterationName(frame, position), NONE, { owner: place, item, position });
+        owner.iterating.live.add(iteration);
+        this.restoreFrame(iteration, inner);
+      }
+    }
+  }
+
+  private restoreWait(place: Place, since: number, expiresAt: number | undefined): void {
+    const { frame, index } = place;
+    const step = frame.step(index);
+    const input = this.inputOf(this.isFired(place), frame.arrivals(index).get("input") ?? []);
+    try {
+      const inputs = evaluate(step.inputs, this.scope(frame, input)).value as JsonObject;
+      const wait = controlSteps[step.type]?.begin({ step, inputs, input, now: since, hasEdge: (route) => hasEdge(place, route) });
+      if (wait) this.waits.begin({ ...wait, place, since, ...(expiresAt !== undefined && { expiresAt }) });
+    } catch (error) {
+      this.failStep(place, error);
+    }
+  }
+
+  /** The run's own frame and those of all iterations that live. */
+  private *frames(): Iterable<Frame> {
+    yield this.root;
+    for (const owner of this.owners.values()) yield* owner.iterating.live;
   }
 
   private isStuck(): boolean {
-    return !this.paused && this.ready.length === 0 && this.running.size === 0 && this.waits.size === 0;
+    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size === 0 && this.waits.size === 0;
+    return idle && !this.paused && !this.root.over && !this.host.isFull();
   }
 
   private pendingIds(): string[] {
-    return this.plan.steps.filter((_step, index) => !SETTLED.has(this.frame.state(index).status)).map((step) => step.id);
+    return this.plan.steps.filter((_step, index) => !SETTLED.has(this.root.state(index).status)).map(({ id }) => id);
   }
 
   private updateStatus(): void {
-    const idle = this.ready.length === 0 && this.running.size === 0 && this.waits.size > 0;
+    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size === 0 && this.waits.size > 0;
     const status: RunStatus = this.paused ? "paused" : idle ? "waiting" : "running";
-    if (this.failure || status === this.status) return;
+    if (this.root.ending || status === this.status) return;
     this.status = status;
-    this.fact(status === "running" ? "resumed" : status, undefined, 0, { status }, ++this.statusEvents);
+    this.facts.run(status === "running" ? "resumed" : (status as "paused" | "waiting"), { status }, ++this.statusEvents);
   }
 
-  private scope(input: Json): Scope {
-    const frame = this.frame;
-    return {
-      input,
-      inputs: this.inputs,
-      variables: this.variables,
-      run: this.identity.run,
-      errors: this.errors,
-      node: (id) => {
-        const index = frame.find(id);
-        if (index === undefined) return { state: "absent" };
-        const state = frame.state(index);
-        if (state.status === "skipped") return { state: "skipped" };
-        if (state.status === "failed") return { state: "value", value: null };
-        if (state.status !== "completed" || state.value === undefined) return { state: "absent" };
-        const aliases = frame.step(index).output_aliases;
-        return { state: "value", value: state.value, ...(aliases && { aliases }) };
-      },
-    };
+  private scope(frame: Frame, input: Json): Scope {
+    return scopeOf(frame, input, { inputs: this.inputs, variables: this.variables, run: this.identity.run });
   }
 
-  private tellStart(index: number, step: Step, inputs?: JsonObject): void {
-    const at = this.frame.state(index).startedAt ?? this.host.now();
-    this.push(this.makeFact("node_start", step, 1, { type: step.type, name: step.name, ...(inputs && { input: inputs }) }, at));
+  private tellStart({ frame, index }: Place, inputs?: JsonObject): void {
+    const step = frame.step(index);
+    this.facts.node("node_start", step, frame.iteration, 1, { type: step.type, name: step.name, ...(inputs && { input: inputs }) }, frame.state(index).startedAt);
   }
 
-  private tellEnd(index: number, step: Step, status: NodeStatus, data: EventData): void {
-    this.push(this.makeFact("node_end", step, status === "completed" ? 1 : 0, { status, type: step.type, name: step.name, ...data, ...this.duration(index) }));
-  }
-
-  private duration(index: number): EventData {
-    const { startedAt } = this.frame.state(index);
+  private duration({ frame, index }: Place): { duration_ms?: number } {
+    const { startedAt } = frame.state(index);
     return startedAt === undefined ? {} : { duration_ms: this.host.now() - startedAt };
-  }
-
-  private fact(kind: EventKind, step: Step | undefined, attempt: number, data: EventData, detail?: number): void {
-    this.push(this.makeFact(kind, step, attempt, data, this.host.now(), detail));
-  }
-
-  private makeFact(kind: EventKind, step: Step | undefined, attempt: number, data: EventData, at: number = this.host.now(), detail?: number): RunEvent {
-    const iteration = step ? this.frame.iteration : "";
-    return {
-      run_id: this.identity.runId,
-      key: eventKey(kind, step?.id, iteration, attempt, detail ?? ""),
-      kind,
-      at: iso(at),
-      ...(step && { node_id: step.id, iteration, attempt: Math.max(1, attempt) }),
-      data,
-    };
-  }
-
-  private push(fact: RunEvent): void {
-    this.facts.push(fact);
   }
 
   /** Hands the facts of this stretch to the log in one call. */
   private tell(): void {
     this.host.describe(this.describe());
-    if (this.facts.length === 0) return;
-    this.host.record(this.facts);
-    for (const fact of this.facts) this.unconfirmed.push(fact);
-    this.facts = [];
+    const facts = this.facts.take();
+    if (facts.length === 0) return;
+    this.host.record(facts);
+    for (const fact of facts) this.unconfirmed.push(fact);
   }
 
   private describe(): string {
-    const names = (indices: Iterable<number>): string =>
-      [...indices]
-        .filter((index) => index >= 0)
-        .map((index) => `${this.frame.step(index).name} (${this.frame.step(index).type})`)
-        .join(", ");
-    const settled = this.frame.steps.filter((state) => SETTLED.has(state.status)).length;
+    const name = ({ frame, index }: Place): string => `${frame.step(index).name} (${frame.step(index).type})`;
+    const settled = this.root.steps.filter(({ status }) => SETTLED.has(status)).length;
     const parts = [`**${this.status}** – ${settled} of ${this.plan.steps.length} nodes settled`];
-    const running = names(this.running.keys());
-    const waiting = names(this.waits.keys());
-    if (running) parts.push(`Running: ${running}`);
-    if (waiting) parts.push(`Waiting: ${waiting}`);
+    const waiting = Array.from(this.waits.all(), ({ place }) => name(place));
+    const running = this.plan.steps.flatMap((_step, index) => (this.root.state(index).status === "running" ? [name({ frame: this.root, index })] : []));
+    if (running.length > 0) parts.push(`Running: ${running.join(", ")}`);
+    if (waiting.length > 0) parts.push(`Waiting: ${waiting.join(", ")}`);
     return parts.join("\n\n");
-  }
-
-  private waitSnapshot(wait: OpenWait): WaitSnapshot {
-    const step = this.frame.step(wait.step);
-    return { kind: wait.kind, node_id: step.id, iteration: this.frame.iteration, since: iso(wait.since), ...this.waitData(wait) };
-  }
-
-  private waitData(wait: OpenWait): Pick<WaitSnapshot, "prompt" | "data" | "schema" | "assignees" | "expires_at"> {
-    return { ...wait.show, ...(wait.expiresAt !== undefined && { expires_at: iso(wait.expiresAt) }) };
   }
 
   private poke(): void {
@@ -631,19 +673,20 @@ export class Interpreter {
   }
 }
 
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
+const NONE: ReadonlySet<string> = new Set();
+
+function keyOf({ frame, index }: Place): string {
+  return `${frame.iteration}:${frame.step(index).id}`;
 }
 
-/** Evaluates the templates of plugged-in providers; their secrets stay out of band. */
-function liveRecipes(providers: Record<string, ProviderRecipe[]>, scope: Scope): Record<string, LiveRecipe[]> {
-  return Object.fromEntries(
-    Object.entries(providers).map(([handle, recipes]) => [
-      handle,
-      recipes.map(({ inputs, providers: nested, ...rest }) => {
-        const { value, secrets } = evaluate(inputs, scope);
-        return { ...rest, inputs: isObject(value) ? value : {}, secret_slots: secrets, ...(nested && { providers: liveRecipes(nested, scope) }) };
-      }),
-    ]),
-  );
+function hasEdge({ frame, index }: Place, route: string): boolean {
+  return frame.step(index).out.some((edgeIndex) => frame.body.edges[edgeIndex]?.route === route);
+}
+
+function parse(step: Step, definition: InlineDefinition, inputs: JsonObject): Record<string, unknown> {
+  const result = definition.parse(inputs);
+  if (result.ok) return result.inputs;
+  throw new PerdureError("validation.failed", `The inputs of "${step.id}" do not fit: ${result.issues.map(({ path, message }) => `${path}: ${message}`).join("; ")}.`, {
+    findings: result.issues.map(({ path, message }) => ({ code: "input.invalid", message, path, node_id: step.id })),
+  });
 }

@@ -24,12 +24,3 @@ export function resultOf(frame: Frame): Json {
   if (chosen.length === 1) return value(chosen[0] as number);
   return Object.fromEntries(chosen.map((index) => [frame.step(index).id, value(index)]));
 }
-
-/** How many rows of each status the log must show. Steps that never began have none. */
-export function countsOf(frame: Frame): Counts {
-  const counts: Counts = {};
-  for (const { status } of frame.steps) {
-    if (status !== "pending") counts[status] = (counts[status] ?? 0) + 1;
-  }
-  return counts;
-}

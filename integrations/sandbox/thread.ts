@@ -1,0 +1,148 @@
+/**
+ * Runs inside a worker thread: one code at a time, each in an instance of the engine (QuickJS, compiled to WebAssembly) that no other code has
+ * used. The instance's memory has a hard end; what it may call of this thread is in `Run` and takes and gives text.
+ */
+import { readFile } from "node:fs/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import baseVariant from "@jitl/quickjs-ng-wasmfile-release-sync";
+import { newQuickJSWASMModuleFromVariant, newVariant, type QuickJSContext, type QuickJSDeferredPromise, type QuickJSHandle, type QuickJSRuntime } from "quickjs-emscripten-core";
+import type { Readiness } from "../threads/index.ts";
+import type { FetchAnswer, FromThread, RunCode, RunEnd, ThreadData, ToThread } from "./messages.ts";
+import { lineOf, PRELUDE } from "./prelude.ts";
+
+const MIB = 1024 * 1024;
+/** What the engine needs for itself: its stack (5 MiB), its data, and room for what it allocates before the limit of its heap counts. */
+const ENGINE_MIB = 16;
+const WASM_PAGES_PER_MIB = 16;
+/** About 3,000 calls deep. The thread's own stack (16 MiB) is made to hold it. */
+const STACK_BYTES = 512 * 1024;
+
+/** The package's types are those of its CommonJS form; what Node imports is the variant itself. */
+const variant = baseVariant as unknown as Extract<Parameters<typeof newVariant>[0], { type: "sync" }>;
+/** Node has it, `@types/node` does not. */
+const { compile, Memory } = (
+  globalThis as unknown as { WebAssembly: { compile(bytes: Uint8Array): Promise<WebAssembly.Module>; Memory: new (pages: { initial: number; maximum: number }) => object } }
+).WebAssembly;
+
+const limits = workerData as ThreadData;
+const send = (message: FromThread | Readiness): void => parentPort?.postMessage(message);
+
+class Run {
+  readonly #runtime: QuickJSRuntime;
+  readonly #context: QuickJSContext;
+  readonly #waiting = new Map<number, QuickJSDeferredPromise>();
+  #fetches = 0;
+  #lines = 0;
+  #promise: QuickJSHandle | undefined;
+  #jobBroke = false;
+
+  constructor(runtime: QuickJSRuntime) {
+    this.#runtime = runtime;
+    this.#context = runtime.newContext();
+  }
+
+  /** @returns undefined while it waits for a fetch. */
+  begin({ code, names, values }: RunCode): RunEnd | undefined {
+    const context = this.#context;
+    const text = (value: string): QuickJSHandle => context.newString(value);
+    const prelude = context.unwrapResult(context.evalCode(PRELUDE, "prelude.js", { strict: true }));
+    const host = [context.newFunction("fetch", (request) => this.#fetch(request)), context.newFunction("log", (line) => this.#log(line))];
+    const run = context.unwrapResult(context.callFunction(prelude, context.undefined, ...host, context.newNumber(limits.maxOutputLength)));
+    this.#promise = context.unwrapResult(context.callFunction(run, context.undefined, text(code), text(JSON.stringify(names)), text(values)));
+    return this.#goOn();
+  }
+
+  answer({ fetched, outcome }: FetchAnswer): RunEnd | undefined {
+    const deferred = this.#waiting.get(fetched);
+    this.#waiting.delete(fetched);
+    deferred?.resolve(this.#context.newString(outcome));
+    return this.#goOn();
+  }
+
+  #goOn(): RunEnd | undefined {
+    while (this.#runtime.hasPendingJob()) {
+      if (this.#runtime.executePendingJobs().error) this.#jobBroke = true;
+    }
+    if (!this.#promise) return { kind: "broke" };
+    const state = this.#context.getPromiseState(this.#promise);
+    if (state.type === "fulfilled") return this.#read(state.value);
+    if (state.type === "rejected" || this.#jobBroke) return { kind: "out_of_memory" };
+    return this.#waiting.size === 0 ? { kind: "never" } : undefined;
+  }
+
+  #read(value: QuickJSHandle): RunEnd {
+    if (this.#context.typeof(value) !== "string") return { kind: "broke" };
+    const said = this.#context.getString(value);
+    const rest = said.slice(1);
+    switch (said[0]) {
+      case "v":
+        return { kind: "value", json: rest };
+      case "e": {
+        const { name, message, stack } = JSON.parse(rest) as Record<"name" | "message" | "stack", string>;
+        return { kind: "threw", error: { name, message, line: lineOf(stack) } };
+      }
+      case "f":
+        return { kind: "fetch_failed", failed: Number(rest) };
+      case "l":
+        return { kind: "too_large" };
+      case "m":
+        return { kind: "out_of_memory" };
+      default:
+        return { kind: "broke" };
+    }
+  }
+
+  #fetch(request: QuickJSHandle): QuickJSHandle {
+    const deferred = this.#context.newPromise();
+    const number = ++this.#fetches;
+    this.#waiting.set(number, deferred);
+    send({ fetch: number, request: this.#context.getString(request) });
+    return deferred.handle;
+  }
+
+  #log(line: QuickJSHandle): undefined {
+    if (++this.#lines > limits.maxLogLines) return undefined;
+    send({ log: this.#context.getString(line).slice(0, limits.maxLogLineLength) });
+    return undefined;
+  }
+}
+
+const engine = await compile(await readFile(limits.engine)).catch((error: unknown) => {
+  send({ ready: false, reason: error instanceof Error ? error.message : "its module is not valid" });
+  process.exit();
+});
+
+async function newRuntime(): Promise<QuickJSRuntime> {
+  const silent: Record<string, unknown> = { print: () => {}, printErr: () => {} };
+  const wasmMemory = new Memory({ initial: ENGINE_MIB * WASM_PAGES_PER_MIB, maximum: (ENGINE_MIB + limits.memoryMb) * WASM_PAGES_PER_MIB });
+  const quickjs = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmModule: engine, wasmMemory, emscriptenModule: silent }));
+  return quickjs.newRuntime({ memoryLimitBytes: limits.memoryMb * MIB, maxStackSizeBytes: STACK_BYTES });
+}
+
+let current: Run | undefined;
+
+/** Whatever leaves the engine as an exception leaves it unusable: its instance is dropped, and the process ends the thread. */
+function step(work: () => RunEnd | undefined): void {
+  let end: RunEnd | undefined;
+  try {
+    end = work();
+  } catch {
+    end = { kind: "broke" };
+  }
+  if (!end) return;
+  current = undefined;
+  send({ end });
+}
+
+parentPort?.on("message", (message: ToThread) => {
+  if ("fetched" in message) return step(() => current?.answer(message));
+  void newRuntime().then(
+    (runtime) =>
+      step(() => {
+        current = new Run(runtime);
+        return current.begin(message);
+      }),
+    () => send({ end: { kind: "broke" } }),
+  );
+});
+send({ ready: true });
