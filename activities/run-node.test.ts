@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { PerdureError, type Json, type RunEvent } from "#core";
-import { defineNode, type ActivityContext, type ActivityServices, type NodeDefinition } from "#nodes";
+import { defineNode, type ActivityContext, type ActivityNode, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { NodeCall } from "#workflows/messages";
 import type { Receipts } from "../db/types.ts";
 import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
@@ -28,12 +28,12 @@ function memoryReceipts() {
   return { receipts, results };
 }
 
-function bench(handler: Handler, options: { secrets?: Record<string, string>; effect?: NodeDefinition["effect"]; outputMaxBytes?: number } = {}) {
+function bench(handler: Handler, options: { secrets?: Record<string, string>; effect?: NodeDefinition["effect"]; mayAct?: ActivityNode["mayAct"]; outputMaxBytes?: number } = {}) {
   const facts: RunEvent[] = [];
   const logged: string[] = [];
   const { receipts, results } = memoryReceipts();
   const definition = defineNode({
-    kind: "activity", type: "Probe", category: "test", displayName: "Probe", description: "Test.", policy: { timeout: "1m" }, effect: options.effect ?? "at_least_once",
+    kind: "activity", type: "Probe", category: "test", displayName: "Probe", description: "Test.", policy: { timeout: "1m" }, effect: options.effect ?? "at_least_once", mayAct: options.mayAct,
     inputs: z.object({ text: z.string().optional(), count: z.number().optional() }), outputs: z.unknown(), run: handler as never,
   });
   const deps: RunNodeDeps = {
@@ -298,4 +298,37 @@ describe("tokens", () => {
     expect(deltas.map(({ data }) => data?.text).join("")).toBe(`${Array.from({ length: 100 }, (_, count) => `${count} `).join("")}late`);
     expect(facts.at(-1)?.kind).toBe("node_end");
   });
+});
+
+test("A4: When a node says that a call may not act, then that call leaves no receipt", async () => {
+  const { run, results } = bench(async () => ({ value: 1 }), { mayAct: ({ count }) => count === 1 });
+  await run({ inputs: { count: 0 } });
+  expect([...results.keys()]).toEqual([]);
+  await run({ inputs: { count: 1 } });
+  expect([...results.keys()]).toEqual(["run-1:n1:"]);
+});
+
+test("When a node prints, then its end tells the lines, cut and without secrets", async () => {
+  const { run, facts } = bench(
+    async ({ text }, { log }) => {
+      log(`the token is ${String(text)}`);
+      for (let count = 0; count < 150; count++) log("x".repeat(2000));
+      return { value: null };
+    },
+    { secrets: { TOKEN: "hush-hush-1" } },
+  );
+  await run({ inputs: { text: null }, secret_slots: [{ path: ["text"], parts: [{ secret: "TOKEN" }] }] });
+  const { logs } = facts.at(-1)?.data as { logs: string[] };
+  expect(logs).toHaveLength(100);
+  expect(logs[0]).not.toContain("hush-hush-1");
+  expect(logs[1]).toHaveLength(1024);
+});
+
+test("When a node prints and fails, then its failure tells the lines", async () => {
+  const { run, facts } = bench(async (_inputs, { log }) => {
+    log("so far");
+    throw new PerdureError("handler.rejected", "no");
+  });
+  await expect(run()).rejects.toMatchObject({ type: "handler.rejected" });
+  expect(facts.at(-1)).toMatchObject({ kind: "node_error", data: { logs: ["so far"] } });
 });

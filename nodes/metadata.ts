@@ -101,7 +101,7 @@ function routesOf(definition: NodeDefinition): { names: readonly string[]; dynam
 }
 
 function incoming(definition: NodeDefinition): HandleMetadata[] {
-  const flow: HandleMetadata[] = definition.kind === "provider" ? [] : [{ name: "input", kind: "flow" }];
+  const flow = definition.kind === "provider" ? [] : ["input", ...(definition.body?.exits ?? [])].map((name): HandleMetadata => ({ name, kind: "flow" }));
   const plugged = Object.entries(definition.capabilities ?? {}).map(([name, { capability, required, many }]) => ({
     name, kind: capability, ...(required && { required }), ...(many && { many }),
   }));
@@ -112,7 +112,8 @@ function outgoing(definition: NodeDefinition, routes: readonly string[]): Handle
   const provided: HandleMetadata[] = definition.provides ? [{ name: definition.provides, kind: definition.provides }] : [];
   if (definition.kind === "provider") return provided;
   const flow = definition.terminal ? [] : routes.length > 0 ? routes : [definition.outputHandle ?? "output"];
-  return [...[...flow, "error"].map((name): HandleMetadata => ({ name, kind: "flow" })), ...provided];
+  const undone = definition.kind === "trigger" || definition.terminal ? [] : ["compensate"];
+  return [...[...flow, "error", ...undone].map((name): HandleMetadata => ({ name, kind: "flow" })), ...provided];
 }
 
 function properties(schema: JsonObject): [string, JsonObject][] {

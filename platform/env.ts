@@ -44,7 +44,7 @@ export const envSchema = z.object({
   JSONATA_MEMORY_MB: z.coerce.number().int().positive().default(128),
   /** Of one run of a Code node, waiting for its fetches included. */
   CODE_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
-  CODE_MEMORY_MB: z.coerce.number().int().min(4).max(1024).default(64),
+  CODE_MEMORY_MB: z.coerce.number().int().min(16).max(1024).default(64),
   CODE_SOURCE_MAX_BYTES: z.coerce.number().int().positive().default(256 * 1024),
   CODE_OUTPUT_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
   CODE_MAX_FETCHES: z.coerce.number().int().min(0).default(20),

@@ -4,6 +4,7 @@ import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, type Inje
 import { createActivities } from "#activities";
 import type { RunEvent } from "#core";
 import { openDatabase } from "#db";
+import { breakHttp, breakModels, createBreakers } from "#integrations/breaker";
 import { createHttp } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
@@ -47,13 +48,19 @@ const sandbox = createSandbox({
   maxFetches: env.CODE_MAX_FETCHES,
   threads: env.CODE_THREADS,
 });
+const breakers = createBreakers({
+  failures: env.BREAKER_FAILURES,
+  openMs: env.BREAKER_OPEN_MS,
+  maxTargets: env.BREAKER_MAX_TARGETS,
+  onChange: (state) => logger[state.state === "open" ? "warn" : "info"](state, "A circuit breaker changed."),
+});
 const models = createModels({ guardedFetch: http.guardedFetch, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
 
 const activities = createActivities({
   writer,
   log: db.log,
   receipts: db.receipts,
-  services: { http, models, jsonata, sandbox },
+  services: { http: breakHttp(http, breakers), models: breakModels(models, breakers), jsonata, sandbox },
   secret: (_tenant, name) => env.secret(name),
   limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
   logger,

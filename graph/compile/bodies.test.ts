@@ -180,6 +180,17 @@ describe("what a body reads", () => {
     expect(problemsOf(reading(loop("own"), "{{own.last.x}} {{errors.own}}"))).toEqual([]);
   });
 
+  test("A7: When a provider is plugged into a node of a body, then it reads the iteration, and the loop keeps what it reads", () => {
+    const plan = planOf(graph([start, set("before"), loop("l"), node("g", "Agent", { goal: "x" }), node("m", "OpenAINode", { system: "{{item.x}} {{before.y}}" })], "start->before", "before->l", "l:body->g", "m->g:model"));
+    expect(JSON.stringify(at(at(plan, "l").body, "g").providers)).toContain('"root":"item"');
+    expect(at(plan, "l").reads).toEqual(["before"]);
+  });
+
+  test("A6: When JSONata in a body may read anything, then it is handed what it could name, and no more", () => {
+    const plan = planOf(graph([start, loop("l"), set("a"), node("t", "Transform", { expression: "$$" }), set("side")], "start->l", "l:body->a", "l:body->side", "a->t"));
+    expect(at(at(plan, "l").body, "t").reads).toEqual(["start", "a"]);
+  });
+
   test("A6: When `item` is read outside of any body, then it is an input of the run, with a warning", () => {
     expect(brief(run(graph([start, node("t", "Template", { template: "{{item.x}}" })], "start->t")).warnings)).toEqual(["reference.undeclared@t"]);
   });

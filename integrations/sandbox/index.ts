@@ -49,7 +49,7 @@ export function createSandbox(options: SandboxOptions): SandboxService & { close
     maxQuestions: RUNS_PER_THREAD,
     notReady: (reason) => new PerdureError("configuration.invalid", "The sandbox for code cannot be loaded, so no code runs.", { cause: new Error(reason) }),
     data: {
-      engine: options.engine ?? fileURLToPath(import.meta.resolve("@jitl/quickjs-ng-wasmfile-release-sync/wasm")),
+      engine: options.engine ?? fileURLToPath(import.meta.resolve("@jitl/quickjs-wasmfile-release-sync/wasm")),
       memoryMb,
       maxOutputLength: maxOutputBytes,
       maxLogLines: MAX_LOG_LINES,

@@ -6,7 +6,8 @@ const LINES_BEFORE_BODY = 2;
  * them it does to itself. Evaluates to `(code, names, values) => Promise<string>`: the first character of the string says how the run ended,
  * the rest is JSON.
  *
- * - `v` value · `e` what was thrown `{name, message, stack}` · `f` number of the fetch that failed · `l` too large · `m` out of memory
+ * - `v` value · `e` what was thrown `{name, message, stack}` · `n` null was thrown, as the engine does where no memory is left for an error ·
+ *   `f` number of the fetch that failed · `l` too large · `m` out of memory
  */
 export const PRELUDE = String.raw`
 (hostFetch, hostLog, maxOutputLength) => {
@@ -79,6 +80,7 @@ export const PRELUDE = String.raw`
   });
 
   const thrown = (error) => {
+    if (error === null) return "n";
     const failed = isObject(error) ? recall(error) : undefined;
     if (failed !== undefined) return "f" + failed;
     let name = "", message = "", stack = "";

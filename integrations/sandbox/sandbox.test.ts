@@ -50,10 +50,11 @@ describe("exceptions", () => {
     ["\n\nreturn input.missing.field", "Code: TypeError: cannot read property 'field' of undefined (line 3)"],
     ["const check = () => {\n  throw new RangeError('too small');\n};\ncheck();", "Code: RangeError: too small (line 2)"],
     ["const a = 1;\nconst b = ;", "Code: SyntaxError: unexpected token in expression: ';' (line 2)"],
-    ["await null;\nnothing();", "Code: ReferenceError: nothing is not defined (line 2)"],
+    ["await null;\nnothing();", "Code: ReferenceError: 'nothing' is not defined (line 2)"],
     ["throw 'no stock'", "Code: no stock"],
     ["throw { code: 7 }", 'Code: {"code":7}'],
     ["throw undefined", "Code: undefined"],
+    ["throw null", "Code: null"],
     ["throw new Error()", "Code: Error (line 1)"],
   ])("A16: When %j is run, then the failure is handler.rejected and says %s", async (code, message) => {
     await expect(run(code)).rejects.toMatchObject({ code: "handler.rejected", retryable: false, message });

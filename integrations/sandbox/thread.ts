@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import baseVariant from "@jitl/quickjs-ng-wasmfile-release-sync";
+import baseVariant from "@jitl/quickjs-wasmfile-release-sync";
 import { newQuickJSWASMModuleFromVariant, newVariant, type QuickJSContext, type QuickJSDeferredPromise, type QuickJSHandle, type QuickJSRuntime } from "quickjs-emscripten-core";
 import type { Readiness } from "../threads/index.ts";
 import type { FetchAnswer, FromThread, RunCode, RunEnd, ThreadData, ToThread } from "./messages.ts";
@@ -19,16 +19,27 @@ const STACK_BYTES = 512 * 1024;
 
 /** The package's types are those of its CommonJS form; what Node imports is the variant itself. */
 const variant = baseVariant as unknown as Extract<Parameters<typeof newVariant>[0], { type: "sync" }>;
-/** Node has it, `@types/node` does not. */
-const { compile, Memory } = (
-  globalThis as unknown as { WebAssembly: { compile(bytes: Uint8Array): Promise<WebAssembly.Module>; Memory: new (pages: { initial: number; maximum: number }) => object } }
-).WebAssembly;
+/** Of WebAssembly's memory what is used here; Node has it, `@types/node` does not. */
+interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+interface WebAssemblyApi {
+  compile(bytes: Uint8Array): Promise<WebAssembly.Module>;
+  Memory: new (pages: { initial: number; maximum: number }) => Memory;
+}
+const { compile, Memory } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
+
+interface Engine {
+  runtime: QuickJSRuntime;
+  memory: Memory;
+}
 
 const limits = workerData as ThreadData;
 const send = (message: FromThread | Readiness): void => parentPort?.postMessage(message);
 
 class Run {
   readonly #runtime: QuickJSRuntime;
+  readonly #memory: Memory;
   readonly #context: QuickJSContext;
   readonly #waiting = new Map<number, QuickJSDeferredPromise>();
   #fetches = 0;
@@ -36,8 +47,9 @@ class Run {
   #promise: QuickJSHandle | undefined;
   #jobBroke = false;
 
-  constructor(runtime: QuickJSRuntime) {
+  constructor({ runtime, memory }: Engine) {
     this.#runtime = runtime;
+    this.#memory = memory;
     this.#context = runtime.newContext();
   }
 
@@ -81,6 +93,8 @@ class Run {
         const { name, message, stack } = JSON.parse(rest) as Record<"name" | "message" | "stack", string>;
         return { kind: "threw", error: { name, message, line: lineOf(stack) } };
       }
+      case "n":
+        return this.#isFull() ? { kind: "out_of_memory" } : { kind: "threw", error: { name: "", message: "null", line: 0 } };
       case "f":
         return { kind: "fetch_failed", failed: Number(rest) };
       case "l":
@@ -90,6 +104,11 @@ class Run {
       default:
         return { kind: "broke" };
     }
+  }
+
+  /** Whether the heap has been as large as it may be, its static data and stack (5 MiB) not counted. */
+  #isFull(): boolean {
+    return this.#memory.buffer.byteLength >= (limits.memoryMb + 4) * MIB;
   }
 
   #fetch(request: QuickJSHandle): QuickJSHandle {
@@ -107,16 +126,16 @@ class Run {
   }
 }
 
-const engine = await compile(await readFile(limits.engine)).catch((error: unknown) => {
+const engineModule = await compile(await readFile(limits.engine)).catch((error: unknown) => {
   send({ ready: false, reason: error instanceof Error ? error.message : "its module is not valid" });
   process.exit();
 });
 
-async function newRuntime(): Promise<QuickJSRuntime> {
+async function newEngine(): Promise<Engine> {
   const silent: Record<string, unknown> = { print: () => {}, printErr: () => {} };
-  const wasmMemory = new Memory({ initial: ENGINE_MIB * WASM_PAGES_PER_MIB, maximum: (ENGINE_MIB + limits.memoryMb) * WASM_PAGES_PER_MIB });
-  const quickjs = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmModule: engine, wasmMemory, emscriptenModule: silent }));
-  return quickjs.newRuntime({ memoryLimitBytes: limits.memoryMb * MIB, maxStackSizeBytes: STACK_BYTES });
+  const memory = new Memory({ initial: ENGINE_MIB * WASM_PAGES_PER_MIB, maximum: (ENGINE_MIB + limits.memoryMb) * WASM_PAGES_PER_MIB });
+  const quickjs = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmModule: engineModule, wasmMemory: memory, emscriptenModule: silent }));
+  return { runtime: quickjs.newRuntime({ memoryLimitBytes: limits.memoryMb * MIB, maxStackSizeBytes: STACK_BYTES }), memory };
 }
 
 let current: Run | undefined;
@@ -136,10 +155,10 @@ function step(work: () => RunEnd | undefined): void {
 
 parentPort?.on("message", (message: ToThread) => {
   if ("fetched" in message) return step(() => current?.answer(message));
-  void newRuntime().then(
-    (runtime) =>
+  void newEngine().then(
+    (engine) =>
       step(() => {
-        current = new Run(runtime);
+        current = new Run(engine);
         return current.begin(message);
       }),
     () => send({ end: { kind: "broke" } }),

@@ -24,10 +24,10 @@ test.each(graphCases.map((graphCase) => [graphCase.title, graphCase] as const))(
       end: type === "End",
       ...script[id],
     }));
-    const edges = compiled.plan.edges.map(({ source, route, target }) => ({ source, route, target }));
+    const edges = compiled.plan.edges.map(({ source, route, target, handle }) => ({ source, route, target, handle }));
     const result = runModel({ nodes, edges, maxParallel: 16 }, {});
     expect(result.kind).toBe(expected.status);
     expect(result.failedNode).toBe(expected.failed_node);
-    expect(Object.fromEntries(Object.entries(result.nodes).map(([id, { status }]) => [id, status]))).toEqual(expected.nodes);
+    expect(Object.fromEntries(Object.entries(result.nodes).map(([key, { status }]) => [key.slice(1), status]))).toEqual(expected.nodes);
   },
 );

@@ -1,4 +1,4 @@
-import type { Json, RunEvent } from "#core";
+import { eventKey, type Json, type RunEvent } from "#core";
 import type { Plan } from "#graph";
 import { inlineDefinition } from "../../workflows/inline.ts";
 import type { Cursor } from "../../workflows/interpreter/cursor.ts";
@@ -24,11 +24,15 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
       runNode(step, call) {
         const node = nodes.get(step.id);
         inFlight++;
-        const work = clock.schedule<NodeResult>(node?.duration ?? 1, () =>
-          node?.fails
-            ? { error: new StepFailed({ code: "handler.failed", message: "scripted", retryable: false }, false) }
-            : { value: { value: { id: step.id, input: call.input } satisfies Json } },
-        );
+        const work = clock.schedule<NodeResult>(node?.duration ?? 1, () => {
+          const fails = node?.fails === "odd" ? Number(call.iteration.split(".").at(-1)) % 2 === 1 : node?.fails;
+          if (fails) return { error: new StepFailed({ code: "handler.failed", message: "scripted", retryable: false }, false) };
+          const output: Json = { id: step.id, input: call.input };
+          // As the worker does.
+          const { iteration, node_id } = call;
+          facts.push({ run_id: "run", key: eventKey("node_end", node_id, iteration, 1), kind: "node_end", at: "then", node_id, iteration, attempt: 1, data: { status: "completed", output } });
+          return { value: { value: output } };
+        });
         const landed = (): void => {
           inFlight--;
         };
@@ -46,8 +50,9 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
       const node = event.kind === "waiting" && event.node_id ? nodes.get(event.node_id) : undefined;
       if (!node?.answer) continue;
       const { answer, id } = node;
+      const iteration = event.iteration ?? "";
       clock.schedule(node.duration, () => {
-        const command = { kind: "answer", node_id: id, iteration: "", answer: { decision: answer, by: "someone", at: "then" } } as const;
+        const command = { kind: "answer", node_id: id, iteration, answer: { decision: answer, by: "someone", at: "then" } } as const;
         if (!interpreter.refuse(command)) interpreter.apply(command);
         return { value: undefined };
       });
@@ -110,13 +115,21 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
       kind: ended.kind,
       ...(ended.kind === "completed" && { outputs: comparable(ended.outputs) ?? null }),
       ...(ended.kind === "failed" && { failedNode: ended.error.node_id }),
-      nodes: Object.fromEntries(
-        interpreter
-          .snapshot()
-          .nodes.map((node) => [node.node_id, { status: node.status, ...(node.output !== undefined && { value: comparable(node.output) }) }]),
-      ),
+      nodes: rowsOf(facts),
       facts,
       links,
     };
   }
+}
+
+/** Where each node of each iteration ended, as the log tells it. */
+function rowsOf(facts: readonly RunEvent[]): ModelResult["nodes"] {
+  const rows: ModelResult["nodes"] = {};
+  for (const { kind, node_id, iteration, data } of facts) {
+    const key = `${iteration}:${node_id}`;
+    if (kind === "node_end") rows[key] = { status: data?.status as string, ...(data?.output !== undefined && { value: comparable(data.output) as Json }) };
+    else if (kind === "node_error") rows[key] = { status: "failed" };
+    else if (kind === "node_start") rows[key] ??= { status: "running" };
+  }
+  return rows;
 }

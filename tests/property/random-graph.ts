@@ -1,204 +1,271 @@
 import fc from "fast-check";
 import type { Json, JsonObject } from "#core";
-import type { ModelCommands, ModelGraph, ModelNode } from "./reference-model.ts";
+import type { Body, Plan } from "#graph";
+import type { ModelBody, ModelCommands, ModelGraph, ModelNode, Repeat } from "./reference-model.ts";
 
 /** A random graph in the stored format, with a script of what each node does. */
 export interface Scripted {
   graph: { nodes: JsonObject[]; edges: JsonObject[]; settings: JsonObject };
+  /** All nodes, those of bodies among them. */
   nodes: Map<string, ScriptedNode>;
   commands: ModelCommands;
-  /** After how many settled nodes the history counts as full, again and again. */
+  /** After how many settled nodes the history counts as full, again and again; 0 = never. */
   fullEvery: number;
 }
 
-export interface ScriptedNode extends Omit<ModelNode, "value"> {
-  type: string;
-  value: ModelNode["value"];
+/** As the model wants it, but for the bodies, whose order only the plan knows. */
+export interface ScriptedNode extends Omit<ModelNode, "repeat"> {
   answer?: "approved" | "rejected";
+  repeat?: RepeatScript;
 }
 
+export type RepeatScript =
+  | Omit<Extract<Repeat, { kind: "loop" }>, "body">
+  | Omit<Extract<Repeat, { kind: "map" }>, "body">;
+
 interface Draw {
-  kind: "set" | "template" | "condition" | "switch" | "http" | "delay" | "approval" | "start" | "end" | "merge";
+  kind: "set" | "condition" | "switch" | "http" | "delay" | "approval" | "start" | "end" | "loop" | "map";
   sources: { of: number; route: number }[];
   join: "all" | "any";
   onError: "fail" | "continue" | "branch";
   fails: boolean;
   duration: number;
   pick: number;
+  body: Draw[];
+  /** Which nodes of the body lead to `return`, and which to `break`. */
+  returns: { of: number; route: number }[];
+  breaks: { of: number; route: number }[];
 }
 
-const draw: fc.Arbitrary<Draw> = fc.record({
-  kind: fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom("set", "http") },
-    { weight: 3, arbitrary: fc.constantFrom("condition", "switch", "delay") },
-    { weight: 1, arbitrary: fc.constantFrom("approval", "start", "end", "template") },
-  ) as fc.Arbitrary<Draw["kind"]>,
-  sources: fc.array(fc.record({ of: fc.nat(30), route: fc.nat(5) }), { minLength: 1, maxLength: 4 }),
-  join: fc.oneof({ weight: 4, arbitrary: fc.constant("all" as const) }, { weight: 1, arbitrary: fc.constant("any" as const) }),
-  onError: fc.constantFrom("fail", "continue", "branch"),
-  fails: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-  duration: fc.integer({ min: 1, max: 60 }),
-  pick: fc.nat(5),
-});
+const KINDS = { plain: ["set", "http"], deciding: ["condition", "switch", "delay"], rare: ["approval", "end", "start"], looping: ["loop", "map"] } as const;
+const picks = (maxLength: number) => fc.array(fc.record({ of: fc.nat(30), route: fc.nat(5) }), { maxLength });
+
+function draws(depth: number, maxLength: number): fc.Arbitrary<Draw[]> {
+  const looping = depth > 0 ? [{ weight: 2, arbitrary: fc.constantFrom<Draw["kind"]>(...KINDS.looping) }] : [];
+  const draw: fc.Arbitrary<Draw> = fc.record({
+    kind: fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom<Draw["kind"]>(...KINDS.plain) },
+      { weight: 3, arbitrary: fc.constantFrom<Draw["kind"]>(...KINDS.deciding) },
+      { weight: 1, arbitrary: fc.constantFrom<Draw["kind"]>(...KINDS.rare) },
+      ...looping,
+    ),
+    sources: fc.array(fc.record({ of: fc.nat(30), route: fc.nat(5) }), { minLength: 1, maxLength: 4 }),
+    join: fc.oneof({ weight: 4, arbitrary: fc.constant("all" as const) }, { weight: 1, arbitrary: fc.constant("any" as const) }),
+    onError: fc.constantFrom("fail", "continue", "branch"),
+    fails: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+    duration: fc.integer({ min: 1, max: 60 }),
+    pick: fc.nat(11),
+    body: depth > 0 ? draws(depth - 1, 5) : fc.constant([]),
+    returns: depth > 0 ? picks(2) : fc.constant([]),
+    breaks: depth > 0 ? fc.oneof({ weight: 3, arbitrary: picks(0) }, { weight: 1, arbitrary: picks(1) }) : fc.constant([]),
+  });
+  return fc.array(draw, { maxLength });
+}
 
 export const scripted: fc.Arbitrary<Scripted> = fc
   .record({
-    draws: fc.array(draw, { minLength: 1, maxLength: 28 }),
+    draws: draws(2, 18),
     maxParallel: fc.integer({ min: 1, max: 6 }),
     cancelAt: fc.option(fc.integer({ min: 0, max: 120 }), { freq: 6, nil: undefined }),
     pause: fc.option(fc.record({ from: fc.integer({ min: 0, max: 80 }), for: fc.integer({ min: 1, max: 60 }) }), { freq: 5, nil: undefined }),
     fullEvery: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) }),
   })
-  .map(({ draws, maxParallel, cancelAt, pause, fullEvery }) => {
-    const built = build(draws, maxParallel);
-    // Half milliseconds, so that no command falls on the moment of anything else.
+  .map(({ draws: drawn, maxParallel, cancelAt, pause, fullEvery }) => {
+    const builder = new Builder();
+    builder.add({ id: "n0", type: "Start", inputs: {}, script: { entry: true }, routes: ["output"] });
+    builder.fill(drawn, undefined);
     return {
-      ...built,
+      graph: { nodes: builder.stored(), edges: builder.edges, settings: { max_parallel: maxParallel } },
+      nodes: builder.nodes,
       commands: {
-        ...(cancelAt !== undefined && { cancelAt: cancelAt + 0.5 }),
-        ...(pause && { pause: { from: pause.from + 0.25, until: pause.from + pause.for + 0.25 } }),
+        ...(cancelAt !== undefined && { cancelAt: cancelAt * MOMENT + 0.5 }),
+        ...(pause && { pause: { from: pause.from * MOMENT + 0.25, until: (pause.from + pause.for) * MOMENT + 0.25 } }),
       },
       fullEvery,
     };
   });
 
-/** Every node but the starts hangs from earlier ones, so the graph has no cycle and nothing is out of reach. */
-function build(draws: readonly Draw[], maxParallel: number): Omit<Scripted, "commands" | "fullEvery"> {
-  const nodes = new Map<string, ScriptedNode>();
-  const edges: JsonObject[] = [];
-  const stored: JsonObject[] = [];
-  const routesOf = new Map<string, string[]>();
-  const add = (id: string, type: string, inputs: JsonObject, script: Partial<ScriptedNode>, draw?: Draw): void => {
-    const node: ScriptedNode = {
-      id,
-      type,
-      value: "pass",
-      runs: "instant",
-      duration: 0,
-      fails: false,
-      route: "output",
-      join: draw?.join ?? "all",
-      onError: "fail",
-      entry: false,
-      end: false,
-      ...script,
-    };
-    nodes.set(id, node);
-    stored.push({ id, type, data: { name: id, inputs, settings: { join: node.join, on_error: node.onError, retry: { maximum_attempts: 1 } } } });
-  };
-  add("n0", "Start", {}, { entry: true });
-  routesOf.set("n0", ["output"]);
+/** Virtual milliseconds of one unit of the drawn durations: room for what keeps moments apart. */
+const MOMENT = 10_000;
 
-  draws.forEach((draw, at) => {
-    const id = `n${at + 1}`;
-    const sources = [...routesOf.keys()].filter((source) => (routesOf.get(source) as string[]).length > 0);
-    if (draw.kind === "start" || sources.length === 0) {
-      add(id, "Start", {}, { entry: true });
-      routesOf.set(id, ["output"]);
-      return;
+interface Addition {
+  id: string;
+  type: string;
+  inputs: JsonObject;
+  script: Partial<ScriptedNode>;
+  /** Source handles that later nodes may hang from. */
+  routes: string[];
+  draw?: Draw;
+}
+
+/** Every node but the starts hangs from earlier ones beside it, so the graph has no cycle and nothing is out of reach. */
+class Builder {
+  readonly nodes = new Map<string, ScriptedNode>();
+  readonly edges: JsonObject[] = [];
+  private readonly parts: { node: JsonObject; id: string }[] = [];
+  private count = 0;
+
+  add({ id, type, inputs, script, draw }: Addition): void {
+    this.nodes.set(id, {
+      id, value: "pass", runs: "instant", duration: 0, fails: false, route: "output", join: draw?.join ?? "all", onError: "fail", entry: false, end: false, ...script,
+    });
+    this.parts.push({ id, node: { id, type, data: { name: id, inputs } } });
+  }
+
+  stored(): JsonObject[] {
+    return this.parts.map(({ id, node }) => {
+      const { join, onError } = this.nodes.get(id) as ScriptedNode;
+      return { ...node, data: { ...(node["data"] as JsonObject), settings: { join, on_error: onError, retry: { maximum_attempts: 1 } } } };
+    });
+  }
+
+  /** Adds nodes beside each other: at the top behind `n0`, in a body behind its owner. */
+  fill(drawn: readonly Draw[], owner: string | undefined): Map<string, string[]> {
+    const handles = new Map<string, string[]>([owner === undefined ? ["n0", ["output"]] : [owner, ["body"]]]);
+    for (const draw of drawn) {
+      const id = `n${++this.count}`;
+      const sources = [...handles.keys()].filter((source) => (handles.get(source) as string[]).length > 0);
+      if (owner === undefined && draw.kind === "start") {
+        this.add({ id, type: "Start", inputs: {}, script: { entry: true }, routes: [] });
+        handles.set(id, ["output"]);
+        continue;
+      }
+      for (const [source, handle] of this.choose(draw.sources, sources, handles)) this.connect(source, handle, id, "input");
+      const addition = this.make(id, draw, owner);
+      const branches = addition.script.onError === "branch" ? [...addition.routes, "error"] : addition.routes;
+      this.add(addition);
+      handles.set(id, branches);
+      if (draw.kind === "loop" || draw.kind === "map") this.fillBody(id, draw);
     }
-    const drawn = new Set<string>();
-    for (const { of, route } of draw.sources) {
+    // A rejection without a way out fails its node.
+    for (const id of handles.keys()) {
+      const node = this.nodes.get(id);
+      if (node?.answer === "rejected" && !this.edges.some((edge) => edge["source"] === id && edge["sourceHandle"] === "rejected")) node.fails = true;
+    }
+    return handles;
+  }
+
+  private fillBody(owner: string, draw: Draw): void {
+    const handles = this.fill(draw.body, owner);
+    handles.delete(owner);
+    const inside = [...handles.keys()].filter((id) => (handles.get(id) as string[]).length > 0);
+    if (inside.length === 0) return;
+    for (const [source, handle] of this.choose(draw.returns, inside, handles)) this.connect(source, handle, owner, "return");
+    if (draw.kind === "loop") for (const [source, handle] of this.choose(draw.breaks, inside, handles)) this.connect(source, handle, owner, "break");
+    for (const id of inside) {
+      const node = this.nodes.get(id);
+      if (node?.answer === "rejected" && this.edges.some((edge) => edge["source"] === id && edge["sourceHandle"] === "rejected")) node.fails = false;
+    }
+  }
+
+  private choose(chosen: readonly { of: number; route: number }[], sources: readonly string[], handles: ReadonlyMap<string, string[]>): [string, string][] {
+    const found = new Map<string, [string, string]>();
+    for (const { of, route } of chosen) {
       const source = sources[of % sources.length] as string;
-      const routes = routesOf.get(source) as string[];
+      const routes = handles.get(source) as string[];
       const handle = routes[route % routes.length] as string;
-      if (drawn.has(`${source}:${handle}`)) continue;
-      drawn.add(`${source}:${handle}`);
-      edges.push({ id: `e${edges.length}`, source, target: id, sourceHandle: handle, targetHandle: "input" });
-      // The compiler reads an edge from `error` as `on_error: branch`.
-      if (handle === "error") (nodes.get(source) as ScriptedNode).onError = "branch";
+      found.set(`${source}:${handle}`, [source, handle]);
     }
-    const before = ancestors(id, edges);
-    const reads = draw.pick % 2 === 1 ? before[draw.duration % before.length] : undefined;
-    const branchable = draw.onError === "branch";
-    const plain = (outgoing: string[]): string[] => (branchable ? [...outgoing, "error"] : outgoing);
+    return [...found.values()];
+  }
+
+  private connect(source: string, sourceHandle: string, target: string, targetHandle: string): void {
+    this.edges.push({ id: `e${this.edges.length}`, source, target, sourceHandle, targetHandle });
+  }
+
+  private make(id: string, draw: Draw, owner: string | undefined): Addition {
+    const inside = owner !== undefined;
+    const { onError } = draw;
+    // No two nodes end at the same moment: the order of what happens at once is no part of the meaning, and continuing as new may change it.
+    const duration = draw.duration * MOMENT + this.count * 17;
+    const fails = draw.fails && inside && draw.pick % 2 === 0 ? ("odd" as const) : draw.fails;
     switch (draw.kind) {
       case "http":
-        add(
-          id,
-          "HttpRequest",
-          { url: "https://example.com/" },
-          { value: "wrap", runs: "activity", duration: draw.duration, fails: draw.fails, onError: draw.onError },
-          draw,
-        );
-        return routesOf.set(id, plain(["output"]));
-      case "set":
-        add(
-          id,
-          "Set",
-          { values: draw.fails ? { id: "{{inputs.nothing_here}}" } : { id, input: "{{input}}", ...(reads !== undefined && { seen: `{{${reads}}}` }) } },
-          { value: "wrap", fails: draw.fails, onError: draw.onError, ...(reads !== undefined && { reads }) },
-          draw,
-        );
-        return routesOf.set(id, plain(["output"]));
-      case "template":
-      case "merge":
-      case "end":
-        add(id, "End", {}, { end: true }, draw);
-        return routesOf.set(id, []);
+        return { id, type: "HttpRequest", inputs: { url: "https://example.com/" }, script: { value: "wrap", runs: "activity", duration, fails, onError }, routes: ["output"], draw };
       case "condition": {
         const yes = draw.pick % 2 === 0;
-        add(id, "Condition", { condition: yes ? "1 + 1 == 2" : "1 + 1 == 3" }, { route: yes ? "true" : "false" }, draw);
-        return routesOf.set(id, ["true", "false"]);
+        return { id, type: "Condition", inputs: { condition: yes ? "1 + 1 == 2" : "1 + 1 == 3" }, script: { route: yes ? "true" : "false" }, routes: ["true", "false"], draw };
       }
       case "switch": {
         const pick = draw.pick % 3;
-        add(id, "Switch", { value: pick, cases: [{ equals: 0 }, { equals: 1 }] }, { route: pick < 2 ? `case:${pick}` : "default" }, draw);
-        return routesOf.set(id, ["case:0", "case:1", "default"]);
+        const script = { route: pick < 2 ? `case:${pick}` : "default" };
+        return { id, type: "Switch", inputs: { value: pick, cases: [{ equals: 0 }, { equals: 1 }] }, script, routes: ["case:0", "case:1", "default"], draw };
       }
       case "delay":
-        add(id, "Delay", { duration: `${draw.duration}ms` }, { runs: "wait", duration: draw.duration }, draw);
-        return routesOf.set(id, ["output"]);
+        return { id, type: "Delay", inputs: { duration: `${duration}ms` }, script: { runs: "wait", duration }, routes: ["output"], draw };
       case "approval": {
         const answer = draw.pick % 3 === 0 ? "rejected" : "approved";
-        add(
-          id,
-          "HumanApproval",
-          { prompt: "?" },
-          { value: { constant: { decision: answer } }, runs: "wait", duration: draw.duration, route: answer, answer },
-          draw,
-        );
-        return routesOf.set(id, ["approved", "rejected"]);
+        const script: Partial<ScriptedNode> = { value: { constant: { decision: answer } }, runs: "wait", duration, route: answer, answer };
+        return { id, type: "HumanApproval", inputs: { prompt: "?" }, script, routes: ["approved", "rejected"], draw };
+      }
+      case "end":
+        if (!inside) return { id, type: "End", inputs: {}, script: { end: true }, routes: [], draw };
+        return this.set(id, draw, inside);
+      case "loop": {
+        const times = draw.pick % 4;
+        const limited = draw.fails && times > 0;
+        const inputs: JsonObject = limited ? { while: "1 + 1 == 2", max_iterations: times } : draw.pick % 2 ? { times } : { while: `index < ${times}` };
+        const script: Partial<ScriptedNode> = { runs: "repeats", route: "done", onError: onError === "continue" ? "fail" : onError, repeat: { kind: "loop", times, limited } };
+        return { id, type: "Loop", inputs, script, routes: ["done"], draw };
+      }
+      case "map": {
+        const items = Array.from({ length: draw.pick % 6 }, (_nothing, at) => at * 10);
+        const onItemError = (["fail", "skip", "collect"] as const)[draw.duration % 3] as "fail";
+        const concurrency = 1 + (draw.duration % 4);
+        const script: Partial<ScriptedNode> = {
+          runs: "repeats", route: "done", onError: onError === "continue" ? "fail" : onError, repeat: { kind: "map", items, concurrency, onItemError },
+        };
+        return { id, type: "MapReduce", inputs: { items, concurrency, on_item_error: onItemError }, script, routes: ["done"], draw };
+      }
+      default:
+        return this.set(id, draw, inside);
+    }
+  }
+
+  private set(id: string, draw: Draw, inside: boolean): Addition {
+    const before = this.ancestors(id);
+    const reads = draw.pick % 2 === 1 ? before[draw.duration % before.length] : undefined;
+    const readsItem = inside && draw.duration % 2 === 0;
+    const values: JsonObject = {
+      id,
+      input: "{{input}}",
+      ...(reads !== undefined && { seen: `{{${reads}}}` }),
+      ...(readsItem && { item: "{{item}}", index: "{{index}}" }),
+    };
+    const inputs = { values: draw.fails ? { id: "{{inputs.nothing_here}}" } : values };
+    const script: Partial<ScriptedNode> = { value: "wrap", fails: draw.fails, onError: draw.onError, ...(reads !== undefined && { reads }), ...(readsItem && { readsItem }) };
+    return { id, type: "Set", inputs, script, routes: ["output"], draw };
+  }
+
+  /** Everything from which an edge leads here, owners of bodies left out (what they hand on comes as `item`), what is before them not. */
+  private ancestors(id: string): string[] {
+    const found = new Set<string>();
+    const owners = new Set<string>();
+    const work = [id];
+    for (let target = work.pop(); target !== undefined; target = work.pop()) {
+      for (const edge of this.edges) {
+        const source = edge["source"] as string;
+        if (edge["target"] !== target || edge["targetHandle"] !== "input" || found.has(source) || owners.has(source)) continue;
+        (edge["sourceHandle"] === "body" ? owners : found).add(source);
+        work.push(source);
       }
     }
-  });
-  settleScripts(nodes, edges);
-  const graphNodes = stored.map((node) => withErrorSetting(node, nodes.get(node["id"] as string) as ScriptedNode));
-  return { graph: { nodes: graphNodes, edges, settings: { max_parallel: maxParallel } }, nodes };
-}
-
-/** Everything from which an edge leads here, in the order it was drawn. */
-function ancestors(id: string, edges: readonly JsonObject[]): string[] {
-  const found = new Set<string>();
-  const work = [id];
-  for (let target = work.pop(); target !== undefined; target = work.pop()) {
-    for (const edge of edges) {
-      const source = edge["source"] as string;
-      if (edge["target"] !== target || found.has(source)) continue;
-      found.add(source);
-      work.push(source);
-    }
-  }
-  return [...found].toSorted();
-}
-
-/** A rejection without a way out fails its node; an unused `branch` is one all the same. */
-function settleScripts(nodes: Map<string, ScriptedNode>, edges: readonly JsonObject[]): void {
-  for (const node of nodes.values()) {
-    if (node.answer === "rejected" && !edges.some((edge) => edge["source"] === node.id && edge["sourceHandle"] === "rejected")) node.fails = true;
+    return [...found].toSorted();
   }
 }
 
-function withErrorSetting(stored: JsonObject, node: ScriptedNode): JsonObject {
-  const data = stored["data"] as JsonObject;
-  return { ...stored, data: { ...data, settings: { ...(data["settings"] as JsonObject), on_error: node.onError } } };
+/** The graph for the model, in the order of the plan. */
+export function modelGraph({ nodes, graph }: Scripted, plan: Plan): ModelGraph {
+  return { ...modelBody(plan, nodes), maxParallel: graph.settings["max_parallel"] as number };
 }
 
-export function modelGraph({ graph, nodes }: Scripted, order: readonly string[]): ModelGraph {
+function modelBody(body: Body, nodes: ReadonlyMap<string, ScriptedNode>): ModelBody {
   return {
-    nodes: order.map((id) => nodes.get(id) as ScriptedNode),
-    edges: graph.edges.map((edge) => ({ source: edge["source"] as string, route: edge["sourceHandle"] as string, target: edge["target"] as string })),
-    maxParallel: graph.settings["max_parallel"] as number,
+    nodes: body.steps.map((step): ModelNode => {
+      const { repeat, ...node } = nodes.get(step.id) as ScriptedNode;
+      return repeat ? { ...node, repeat: { ...repeat, body: modelBody(step.body as Body, nodes) } } : node;
+    }),
+    edges: body.edges.map(({ source, route, target, handle }) => ({ source, route, target, handle })),
   };
 }
 

@@ -84,6 +84,8 @@ export class Interpreter {
   private readonly owners = new Map<string, Owner>();
   /** Work in flight that holds a slot of `max_parallel`. */
   private readonly running = new Map<string, Cancellable<unknown>>();
+  /** Waits on their way into the log. */
+  private readonly confirming = new Set<Cancellable<void>>();
   /** Facts only this workflow knows, confirmed before the chain goes on. */
   private unconfirmed: RunEvent[] = [];
   private readonly tally: Counts = {};
@@ -117,12 +119,12 @@ export class Interpreter {
     for (;;) {
       this.drain();
       this.tell();
-      if (this.root.over && (this.root.ending === undefined || this.running.size === 0)) return this.end();
+      if (this.root.over && this.confirming.size === 0) return this.end();
       if (this.isStuck()) {
         this.callOff(this.root, { error: { code: "graph.stuck", message: `Nothing can run, but these nodes are not settled: ${this.pendingIds().join(", ")}.`, retryable: false } });
         continue;
       }
-      if (this.host.isFull() && this.running.size === 0 && !this.root.ending) return this.continueAsNew();
+      if (this.host.isFull() && this.running.size === 0 && this.confirming.size === 0 && !this.root.ending) return this.continueAsNew();
       if (this.unconfirmed.length > FACTS_UNCONFIRMED) await this.confirmAll();
       if (this.steps >= STEPS_PER_BREATH) await this.host.breathe();
       else {
@@ -312,19 +314,18 @@ export class Interpreter {
     const open: OpenWait = { ...wait, place, since };
     const fact = this.facts.make("waiting", step, place.frame.iteration, 1, { wait: wait.kind, type: step.type, name: step.name, ...shownOf(open) });
     place.frame.state(place.index).status = "waiting";
-    if (wait.accept) this.confirmWait(place, fact);
+    if (wait.accept) this.confirmWait(fact);
     else this.facts.add(fact);
     this.waits.begin(open);
   }
 
   /** What a person must be able to see is written durably, not by the sink; the run does not wait for it. */
-  private confirmWait(place: Place, fact: RunEvent): void {
+  private confirmWait(fact: RunEvent): void {
     this.tell();
-    const key = `wait:${keyOf(place)}`;
     const work = this.host.confirm([fact]);
-    this.running.set(key, work);
+    this.confirming.add(work);
     const done = (): void => {
-      this.running.delete(key);
+      this.confirming.delete(work);
       this.poke();
     };
     work.promise.then(done, done);
@@ -500,7 +501,7 @@ export class Interpreter {
         this.endOwner(owner);
       } else this.running.get(keyOf(place))?.cancel();
     });
-    if (frame === this.root) for (const [key, work] of this.running) if (key.startsWith("wait:")) work.cancel();
+    if (frame === this.root) for (const work of this.confirming) work.cancel();
     if (frame.over) this.frameOver(frame);
     this.poke();
   }
@@ -616,7 +617,7 @@ export class Interpreter {
   }
 
   private isStuck(): boolean {
-    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size === 0 && this.waits.size === 0;
+    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size + this.confirming.size === 0 && this.waits.size === 0;
     return idle && !this.paused && !this.root.over && !this.host.isFull();
   }
 
@@ -625,7 +626,7 @@ export class Interpreter {
   }
 
   private updateStatus(): void {
-    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size === 0 && this.waits.size > 0;
+    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size + this.confirming.size === 0 && this.waits.size > 0;
     const status: RunStatus = this.paused ? "paused" : idle ? "waiting" : "running";
     if (this.root.ending || status === this.status) return;
     this.status = status;
