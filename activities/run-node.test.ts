@@ -318,7 +318,7 @@ test("When a node prints, then its end tells the lines, cut and without secrets"
     { secrets: { TOKEN: "hush-hush-1" } },
   );
   await run({ inputs: { text: null }, secret_slots: [{ path: ["text"], parts: [{ secret: "TOKEN" }] }] });
-  const { logs } = facts.at(-1)?.data as { logs: string[] };
+  const logs = facts.at(-1)?.data?.logs ?? [];
   expect(logs).toHaveLength(100);
   expect(logs[0]).not.toContain("hush-hush-1");
   expect(logs[1]).toHaveLength(1024);

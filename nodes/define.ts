@@ -136,7 +136,7 @@ export interface SandboxService {
 }
 
 export interface SandboxProgram {
-  /** Body of an async function. */
+  /** Body of a function; what it returns may be a promise. It may wait for promises itself. */
   readonly code: string;
   /** Its parameters by name. */
   readonly parameters: Readonly<Record<string, Json>>;

@@ -39,8 +39,8 @@ export interface Question<T> {
 
 export interface Threads {
   /**
-   * Asks a thread, once one is free. When it does not answer as it should, it is ended before this rejects; its memory and whatever it still
-   * does go with it.
+   * Asks a thread, once one is free. When it does not answer as it should, it is ended; its memory and whatever it still does go with it. Its
+   * place is taken by another once it has ended.
    * @throws what `timedOut` and `outOfMemory` say, what `receive` throws, the signal's reason; PerdureError `handler.failed` when the thread breaks.
    */
   ask<T>(question: Question<T>, signal: AbortSignal): Promise<T>;
@@ -49,6 +49,7 @@ export interface Threads {
 
 /** How long a thread may take to be ready, in milliseconds; a machine under load is slow to load modules. */
 const START_MS = 30_000;
+const ENDING_MS = 1_000;
 
 export function createThreads(options: ThreadsOptions): Threads {
   const idle: Worker[] = [];
@@ -111,6 +112,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   return {
     async ask(question, signal) {
       await turn(signal);
+      let ended: Promise<unknown> | undefined;
       try {
         signal.throwIfAborted();
         if (closed) throw new PerdureError("handler.failed", "The worker is shutting down.");
@@ -121,22 +123,31 @@ export function createThreads(options: ThreadsOptions): Threads {
           const value = await converse(thread, question, signal);
           const answered = (asked.get(thread) ?? 0) + 1;
           asked.set(thread, answered);
-          if (answered >= (options.maxQuestions ?? Number.POSITIVE_INFINITY)) await thread.terminate();
-          else idle.push(thread);
+          if (answered < (options.maxQuestions ?? Number.POSITIVE_INFINITY)) idle.push(thread);
+          else ended = end(thread);
           return value;
         } catch (error) {
-          await thread.terminate();
+          ended = end(thread);
           throw error;
         }
       } finally {
-        release();
+        if (ended) void ended.then(release);
+        else release();
       }
     },
     async close() {
       closed = true;
-      await Promise.all([...alive].map((thread) => thread.terminate()));
+      await Promise.all([...alive].map(end));
     },
   };
+}
+
+/** Resolves when the thread has ended. One that is busy with a full heap may take long: nobody waits for more than `ENDING_MS`. */
+async function end(thread: Worker): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ENDING_MS)));
+  await Promise.race([thread.terminate(), limit]);
+  clearTimeout(timer);
 }
 
 function starting({ notReady }: ThreadsOptions): Question<null> {

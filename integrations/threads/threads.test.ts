@@ -10,7 +10,7 @@ const SCRIPT = `${BEGIN}
 parentPort.on("message", (said) => {
   if (said === "hang") for (;;);
   if (said === "break") throw new Error("broken");
-  if (said === "fill") { const all = []; for (;;) all.push(new Array(1000).fill({})); }
+  if (said === "fill") { const all = []; for (;;) all.push({ a: all.length }); }
   parentPort.postMessage({ threadId, environment: Object.keys(process.env), workerData });
 });
 parentPort.postMessage({ ready: true });`;
@@ -31,7 +31,7 @@ const ask = (threads: Threads, message: string, signal = never): Promise<Answer>
   threads.ask(
     {
       message,
-      timeoutMs: 500,
+      timeoutMs: message === "fill" ? 10_000 : 500,
       receive: (received) => ({ value: received as Answer }),
       timedOut: () => new Error("time is up"),
       outOfMemory: () => new Error("memory is full"),

@@ -30,7 +30,16 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
           const output: Json = { id: step.id, input: call.input };
           // As the worker does.
           const { iteration, node_id } = call;
-          facts.push({ run_id: "run", key: eventKey("node_end", node_id, iteration, 1), kind: "node_end", at: "then", node_id, iteration, attempt: 1, data: { status: "completed", output } });
+          facts.push({
+            run_id: "run",
+            key: eventKey("node_end", node_id, iteration, 1),
+            kind: "node_end",
+            at: "then",
+            node_id,
+            iteration,
+            attempt: 1,
+            data: { status: "completed", output },
+          });
           return { value: { value: output } };
         });
         const landed = (): void => {

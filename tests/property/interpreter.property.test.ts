@@ -21,22 +21,22 @@ test(
         const chosen = selectEntries(compiled.plan);
         if ("problem" in chosen) throw new Error(chosen.problem.message);
         const expected = runModel(modelGraph(script, compiled.plan), script.commands);
-      const { facts, links, ...actual } = await interpret(compiled.plan, chosen.entries, script);
+        const { facts, links, ...actual } = await interpret(compiled.plan, chosen.entries, script);
 
         expect(actual.kind).toBe(expected.kind);
         expect(actual.failedNode).toBe(expected.failedNode);
         expect(statuses(actual.nodes)).toEqual(statuses(expected.nodes));
         expect(actual.outputs).toEqual(comparable(expected.outputs));
         expect(values(actual.nodes)).toEqual(values(expected.nodes));
-      // Facts are told again before continue-as-new; what is told under one key is always the same.
+        // Facts are told again before continue-as-new; what is told under one key is always the same.
         const told = new Map(facts.map((fact) => [fact.key, fact]));
         for (const fact of facts) expect(fact).toEqual(told.get(fact.key));
         if (links === 1) expect(told.size).toBe(facts.length);
 
         seen[actual.kind]++;
         if (links > 1) seen.continued++;
-      if (Object.keys(actual.nodes).some((key) => /^\d+:/.test(key))) seen.repeated++;
-      if (Object.keys(actual.nodes).some((key) => /^\d+\.\d+:/.test(key))) seen.nested++;
+        if (Object.keys(actual.nodes).some((key) => /^\d+:/.test(key))) seen.repeated++;
+        if (Object.keys(actual.nodes).some((key) => /^\d+\.\d+:/.test(key))) seen.nested++;
         if (Object.values(actual.nodes).some(({ status }) => status === "skipped")) seen.skipped++;
         if (script.graph.nodes.some((node) => JSON.stringify(node).includes('"join":"any"'))) seen.joinedAny++;
       }),

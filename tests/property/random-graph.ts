@@ -19,9 +19,7 @@ export interface ScriptedNode extends Omit<ModelNode, "repeat"> {
   repeat?: RepeatScript;
 }
 
-export type RepeatScript =
-  | Omit<Extract<Repeat, { kind: "loop" }>, "body">
-  | Omit<Extract<Repeat, { kind: "map" }>, "body">;
+export type RepeatScript = Omit<Extract<Repeat, { kind: "loop" }>, "body"> | Omit<Extract<Repeat, { kind: "map" }>, "body">;
 
 interface Draw {
   kind: "set" | "condition" | "switch" | "http" | "delay" | "approval" | "start" | "end" | "loop" | "map";
@@ -107,7 +105,17 @@ class Builder {
 
   add({ id, type, inputs, script, draw }: Addition): void {
     this.nodes.set(id, {
-      id, value: "pass", runs: "instant", duration: 0, fails: false, route: "output", join: draw?.join ?? "all", onError: "fail", entry: false, end: false, ...script,
+      id,
+      value: "pass",
+      runs: "instant",
+      duration: 0,
+      fails: false,
+      route: "output",
+      join: draw?.join ?? "all",
+      onError: "fail",
+      entry: false,
+      end: false,
+      ...script,
     });
     this.parts.push({ id, node: { id, type, data: { name: id, inputs } } });
   }
@@ -181,10 +189,24 @@ class Builder {
     const fails = draw.fails && inside && draw.pick % 2 === 0 ? ("odd" as const) : draw.fails;
     switch (draw.kind) {
       case "http":
-        return { id, type: "HttpRequest", inputs: { url: "https://example.com/" }, script: { value: "wrap", runs: "activity", duration, fails, onError }, routes: ["output"], draw };
+        return {
+          id,
+          type: "HttpRequest",
+          inputs: { url: "https://example.com/" },
+          script: { value: "wrap", runs: "activity", duration, fails, onError },
+          routes: ["output"],
+          draw,
+        };
       case "condition": {
         const yes = draw.pick % 2 === 0;
-        return { id, type: "Condition", inputs: { condition: yes ? "1 + 1 == 2" : "1 + 1 == 3" }, script: { route: yes ? "true" : "false" }, routes: ["true", "false"], draw };
+        return {
+          id,
+          type: "Condition",
+          inputs: { condition: yes ? "1 + 1 == 2" : "1 + 1 == 3" },
+          script: { route: yes ? "true" : "false" },
+          routes: ["true", "false"],
+          draw,
+        };
       }
       case "switch": {
         const pick = draw.pick % 3;
@@ -205,7 +227,12 @@ class Builder {
         const times = draw.pick % 4;
         const limited = draw.fails && times > 0;
         const inputs: JsonObject = limited ? { while: "1 + 1 == 2", max_iterations: times } : draw.pick % 2 ? { times } : { while: `index < ${times}` };
-        const script: Partial<ScriptedNode> = { runs: "repeats", route: "done", onError: onError === "continue" ? "fail" : onError, repeat: { kind: "loop", times, limited } };
+        const script: Partial<ScriptedNode> = {
+          runs: "repeats",
+          route: "done",
+          onError: onError === "continue" ? "fail" : onError,
+          repeat: { kind: "loop", times, limited },
+        };
         return { id, type: "Loop", inputs, script, routes: ["done"], draw };
       }
       case "map": {
@@ -213,7 +240,10 @@ class Builder {
         const onItemError = (["fail", "skip", "collect"] as const)[draw.duration % 3] as "fail";
         const concurrency = 1 + (draw.duration % 4);
         const script: Partial<ScriptedNode> = {
-          runs: "repeats", route: "done", onError: onError === "continue" ? "fail" : onError, repeat: { kind: "map", items, concurrency, onItemError },
+          runs: "repeats",
+          route: "done",
+          onError: onError === "continue" ? "fail" : onError,
+          repeat: { kind: "map", items, concurrency, onItemError },
         };
         return { id, type: "MapReduce", inputs: { items, concurrency, on_item_error: onItemError }, script, routes: ["done"], draw };
       }
@@ -233,7 +263,13 @@ class Builder {
       ...(readsItem && { item: "{{item}}", index: "{{index}}" }),
     };
     const inputs = { values: draw.fails ? { id: "{{inputs.nothing_here}}" } : values };
-    const script: Partial<ScriptedNode> = { value: "wrap", fails: draw.fails, onError: draw.onError, ...(reads !== undefined && { reads }), ...(readsItem && { readsItem }) };
+    const script: Partial<ScriptedNode> = {
+      value: "wrap",
+      fails: draw.fails,
+      onError: draw.onError,
+      ...(reads !== undefined && { reads }),
+      ...(readsItem && { readsItem }),
+    };
     return { id, type: "Set", inputs, script, routes: ["output"], draw };
   }
 

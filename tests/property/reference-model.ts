@@ -105,6 +105,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   const root = newFrame("", graph);
   decide(root);
   for (;;) {
+    for (let landed = landing.shift(); landed; landed = landing.shift()) land(landed.frame, landed.node);
     while (!paused && !root.ended) {
       const work = turns.shift();
       if (work) {
@@ -118,10 +119,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
       queue.shift();
       begin(next.frame, next.node);
     }
-    if (landing.length > 0) {
-      for (let landed = landing.shift(); landed; landed = landing.shift()) land(landed.frame, landed.node);
-      continue;
-    }
+    if (landing.length > 0) continue;
     if (cancelled) return { kind: "cancelled", nodes: rows() };
     if (root.failedNode !== undefined) return { kind: "failed", failedNode: root.failedNode, nodes: rows() };
     if (isSettled(root)) return { kind: "completed", outputs: result(), nodes: rows() };
@@ -150,7 +148,18 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
 
   function newFrame(name: string, body: ModelBody, around?: Frame["around"]): Frame {
     const status = new Map(body.nodes.map((node) => [node.id, "pending"]));
-    const frame: Frame = { name, body, status, value: new Map(), inputs: new Map(), first: new Map(), failures: new Map(), failedNode: undefined, ended: false, ...(around && { around }) };
+    const frame: Frame = {
+      name,
+      body,
+      status,
+      value: new Map(),
+      inputs: new Map(),
+      first: new Map(),
+      failures: new Map(),
+      failedNode: undefined,
+      ended: false,
+      ...(around && { around }),
+    };
     frames.push(frame);
     return frame;
   }
@@ -207,7 +216,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   /** Skips what must be skipped and queues what may run, until nothing changes. */
   function decide(frame: Frame): void {
     const queued = (node: ModelNode): boolean => queue.some((entry) => entry.frame === frame && entry.node === node);
-    for (let changed = true; changed; ) {
+    for (let changed = true; changed;) {
       changed = false;
       for (const node of frame.body.nodes) {
         if (frame.status.get(node.id) !== "pending" || node.entry || queued(node)) continue;
@@ -239,8 +248,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
       const work: Work = { frame, node, repeat: node.repeat, live: new Set(), begun: 0, last: input, broken: false, results: [] };
       works.push(work);
       turns.push(work);
-    }
-    else flying.push({ frame, node, endsAt: now + node.duration, began: began++ });
+    } else flying.push({ frame, node, endsAt: now + node.duration, began: began++ });
   }
 
   function readOf(frame: Frame, id: string): { settled: boolean; value: Json } {
@@ -343,7 +351,12 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
         if (work.begun >= repeat.times) return fail(frame, node, node.id);
       } else {
         if (work.begun >= repeat.items.length) {
-          if (work.live.size === 0) succeed(frame, node, work.results.flatMap((given) => given ?? []));
+          if (work.live.size === 0)
+            succeed(
+              frame,
+              node,
+              work.results.flatMap((given) => given ?? []),
+            );
           return;
         }
         if (work.live.size >= repeat.concurrency) return;

@@ -121,7 +121,9 @@ export class Interpreter {
       this.tell();
       if (this.root.over && this.confirming.size === 0) return this.end();
       if (this.isStuck()) {
-        this.callOff(this.root, { error: { code: "graph.stuck", message: `Nothing can run, but these nodes are not settled: ${this.pendingIds().join(", ")}.`, retryable: false } });
+        this.callOff(this.root, {
+          error: { code: "graph.stuck", message: `Nothing can run, but these nodes are not settled: ${this.pendingIds().join(", ")}.`, retryable: false },
+        });
         continue;
       }
       if (this.host.isFull() && this.running.size === 0 && this.confirming.size === 0 && !this.root.ending) return this.continueAsNew();
@@ -403,12 +405,16 @@ export class Interpreter {
     if (typeof reduce !== "string" || reduce === "") return this.complete(place, value, step.routes?.[0], "start");
     const scope = scopeFor(step.scope_roots ?? [], this.scope(place.frame, value));
     const { routes: _routes, ...plain } = step;
-    this.launch(place, { ...plain, type: "Transform", local: true }, { inputs: { expression: reduce }, secret_slots: [], input: value, scope: { ...scope, items: value } });
+    this.launch(
+      place,
+      { ...plain, type: "Transform", local: true },
+      { inputs: { expression: reduce }, secret_slots: [], input: value, scope: { ...scope, items: value } },
+    );
   }
 
   /** An iteration has ended: its owner goes on, or ends with it. */
   private frameOver(frame: Frame): void {
-    if (!frame.around) return this.poke();
+    if (!frame.around) return;
     const owner = this.owners.get(keyOf(frame.around.owner));
     if (!owner?.iterating.live.has(frame)) return;
     const failure = owner.iterating.ended(frame);
@@ -433,7 +439,12 @@ export class Interpreter {
     // A map that was reduced has been told as what reduced it; its route is its own.
     const chosen = route ?? (frame.step(index).body ? frame.step(index).routes?.[0] : undefined);
     if (told === "nothing") this.tellStart(place, inputs);
-    if (told !== "all") this.facts.end("completed", frame.step(index), frame.iteration, { output: value, ...(chosen !== undefined && { route: chosen }), ...this.duration(place) });
+    if (told !== "all")
+      this.facts.end("completed", frame.step(index), frame.iteration, {
+        output: value,
+        ...(chosen !== undefined && { route: chosen }),
+        ...this.duration(place),
+      });
     this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }) });
   }
 
@@ -503,7 +514,6 @@ export class Interpreter {
     });
     if (frame === this.root) for (const work of this.confirming) work.cancel();
     if (frame.over) this.frameOver(frame);
-    this.poke();
   }
 
   private watchDeadline(): void {
@@ -511,7 +521,10 @@ export class Interpreter {
     if (deadlineMs === undefined) return;
     this.deadline = this.host.timer(Math.max(0, this.startedAt + deadlineMs - this.host.now()), "Deadline of the run");
     this.deadline.promise.then(
-      () => this.callOff(this.root, { error: { code: "run.timed_out", message: "The run passed its deadline.", retryable: false } }),
+      () => {
+        this.callOff(this.root, { error: { code: "run.timed_out", message: "The run passed its deadline.", retryable: false } });
+        this.poke();
+      },
       () => undefined,
     );
   }
@@ -578,7 +591,9 @@ export class Interpreter {
     Object.assign(this.variables, cursor.variables);
     Object.assign(this.tally, cursor.tally);
     this.restoreFrame(this.root, cursor.root);
-    const byName = new Map([...this.frames()].flatMap((frame) => frame.body.steps.map((each, index) => [`${frame.iteration}:${each.id}`, { frame, index }] as const)));
+    const byName = new Map(
+      [...this.frames()].flatMap((frame) => frame.body.steps.map((each, index) => [`${frame.iteration}:${each.id}`, { frame, index }] as const)),
+    );
     for (const { iteration, id } of cursor.ready) this.ready.push(byName.get(`${iteration}:${id}`) as Place);
   }
 
@@ -639,7 +654,14 @@ export class Interpreter {
 
   private tellStart({ frame, index }: Place, inputs?: JsonObject): void {
     const step = frame.step(index);
-    this.facts.node("node_start", step, frame.iteration, 1, { type: step.type, name: step.name, ...(inputs && { input: inputs }) }, frame.state(index).startedAt);
+    this.facts.node(
+      "node_start",
+      step,
+      frame.iteration,
+      1,
+      { type: step.type, name: step.name, ...(inputs && { input: inputs }) },
+      frame.state(index).startedAt,
+    );
   }
 
   private duration({ frame, index }: Place): { duration_ms?: number } {
@@ -687,7 +709,11 @@ function hasEdge({ frame, index }: Place, route: string): boolean {
 function parse(step: Step, definition: InlineDefinition, inputs: JsonObject): Record<string, unknown> {
   const result = definition.parse(inputs);
   if (result.ok) return result.inputs;
-  throw new PerdureError("validation.failed", `The inputs of "${step.id}" do not fit: ${result.issues.map(({ path, message }) => `${path}: ${message}`).join("; ")}.`, {
-    findings: result.issues.map(({ path, message }) => ({ code: "input.invalid", message, path, node_id: step.id })),
-  });
+  throw new PerdureError(
+    "validation.failed",
+    `The inputs of "${step.id}" do not fit: ${result.issues.map(({ path, message }) => `${path}: ${message}`).join("; ")}.`,
+    {
+      findings: result.issues.map(({ path, message }) => ({ code: "input.invalid", message, path, node_id: step.id })),
+    },
+  );
 }

@@ -80,7 +80,8 @@ class MapReduce implements Iterating {
   constructor(owner: Place, inputs: JsonObject, saved?: JsonObject) {
     this.owner = owner;
     const items = saved ? saved["items"] : inputs["items"];
-    if (!Array.isArray(items)) throw new PerdureError("validation.failed", `"${owner.frame.step(owner.index).id}" needs a list of items, and was given ${nameOf(items)}.`);
+    if (!Array.isArray(items))
+      throw new PerdureError("validation.failed", `"${owner.frame.step(owner.index).id}" needs a list of items, and was given ${nameOf(items)}.`);
     this.items = items;
     this.concurrency = Number(inputs["concurrency"]);
     this.onItemError = inputs["on_item_error"] ?? "fail";

@@ -10,7 +10,12 @@ export function liveRecipes(providers: Record<string, ProviderRecipe[]>, scope: 
       handle,
       recipes.map(({ inputs, providers: nested, ...rest }) => {
         const { value, secrets } = evaluate(inputs, scope);
-        return { ...rest, inputs: isObject(value) ? (value as JsonObject) : {}, secret_slots: secrets, ...(nested && { providers: liveRecipes(nested, scope) }) };
+        return {
+          ...rest,
+          inputs: isObject(value) ? (value as JsonObject) : {},
+          secret_slots: secrets,
+          ...(nested && { providers: liveRecipes(nested, scope) }),
+        };
       }),
     ]),
   );
