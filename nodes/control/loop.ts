@@ -15,7 +15,7 @@ export default defineNode({
   description: "Runs its body again and again, one iteration after the other: a number of times, while a condition holds, or both.",
   inputs: z
     .object({
-      while: decisionSchema
+      while: decisionSchema()
         .optional()
         .describe("Asked before each iteration: CEL, or a comparison as in Condition. `item` is what the iteration before returned (at first, what arrives), `index` how many there were."),
       times: number((count) => count.int().nonnegative().max(MOST_ITERATIONS)).optional().describe("How many iterations at most."),

@@ -10,7 +10,11 @@ async function run(inputs: Record<string, unknown>, act: (program: SandboxProgra
   const sent: HttpRequestSpec[] = [];
   const lines: string[] = [];
   const context = {
-    input: { a: 1 }, scope: { inputs: { b: 2 }, variables: { c: 3 } }, tenantId: "t", idempotencyKey: "run:größe:", signal: new AbortController().signal,
+    input: { a: 1 },
+    scope: { inputs: { b: 2 }, variables: { c: 3 } },
+    tenantId: "t",
+    idempotencyKey: "run:größe:",
+    signal: new AbortController().signal,
     log: (line: string) => lines.push(line),
     services: {
       sandbox: { run: act },
@@ -37,7 +41,12 @@ test("B1: When it runs, then the code gets input, inputs and variables, and its 
 
 test("F4: When the network is not allowed, then there is no fetch and no receipt is needed", async () => {
   expect((await run({}, async ({ fetch }) => fetch === undefined)).value).toBe(true);
-  expect([{}, { allow_network: false }, { allow_network: true }, { allow_network: "true" }].map((inputs) => code.mayAct?.(inputs))).toEqual([false, false, true, true]);
+  expect([{}, { allow_network: false }, { allow_network: true }, { allow_network: "true" }].map((inputs) => code.mayAct?.(inputs))).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ]);
 });
 
 test("A5: When the network is allowed, then each fetch goes through the guarded service with a key of its own", async () => {
@@ -49,7 +58,15 @@ test("A5: When the network is allowed, then each fetch goes through the guarded 
   });
   expect(value).toEqual({ status: 201, url: "https://api.example/a", headers: { a: "b" }, body: "grün" });
   expect(sent).toMatchObject([
-    { tenantId: "t", method: "POST", url: "https://api.example/a", headers: { "x-a": "1", "idempotency-key": "run%3Agr%C3%B6%C3%9Fe%3A%3A1" }, body: "x", followRedirects: true, verifyTls: true },
+    {
+      tenantId: "t",
+      method: "POST",
+      url: "https://api.example/a",
+      headers: { "x-a": "1", "idempotency-key": "run%3Agr%C3%B6%C3%9Fe%3A%3A1" },
+      body: "x",
+      followRedirects: true,
+      verifyTls: true,
+    },
     { method: "GET", headers: {} },
     { method: "PUT", headers: { "idempotency-key": "mine" } },
   ]);
@@ -57,7 +74,10 @@ test("A5: When the network is allowed, then each fetch goes through the guarded 
 
 describe("in a graph", () => {
   const graph = (source: string) => ({
-    nodes: [{ id: "s", type: "Start" }, { id: "c", type: "Code", data: { inputs: { code: source } } }],
+    nodes: [
+      { id: "s", type: "Start" },
+      { id: "c", type: "Code", data: { inputs: { code: source } } },
+    ],
     edges: [{ id: "e", source: "s", target: "c" }],
   });
 
@@ -66,6 +86,11 @@ describe("in a graph", () => {
     const result = compile(graph(source), catalogue);
     if (!("plan" in result)) throw new Error(JSON.stringify(result));
     const step = result.plan.steps.find(({ id }) => id === "c");
-    expect(step).toMatchObject({ kind: "activity", local: true, scope_roots: ["inputs", "variables"], inputs: { k: "lit", v: { code: source, allow_network: false } } });
+    expect(step).toMatchObject({
+      kind: "activity",
+      local: true,
+      scope_roots: ["inputs", "variables"],
+      inputs: { k: "lit", v: { code: source, allow_network: false } },
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { parseDuration } from "#core";
 import { z } from "zod";
 import { defineNode, type ActivityContext, type SandboxProgram } from "../define.ts";
-import { headerSafe } from "../http/wire.ts";
+import { headerSafe, readBody } from "../http/wire.ts";
 import { duration, flag } from "../inputs.ts";
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -14,14 +14,23 @@ export default defineNode({
   aliases: ["CodeNode"],
   category: "data",
   displayName: "Code",
-  description: "Runs JavaScript in a sandbox that has the language and its three parameters: no files, no environment, no modules, no timers, and the network only where it is allowed.",
+  description:
+    "Runs JavaScript in a sandbox that has the language and its three parameters: no files, no environment, no modules, no timers, and the network only where it is allowed.",
   inputs: z.object({
     code: z
       .string()
       .min(1)
-      .describe("Body of an async function of `input` (what arrives), `inputs` (the run's) and `variables`. What it returns, as JSON, is the node's value. Templates in it are not read."),
-    timeout: duration().optional().describe("How long it may run, waiting included. The operator's limit (CODE_TIMEOUT_MS, 5 seconds unless set) is the default and the most."),
-    allow_network: flag().default(false).describe("Grants `fetch(url, {method, headers, body})`, limited as HttpRequest is; its answer has `status`, `ok`, `url`, `headers.get()`, `text()` and `json()`."),
+      .describe(
+        "Body of an async function of `input` (what arrives), `inputs` (the run's) and `variables`. What it returns, as JSON, is the node's value. Templates in it are not read.",
+      ),
+    timeout: duration()
+      .optional()
+      .describe("How long it may run, waiting included. The operator's limit (CODE_TIMEOUT_MS, 5 seconds unless set) is the default and the most."),
+    allow_network: flag()
+      .default(false)
+      .describe(
+        "Grants `fetch(url, {method, headers, body})`, limited as HttpRequest is; its answer has `status`, `ok`, `url`, `headers.get()`, `text()` and `json()`.",
+      ),
   }),
   inputAliases: { javascript: "code", js_code: "code", script: "code" },
   outputs: z.unknown().describe("What it returns; null where it returns nothing."),
@@ -54,6 +63,6 @@ function fetchOf({ tenantId, idempotencyKey, services }: ActivityContext): NonNu
       { tenantId, method, url, headers, ...(body !== undefined && { body }), timeoutMs: FETCH_TIMEOUT_MS, followRedirects: true, verifyTls: true },
       signal,
     );
-    return { status: response.status, url: response.url, headers: response.headers, body: new TextDecoder().decode(response.body) };
+    return { status: response.status, url: response.url, headers: response.headers, body: String(readBody(response, "text")) };
   };
 }

@@ -41,15 +41,19 @@ const comparisonSchema = z.object({
   right: z.unknown().optional().describe("A value or template; not for operators of one side."),
 });
 
-/** A CEL string (evaluated before the node runs, so it arrives as a boolean) or the structured form. */
-export const decisionSchema: z.ZodType<Decision, unknown> = z.union([
+const decision: z.ZodType<Decision, unknown> = z.union([
   z.boolean(),
   z.string(),
   comparisonSchema,
-  z.strictObject({ get all() { return z.array(decisionSchema); } }),
-  z.strictObject({ get any() { return z.array(decisionSchema); } }),
-  z.strictObject({ get not() { return decisionSchema; } }),
+  z.strictObject({ get all() { return z.array(decision); } }),
+  z.strictObject({ get any() { return z.array(decision); } }),
+  z.strictObject({ get not() { return decision; } }),
 ]);
+
+/** A CEL string (evaluated before the node runs, so it arrives as a boolean) or the structured form. A function: see `defineNode` on schemas that are exported. */
+export function decisionSchema(): z.ZodType<Decision, unknown> {
+  return decision;
+}
 
 /**
  * Where a decision at `path` may hold CEL strings: itself and two levels of `all`, `any`, `not`. Strings deeper than that are templates.

@@ -4,7 +4,7 @@ import { celPaths, decide, decisionSchema, equalJson } from "./comparison.ts";
 
 const caseSchema = z
   .object({
-    when: decisionSchema.optional().describe("Taken when this holds: CEL, or a comparison as in Condition."),
+    when: decisionSchema().optional().describe("Taken when this holds: CEL, or a comparison as in Condition."),
     equals: z.unknown().optional().describe("Taken when `value` equals this."),
     name: z.string().optional().describe("For people to read."),
   })
