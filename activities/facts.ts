@@ -10,7 +10,8 @@ const MAX_LOG_LINE_LENGTH = 1024;
 
 /** Tells the log what happens to one attempt of a node. Nothing here waits for the log. */
 export interface AttemptFacts {
-  start(input: Json): void;
+  /** `of`: the attempt that began, where it is not this one. */
+  start(input: Json, of?: number): void;
   token(text: string): void;
   /** Kept for the attempt's end, which tells it as `logs`; what is beyond the limits is left out. */
   log(line: string): void;
@@ -53,7 +54,7 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
     pending = "";
   };
   return {
-    start: (input) => tell("node_start", attempt, { ...about, input }),
+    start: (input, of = attempt) => tell("node_start", of, { ...about, input }, "", of),
     token(text) {
       pending += text;
       timer ??= setTimeout(flush, COALESCE_MS);

@@ -34,18 +34,17 @@ export function backoffMs(failures: number, policy: StepPolicy): number {
 }
 
 /**
- * What is thrown at Temporal. `details[0]` is the value; `details[1].told` says whether the log holds the node's end, which it does not while
- * another attempt was meant to follow and the deadline came first.
+ * What is thrown at Temporal. `details[0]` is the value; `details[1].told` says whether the log holds the node's end, which it does not where
+ * another attempt was meant to follow and the deadline came first, or where a later attempt may have begun.
  */
-export function toApplicationFailure({ value, retryInMs }: Verdict, cause?: Error): ApplicationFailure {
+export function toApplicationFailure({ value, retryInMs }: Verdict, told = retryInMs === undefined): ApplicationFailure {
   const final = retryInMs === undefined;
   return ApplicationFailure.create({
     message: value.message,
     type: value.code,
     nonRetryable: final,
-    details: [value, { told: final }],
+    details: [value, { told }],
     ...(!final && { nextRetryDelay: Math.max(1, retryInMs) }),
-    ...(cause && { cause }),
   });
 }
 

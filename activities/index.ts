@@ -47,6 +47,7 @@ function currentAttempt(): Attempt {
     isLocal: context.info.isLocal,
     heartbeat: () => context.heartbeat(),
     undisputedMs: (context.info.heartbeatTimeoutMs ?? 0) / 2,
+    scheduledAtMs: context.info.currentAttemptScheduledTimestampMs,
     cancellation: context.cancellationSignal,
     cancelRequested: () => context.cancellationDetails?.cancelRequested ?? false,
   };

@@ -53,7 +53,7 @@ const base: NodeCall = {
   run_id: "run-1", tenant_id: "0198c0de-0000-7000-8000-000000000001", node_id: "n1", iteration: "", type: "Probe", name: "My probe", inputs: {}, secret_slots: [], input: null,
   policy: { maximum_attempts: 2, initial_interval_ms: 100, backoff_coefficient: 2, maximum_interval_ms: 1000, non_retryable: [], timeout_ms: 5000, deadline_ms: 60_000 },
 };
-const first: Attempt = { number: 1, isLocal: false, undisputedMs: 0, heartbeat: () => {}, cancellation: new AbortController().signal, cancelRequested: () => false };
+const first: Attempt = { number: 1, isLocal: false, undisputedMs: 0, scheduledAtMs: Infinity, heartbeat: () => {}, cancellation: new AbortController().signal, cancelRequested: () => false };
 
 describe("success", () => {
   test("A4: When the handler succeeds, then a receipt stands before the log is told, and the result is returned", async () => {
@@ -72,7 +72,8 @@ describe("success", () => {
     await run();
     expect(await run({}, { number: 2 })).toEqual({ value: "paid" });
     expect(handler).toHaveBeenCalledTimes(1);
-    expect(facts.filter(({ kind }) => kind === "node_end").map(({ key, attempt }) => [key, attempt])).toEqual([["n1::1:node_end", 1], ["n1::1:node_end", 1]]);
+    const told = [["n1::1:node_start", 1], ["n1::1:node_end", 1]];
+    expect(facts.map(({ key, attempt }) => [key, attempt])).toEqual([...told, ...told]);
   });
 
   test("A4: When a local activity is repeated as its first attempt, then the receipt answers too", async () => {
@@ -112,6 +113,12 @@ describe("success", () => {
     await vi.waitFor(() => expect(results.size).toBe(1));
   });
 
+  test("A4: When the process stood still before it began, then the receipt decides, however quick the call was", async () => {
+    const { run, results } = bench(async () => ({ value: "mine" }));
+    results.set("run-1:n1:", { value: "first", attempt: 2, duration_ms: 1 });
+    expect(await run({}, { undisputedMs: 15_000, scheduledAtMs: Date.now() - 20_000 })).toEqual({ value: "first" });
+  });
+
   test("When a node costs and changes nothing, then the database is not asked", async () => {
     const { run, receipts, results } = bench(async () => ({ value: 1 }), { effect: "none" });
     receipts.find = () => Promise.reject(new Error("away"));
@@ -135,6 +142,13 @@ describe("failure", () => {
       { key: "n1::9:node_start" },
       { key: "n1::0:node_error", attempt: 9, data: { error: { code: "upstream.failed" } } },
     ]);
+  });
+
+  test("A4: When a first attempt fails after so long that another may have begun, then it leaves the telling to the workflow", async () => {
+    const { run, kinds } = bench(() => Promise.reject(new PerdureError("upstream.rejected", "No.")));
+    await expect(run({}, { undisputedMs: 15_000, scheduledAtMs: Date.now() - 20_000 })).rejects.toMatchObject({ nonRetryable: true, details: [{ code: "upstream.rejected" }, { told: false }] });
+    await expect(run({}, { undisputedMs: 15_000 })).rejects.toMatchObject({ nonRetryable: true, details: [{}, { told: true }] });
+    expect(kinds()).toEqual(["node_start", "node_start", "node_error"]);
   });
 
   test("A2: When inputs do not fit, then every finding is told and there is no other attempt", async () => {
@@ -180,6 +194,22 @@ describe("our database", () => {
     receipts.store = (...given) => (failures-- > 0 ? Promise.reject(new Error("away")) : store(...given));
     expect(await run()).toEqual({ value: "paid" });
     expect(results.size).toBe(1);
+  });
+
+  test("A4: When it stays away after a paid call, or does not answer at all, then the result goes on and is not paid for again", async () => {
+    vi.useFakeTimers();
+    try {
+      for (const store of [() => Promise.reject(new Error("away")), () => new Promise<never>(() => {})]) {
+        const { run, receipts, kinds } = bench(async () => ({ value: "paid" }));
+        receipts.store = store;
+        const ended = run();
+        await vi.advanceTimersByTimeAsync(base.policy.timeout_ms + 8_000);
+        expect(await ended).toEqual({ value: "paid" });
+        expect(kinds()).toEqual(["node_start", "node_end"]);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("A4: When the failure cannot be counted, then the attempt is made again", async () => {
@@ -329,6 +359,6 @@ test("When a node prints and fails, then its failure tells the lines", async () 
     log("so far");
     throw new PerdureError("handler.rejected", "no");
   });
-  await expect(run()).rejects.toMatchObject({ type: "handler.rejected" });
+  await expect(run({}, { undisputedMs: 1000 })).rejects.toMatchObject({ type: "handler.rejected" });
   expect(facts.at(-1)).toMatchObject({ kind: "node_error", data: { logs: ["so far"] } });
 });

@@ -30,6 +30,8 @@ export interface Attempt {
   heartbeat(): void;
   /** So long after its start no other attempt can have begun, whatever became of this process: half of the heartbeat time-out. */
   undisputedMs: number;
+  /** When Temporal asked for this attempt, in milliseconds since the epoch, by its own clock. */
+  scheduledAtMs: number;
   /** Aborts with Temporal's `CancelledFailure`. */
   cancellation: AbortSignal;
   /** Whether the run asked for it, and not a worker that shuts down. */
@@ -61,34 +63,43 @@ export async function runNode(deps: RunNodeDeps, call: NodeCall, attempt: Attemp
 async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts): Promise<NodeResult> {
   const key = receiptKey(call);
   const tenant = tenantId(call.tenant_id);
+  const shown = showSecrets(call.inputs, call.secret_slots) as Json;
   const leavesReceipt = definition?.effect !== "none" && !(definition?.kind === "activity" && definition.mayAct?.(call.inputs) === false);
   if (leavesReceipt && (attempt.number > 1 || attempt.isLocal)) {
     const kept = await ourDatabase(deps, () => deps.receipts.find(tenant, key));
-    if (kept?.result !== undefined) return finish(readReceipt(kept.result, attempt.number), facts);
+    if (kept?.result !== undefined) {
+      const receipt = readReceipt(kept.result, attempt.number);
+      // The worker that made it may have died before it told of its start.
+      facts.start(shown, receipt.attempt);
+      return finish(receipt, facts);
+    }
   }
   const startedAt = Date.now();
-  facts.start(showSecrets(call.inputs, call.secret_slots) as Json);
+  facts.start(shown);
   const used = new Map<string, string>();
   let result: NodeResult;
   try {
     result = await callHandler(deps, call, attempt, definition, facts, used);
   } catch (error) {
-    throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), Date.now() - startedAt);
+    throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), startedAt);
   }
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
   if (!leavesReceipt) return finish(receipt, facts);
   const stored = keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () => deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json));
-  if (isUndisputed(attempt, receipt)) {
+  if (attempt.number === 1 && !attempt.isLocal && isLatest(attempt, startedAt)) {
     // Receipt and acknowledgement race: the call is safe as soon as one of them has arrived, which is never later than waiting for the receipt first.
-    stored.catch(() => undefined);
     return finish(receipt, facts);
   }
-  return finish(readReceipt(await stored, attempt.number), facts);
+  const standing = await stored;
+  return finish(standing === undefined ? receipt : readReceipt(standing, attempt.number), facts);
 }
 
-/** Whether this is the only attempt there can have been, so that its result stands without asking. */
-function isUndisputed(attempt: Attempt, { duration_ms: durationMs }: Receipt): boolean {
-  return attempt.number === 1 && !attempt.isLocal && durationMs < attempt.undisputedMs;
+/**
+ * Whether no later attempt can have begun, so that what this one says is heard. By Temporal's clock too: the process may have stood still
+ * between being given the attempt and beginning it.
+ */
+function isLatest({ undisputedMs, scheduledAtMs }: Attempt, startedAt: number): boolean {
+  return Date.now() - Math.min(startedAt, scheduledAtMs) < undisputedMs;
 }
 
 async function callHandler(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts, used: Map<string, string>): Promise<NodeResult> {
@@ -119,7 +130,8 @@ async function callHandler(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, 
 }
 
 /** What to throw after a failure of the handler: the cancellation, or a failure that says whether another attempt follows. */
-async function giveUp(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, facts: AttemptFacts, error: unknown, redactor: Redactor, durationMs: number): Promise<unknown> {
+async function giveUp(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, facts: AttemptFacts, error: unknown, redactor: Redactor, startedAt: number): Promise<unknown> {
+  const durationMs = Date.now() - startedAt;
   if (attempt.cancellation.aborted) {
     if (attempt.cancelRequested()) facts.cancelled(durationMs);
     return attempt.cancellation.reason;
@@ -139,9 +151,14 @@ async function giveUp(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, facts
   }
   const verdict: Verdict = judge(error, failures, call.policy);
   const value = redactor.json({ ...verdict.value, node_id: call.node_id, ...(call.iteration !== "" && { iteration: call.iteration }) });
-  if (verdict.retryInMs === undefined) facts.failed(value, durationMs);
-  else facts.retry(value, verdict.retryInMs);
-  return toApplicationFailure({ ...verdict, value });
+  if (verdict.retryInMs !== undefined) {
+    facts.retry(value, verdict.retryInMs);
+    return toApplicationFailure({ ...verdict, value });
+  }
+  // A first attempt that slept for long may have been given up; only Temporal knows whether its failure is the node's, so the workflow tells it.
+  const isHeard = attempt.number > 1 || attempt.isLocal || isLatest(attempt, startedAt);
+  if (isHeard) facts.failed(value, durationMs);
+  return toApplicationFailure({ ...verdict, value }, isHeard);
 }
 
 function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts): NodeResult {
@@ -180,16 +197,34 @@ async function ourDatabase<T>(deps: RunNodeDeps, query: () => Promise<T>): Promi
   }
 }
 
-/** A result that was paid for is worth waiting for the database, as long as the attempt may last. */
-async function keepTrying<T>(deps: RunNodeDeps, attempt: Attempt, untilMs: number, store: () => Promise<T>): Promise<T> {
+/**
+ * A result that was paid for is worth waiting for the database, as long as the attempt may last. Undefined where the database did not come back:
+ * the result then goes to Temporal without a receipt, since asking for another attempt would pay again.
+ */
+async function keepTrying<T>(deps: RunNodeDeps, attempt: Attempt, untilMs: number, store: () => Promise<T>): Promise<T | undefined> {
   for (;;) {
     try {
-      return await store();
+      return await within(untilMs - Date.now(), store());
     } catch (error) {
-      if (attempt.cancellation.aborted || Date.now() + STORE_RETRY_MS > untilMs) throw unavailable(deps, error);
-      deps.logger.warn({ reason: databaseReason(error) }, "A receipt could not be stored; trying again.");
+      const isOver = attempt.cancellation.aborted || Date.now() + STORE_RETRY_MS > untilMs;
+      deps.logger.warn({ reason: databaseReason(error) }, isOver ? "A receipt could not be stored; the result goes on without it." : "A receipt could not be stored; trying again.");
+      if (isOver) return undefined;
       await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
     }
+  }
+}
+
+/** A connection to a database that no longer answers may take minutes to fail. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new PerdureError("database.unavailable", "The database did not answer in time.")), Math.max(0, ms));
+    timer.unref();
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -28,7 +28,9 @@ function bench(options: { failures?: number; maxTargets?: number } = {}) {
   const request = (url = "https://api.example/x", tenantId = "t", signal = never) =>
     http.request({ tenantId, method: "GET", url, headers: {}, timeoutMs: 1000, followRedirects: true, verifyTls: true }, signal);
   return {
-    breakers, changes, request,
+    breakers,
+    changes,
+    request,
     calls: () => calls,
     answer: (next: () => Promise<Partial<HttpResponse>>) => void (act = next),
     fail: async (times: number, url?: string, tenantId?: string) => {
@@ -47,9 +49,23 @@ describe("a circuit", () => {
   test("A17: When a host fails several times in a row, then it is not called any more, and the failure says for how long", async () => {
     const { fail, request, calls, state, changes } = bench();
     await fail(3);
-    expect(state()).toEqual({ tenant_id: "t", kind: "http", name: "api.example", state: "open", failures: 3, opened_at: new Date().toISOString(), retry_in_ms: OPEN_MS });
+    expect(state()).toEqual({
+      tenant_id: "t",
+      kind: "http",
+      name: "api.example",
+      state: "open",
+      failures: 3,
+      opened_at: new Date().toISOString(),
+      retry_in_ms: OPEN_MS,
+    });
     await vi.advanceTimersByTimeAsync(10_000);
-    await expect(request()).rejects.toMatchObject({ code: "upstream.circuit_open", status: 503, retryable: true, retryAfterMs: OPEN_MS - 10_000, message: expect.stringContaining("api.example") as string });
+    await expect(request()).rejects.toMatchObject({
+      code: "upstream.circuit_open",
+      status: 503,
+      retryable: true,
+      retryAfterMs: OPEN_MS - 10_000,
+      message: expect.stringContaining("api.example") as string,
+    });
     expect(calls()).toBe(3);
     expect(changes).toEqual(["api.example open"]);
   });
@@ -226,7 +242,8 @@ describe("over real services", () => {
   test("A17: When nobody listens, then the circuit opens by failures of the network", async () => {
     const breakers = createBreakers({ failures: 2 });
     const broken = breakHttp(http, breakers);
-    const request = () => broken.request({ tenantId: "t", method: "GET", url: "http://127.0.0.1:1/", headers: {}, timeoutMs: 1000, followRedirects: true, verifyTls: true }, never);
+    const request = () =>
+      broken.request({ tenantId: "t", method: "GET", url: "http://127.0.0.1:1/", headers: {}, timeoutMs: 1000, followRedirects: true, verifyTls: true }, never);
     for (let count = 0; count < 2; count++) await expect(request()).rejects.toMatchObject({ code: "network.unreachable" });
     await expect(request()).rejects.toMatchObject({ code: "upstream.circuit_open" });
     const send = broken.guardedFetch("other");
@@ -235,7 +252,13 @@ describe("over real services", () => {
   });
 
   test("A17: When a model provider fails, then its circuit opens for this tenant, and not that of a server which a node names", async () => {
-    const result: ChatResult = { text: "hi", usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }, finish_reason: "stop", model: "m", mock: false };
+    const result: ChatResult = {
+      text: "hi",
+      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+      finish_reason: "stop",
+      model: "m",
+      mock: false,
+    };
     let fails = true;
     const chat = vi.fn(() => (fails ? Promise.reject(new PerdureError("upstream.failed", "503")) : Promise.resolve(result)));
     const breakers = createBreakers({ failures: 2 });
@@ -248,6 +271,10 @@ describe("over real services", () => {
     fails = false;
     expect(await ask({ tenantId: "other" })).toEqual(result);
     expect(await ask({ baseUrl: "https://llm.example/v1" })).toEqual(result);
-    expect(breakers.breakerStates().map(({ name, state }) => [name, state])).toEqual([["openai", "open"], ["openai", "closed"], ["openai at llm.example", "closed"]]);
+    expect(breakers.breakerStates().map(({ name, state }) => [name, state])).toEqual([
+      ["openai", "open"],
+      ["openai", "closed"],
+      ["openai at llm.example", "closed"],
+    ]);
   });
 });

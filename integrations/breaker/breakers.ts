@@ -81,7 +81,10 @@ export function createBreakers(options: BreakerOptions = {}): Breakers {
 
   function make(target: Target): Circuit {
     const breaker = new ConsecutiveBreaker(failures);
-    const policy = circuitBreaker(handleWhenResult((ended) => (ended as Ended<unknown>).ill), { halfOpenAfter: openMs, breaker });
+    const policy = circuitBreaker(
+      handleWhenResult((ended) => (ended as Ended<unknown>).ill),
+      { halfOpenAfter: openMs, breaker },
+    );
     const circuit: Circuit = { target, policy, breaker, openedAt: 0, trial: undefined };
     policy.onStateChange((state) => {
       if (state === CircuitState.Open) circuit.openedAt = Date.now();
@@ -112,7 +115,8 @@ export function createBreakers(options: BreakerOptions = {}): Breakers {
       const signal = call.signal ?? undefined;
       if (circuit.trial) await endOf(circuit.trial, signal);
       const left = leftOf(circuit.openedAt);
-      if (circuit.trial || (circuit.policy.state === CircuitState.Open && left > 0)) throw isOpen(target, failures, Math.max(left, circuit.trial ? TRIAL_WAIT_MS : 0));
+      if (circuit.trial || (circuit.policy.state === CircuitState.Open && left > 0))
+        throw isOpen(target, failures, Math.max(left, circuit.trial ? TRIAL_WAIT_MS : 0));
       const ending = circuit.policy.execute(() => outcomeOf(work, call, circuit.policy.state === CircuitState.HalfOpen));
       if (circuit.policy.state === CircuitState.HalfOpen && !circuit.trial) {
         circuit.trial = ending.then(

@@ -15,7 +15,11 @@ export function breakHttp<T extends Pick<Http, "request" | "guardedFetch">>(http
   const request: Http["request"] = (spec, signal) => {
     const host = URL.parse(spec.url)?.host;
     if (host === undefined) return http.request(spec, signal);
-    return breakers.run({ tenantId: spec.tenantId, kind: "http", name: host }, () => http.request(spec, signal), { signal, ofResult: ({ status }) => judgeStatus(status), ofError: judgeError });
+    return breakers.run({ tenantId: spec.tenantId, kind: "http", name: host }, () => http.request(spec, signal), {
+      signal,
+      ofResult: ({ status }) => judgeStatus(status),
+      ofError: judgeError,
+    });
   };
   const guardedFetch: Http["guardedFetch"] = (tenantId, options) => {
     const send = http.guardedFetch(tenantId, options);
@@ -23,7 +27,11 @@ export function breakHttp<T extends Pick<Http, "request" | "guardedFetch">>(http
       const host = URL.parse(typeof input === "string" ? input : input instanceof URL ? input.href : input.url)?.host;
       if (host === undefined) return send(input, init);
       const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
-      return breakers.run({ tenantId, kind: "http", name: host }, () => send(input, init), { signal, ofResult: ({ status }) => judgeStatus(status), ofError: judgeError });
+      return breakers.run({ tenantId, kind: "http", name: host }, () => send(input, init), {
+        signal,
+        ofResult: ({ status }) => judgeStatus(status),
+        ofError: judgeError,
+      });
     };
   };
   return { ...http, request, guardedFetch };
@@ -36,7 +44,11 @@ export function breakModels(models: ModelService, breakers: Breakers): ModelServ
     chat: (request, onToken, signal) => {
       const host = request.baseUrl === undefined ? undefined : URL.parse(request.baseUrl)?.host;
       const name = host === undefined ? request.provider : `${request.provider} at ${host}`;
-      return breakers.run({ tenantId: request.tenantId, kind: "model", name }, () => models.chat(request, onToken, signal), { signal, ofResult: () => "well", ofError: judgeError });
+      return breakers.run({ tenantId: request.tenantId, kind: "model", name }, () => models.chat(request, onToken, signal), {
+        signal,
+        ofResult: () => "well",
+        ofError: judgeError,
+      });
     },
   };
 }

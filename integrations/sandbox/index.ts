@@ -2,17 +2,16 @@
  * JavaScript of the user's in QuickJS, an engine compiled to WebAssembly, in a worker thread: the code meets the language and what it is granted,
  * and nothing of Node or of this process. There is no second way to run it; where the engine cannot be loaded, nothing runs.
  */
-import { fileURLToPath } from "node:url";
 import { PerdureError, toFailureValue, type Json } from "#core";
-import type { SandboxProgram, SandboxService } from "#nodes";
+import type { SandboxProgram, SandboxRequest, SandboxService } from "#nodes";
 import { z } from "zod";
 import { createThreads } from "../threads/index.ts";
-import type { FetchOutcome, FromThread, RunCode, RunEnd, ThreadData, WrittenRequest } from "./messages.ts";
+import type { FetchOutcome, FromThread, RunCode, RunEnd, ThreadData } from "./messages.ts";
 
 export interface SandboxOptions {
   /** Of one run, its fetches included, waiting for a thread not counted. */
   timeoutMs: number;
-  /** Heap of one code, in MiB. */
+  /** Heap of one code, in MiB; 16 at least. */
   memoryMb: number;
   /** Of the code, in bytes. @default 256 KiB */
   maxSourceBytes?: number;
@@ -49,7 +48,7 @@ export function createSandbox(options: SandboxOptions): SandboxService & { close
     maxQuestions: RUNS_PER_THREAD,
     notReady: (reason) => new PerdureError("configuration.invalid", "The sandbox for code cannot be loaded, so no code runs.", { cause: new Error(reason) }),
     data: {
-      engine: options.engine ?? fileURLToPath(import.meta.resolve("@jitl/quickjs-wasmfile-release-sync/wasm")),
+      engine: options.engine,
       memoryMb,
       maxOutputLength: maxOutputBytes,
       maxLogLines: MAX_LOG_LINES,
@@ -59,7 +58,8 @@ export function createSandbox(options: SandboxOptions): SandboxService & { close
 
   async function run(program: SandboxProgram, signal: AbortSignal): Promise<Json> {
     const bytes = Buffer.byteLength(program.code);
-    if (bytes > maxSourceBytes) throw new PerdureError("validation.failed", `The code has ${bytes} bytes; ${maxSourceBytes} are allowed (CODE_SOURCE_MAX_BYTES).`);
+    if (bytes > maxSourceBytes)
+      throw new PerdureError("validation.failed", `The code has ${bytes} bytes; ${maxSourceBytes} are allowed (CODE_SOURCE_MAX_BYTES).`);
     const timeoutMs = Math.min(program.timeoutMs ?? longestMs, longestMs);
     const message: RunCode = { code: program.code, names: Object.keys(program.parameters), values: JSON.stringify(Object.values(program.parameters)) };
     const fetches = createFetches(program, maxFetches);
@@ -120,16 +120,23 @@ function tooLarge(maxBytes: number): PerdureError {
 }
 
 function describe({ name, message, line }: { name: string; message: string; line: number }): string {
-  const said = [name, message].filter((part) => part !== "").join(": ").slice(0, MESSAGE_LENGTH) || "an exception without a message";
+  const said =
+    [name, message]
+      .filter((part) => part !== "")
+      .join(": ")
+      .slice(0, MESSAGE_LENGTH) || "an exception without a message";
   return line > 0 ? `${said} (line ${line})` : said;
 }
 
 const requestSchema = z.object({
   url: z.string(),
-  method: z.string().toUpperCase().regex(/^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/),
+  method: z
+    .string()
+    .toUpperCase()
+    .regex(/^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/),
   headers: z.record(z.string(), z.string()),
   body: z.string().optional(),
-}) satisfies z.ZodType<WrittenRequest>;
+}) satisfies z.ZodType<SandboxRequest>;
 
 interface Fetches {
   start(request: string, answer: (outcome: FetchOutcome) => void): void;
@@ -149,7 +156,8 @@ function createFetches({ fetch: send }: SandboxProgram, most: number): Fetches {
     if (!send) throw new PerdureError("handler.rejected", "Code: fetch is not granted; set the input allow_network of this node.");
     if (++count > most) throw new PerdureError("handler.rejected", `Code: fetch was called more than ${most} times (CODE_MAX_FETCHES).`);
     const request = requestSchema.safeParse(JSON.parse(text));
-    if (!request.success) throw new PerdureError("handler.rejected", "Code: fetch takes a URL and {method, headers, body}, the method one of HTTP's, headers and body as text.");
+    if (!request.success)
+      throw new PerdureError("handler.rejected", "Code: fetch takes a URL and {method, headers, body}, the method one of HTTP's, headers and body as text.");
     const { status, url, headers, body } = await send(request.data, ended.signal);
     return { status, url, headers, body };
   }

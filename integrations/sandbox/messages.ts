@@ -1,9 +1,9 @@
 /** What passes between the process and a sandbox's thread. All that comes from the thread may have been made up by the code. */
-import type { SandboxRequest, SandboxResponse } from "#nodes";
+import type { SandboxResponse } from "#nodes";
 
 export interface ThreadData {
-  /** File of the engine's WASM module. */
-  engine: string;
+  /** File of the engine's WASM module. @default that of the installed package */
+  engine: string | undefined;
   /** Of the code's own heap, in MiB. */
   memoryMb: number;
   /** Longest result, in characters of JSON. */
@@ -30,10 +30,7 @@ export interface FetchAnswer {
 
 export type FetchOutcome = SandboxResponse | { failed: number; code: string; message: string };
 
-export type FromThread = { log: string } | { fetch: number; request: string } | { end: RunEnd };
-
-/** The request of one fetch as the code wrote it; checked by the process. */
-export type WrittenRequest = SandboxRequest;
+export type FromThread = { log: string } | { fetch: number; /** JSON of a `SandboxRequest`, as the code wrote it. */ request: string } | { end: RunEnd };
 
 export type RunEnd =
   | { kind: "value"; json: string }

@@ -61,7 +61,6 @@ export const PRELUDE = String.raw`
   };
 
   define("fetch", async (url, options) => {
-    if (hostFetch === undefined) throw new NativeError("fetch is not granted: set the input allow_network of this node");
     const { method = "GET", headers, body } = isObject(options) ? options : {};
     if (body !== undefined && body !== null && typeof body !== "string") throw new NativeTypeError("the body of fetch is a string; write objects with JSON.stringify");
     const request = { __proto__: null, url: text(url), method: text(method), headers: writtenHeaders(headers), body: body ?? undefined };

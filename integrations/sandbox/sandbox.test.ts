@@ -10,7 +10,12 @@ const never = new AbortController().signal;
 const run = (code: string, more: Partial<SandboxProgram> = {}, signal = never): Promise<Json> =>
   service.run({ code, parameters: { input: { n: 20 }, inputs: { name: "Ada" }, variables: { step: 2 } }, log: () => {}, ...more }, signal);
 
-const answer = (request: SandboxRequest): SandboxResponse => ({ status: 200, url: request.url, headers: { "x-method": request.method }, body: JSON.stringify(request) });
+const answer = (request: SandboxRequest): SandboxResponse => ({
+  status: 200,
+  url: request.url,
+  headers: { "x-method": request.method },
+  body: JSON.stringify(request),
+});
 
 describe("values", () => {
   test.each([
@@ -63,7 +68,11 @@ describe("exceptions", () => {
 
 describe("limits", () => {
   test("F4: When the code takes too long, then it is code.failed, not retried, and names the setting", async () => {
-    await expect(run("for (;;);")).rejects.toMatchObject({ code: "code.failed", retryable: false, message: "The code took longer than 1500 ms (CODE_TIMEOUT_MS)." });
+    await expect(run("for (;;);")).rejects.toMatchObject({
+      code: "code.failed",
+      retryable: false,
+      message: "The code took longer than 1500 ms (CODE_TIMEOUT_MS).",
+    });
     expect(await run("return 1")).toBe(1);
   });
 
@@ -73,11 +82,17 @@ describe("limits", () => {
   });
 
   test("F4: When the code takes too much memory, then it is code.failed and names the setting", async () => {
-    await expect(run("const all = []; for (;;) all.push(new Uint8Array(1e6))")).rejects.toMatchObject({ code: "code.failed", message: "The code took more than 32 MiB (CODE_MEMORY_MB)." });
+    await expect(run("const all = []; for (;;) all.push(new Uint8Array(1e6))")).rejects.toMatchObject({
+      code: "code.failed",
+      message: "The code took more than 32 MiB (CODE_MEMORY_MB).",
+    });
   });
 
   test("F4: When the code is too long, then it is refused before it runs", async () => {
-    await expect(run(`return 1 // ${"é".repeat(5000)}`)).rejects.toMatchObject({ code: "validation.failed", message: expect.stringContaining("CODE_SOURCE_MAX_BYTES") as string });
+    await expect(run(`return 1 // ${"é".repeat(5000)}`)).rejects.toMatchObject({
+      code: "validation.failed",
+      message: expect.stringContaining("CODE_SOURCE_MAX_BYTES") as string,
+    });
   });
 
   test("F4: When codes fill their memory again and again, then this process does not grow", async () => {
@@ -108,7 +123,10 @@ describe("limits", () => {
 
 describe("fetch", () => {
   test("F4: When fetch is not granted, then the code cannot use it and learns why", async () => {
-    await expect(run("await fetch('https://api.example/')")).rejects.toMatchObject({ code: "handler.rejected", message: expect.stringContaining("allow_network") as string });
+    await expect(run("await fetch('https://api.example/')")).rejects.toMatchObject({
+      code: "handler.rejected",
+      message: expect.stringContaining("allow_network") as string,
+    });
   });
 
   test("B1: When fetch is granted, then request and answer cross as text", async () => {
@@ -116,7 +134,14 @@ describe("fetch", () => {
       "const answer = await fetch('https://api.example/a', { method: 'post', headers: { 'X-A': 1 }, body: JSON.stringify({ b: 2 }) }); return [answer.status, answer.ok, answer.url, answer.headers.get('X-Method'), answer.headers.get('none'), await answer.json()]",
       { fetch: async (request) => answer(request) },
     );
-    expect(value).toEqual([200, true, "https://api.example/a", "POST", null, { url: "https://api.example/a", method: "POST", headers: { "X-A": "1" }, body: '{"b":2}' }]);
+    expect(value).toEqual([
+      200,
+      true,
+      "https://api.example/a",
+      "POST",
+      null,
+      { url: "https://api.example/a", method: "POST", headers: { "X-A": "1" }, body: '{"b":2}' },
+    ]);
   });
 
   test("B1: When several fetches are under way, then each gets its own answer", async () => {
@@ -124,33 +149,49 @@ describe("fetch", () => {
       await new Promise((done) => setTimeout(done, request.url.endsWith("1") ? 60 : 5));
       return answer(request);
     };
-    expect(await run("return (await Promise.all([1, 2, 3].map((n) => fetch('https://x/' + n)))).map((each) => each.url)", { fetch })).toEqual(["https://x/1", "https://x/2", "https://x/3"]);
+    expect(await run("return (await Promise.all([1, 2, 3].map((n) => fetch('https://x/' + n)))).map((each) => each.url)", { fetch })).toEqual([
+      "https://x/1",
+      "https://x/2",
+      "https://x/3",
+    ]);
   });
 
   test("A16: When a fetch fails, then the code may catch it, and else the node fails as the fetch did", async () => {
     const failure = new PerdureError("network.unreachable", "api.example could not be reached.");
     const fetch = () => Promise.reject(failure);
-    expect(await run("try { await fetch('https://x/') } catch (error) { return [error.code, error.message, error instanceof Error] }", { fetch })).toEqual(["network.unreachable", failure.message, true]);
+    expect(await run("try { await fetch('https://x/') } catch (error) { return [error.code, error.message, error instanceof Error] }", { fetch })).toEqual([
+      "network.unreachable",
+      failure.message,
+      true,
+    ]);
     await expect(run("await fetch('https://x/')", { fetch })).rejects.toBe(failure);
   });
 
   test("F4: When fetch fails in a way that is not ours, then the code does not read it", async () => {
     const fetch = () => Promise.reject(new Error("/etc/secret"));
-    expect(await run("return fetch('https://x/').catch((error) => [error.code, error.message])", { fetch })).toEqual(["internal", "An unexpected error occurred."]);
+    expect(await run("return fetch('https://x/').catch((error) => [error.code, error.message])", { fetch })).toEqual([
+      "internal",
+      "An unexpected error occurred.",
+    ]);
   });
 
   test("F4: When fetch is called too often, then it fails and names the setting", async () => {
     let sent = 0;
     const fetch = async (request: SandboxRequest) => (sent++, answer(request));
-    await expect(run("for (let n = 0; n < 10; n++) await fetch('https://x/')", { fetch })).rejects.toThrow("fetch was called more than 3 times (CODE_MAX_FETCHES)");
+    await expect(run("for (let n = 0; n < 10; n++) await fetch('https://x/')", { fetch })).rejects.toThrow(
+      "fetch was called more than 3 times (CODE_MAX_FETCHES)",
+    );
     expect(sent).toBe(3);
   });
 
-  test.each(["fetch('https://x/', { method: 'TRACE' })", "fetch('https://x/', { body: { a: 1 } })"])("When %s is called, then nothing is sent", async (call) => {
-    let sent = 0;
-    await expect(run(`await ${call}`, { fetch: async (request) => (sent++, answer(request)) })).rejects.toMatchObject({ code: "handler.rejected" });
-    expect(sent).toBe(0);
-  });
+  test.each(["fetch('https://x/', { method: 'TRACE' })", "fetch('https://x/', { body: { a: 1 } })"])(
+    "When %s is called, then nothing is sent",
+    async (call) => {
+      let sent = 0;
+      await expect(run(`await ${call}`, { fetch: async (request) => (sent++, answer(request)) })).rejects.toMatchObject({ code: "handler.rejected" });
+      expect(sent).toBe(0);
+    },
+  );
 
   test("A9: When the code ends or its time is up, then its fetches are aborted", async () => {
     const aborted: boolean[] = [];
@@ -168,10 +209,17 @@ describe("fetch", () => {
 });
 
 describe("without a sandbox", () => {
-  test.each(["/nonexistent/engine.wasm", import.meta.filename])("F4: When the engine cannot be loaded from %s, then nothing runs and the failure says so", async (engine) => {
-    const broken = createSandbox({ timeoutMs: 1500, memoryMb: 32, engine });
-    const failed = broken.run({ code: "return 1", parameters: {}, log: () => {} }, never);
-    await expect(failed).rejects.toMatchObject({ code: "configuration.invalid", retryable: false, message: "The sandbox for code cannot be loaded, so no code runs." });
-    await broken.close();
-  });
+  test.each(["/nonexistent/engine.wasm", import.meta.filename])(
+    "F4: When the engine cannot be loaded from %s, then nothing runs and the failure says so",
+    async (engine) => {
+      const broken = createSandbox({ timeoutMs: 1500, memoryMb: 32, engine });
+      const failed = broken.run({ code: "return 1", parameters: {}, log: () => {} }, never);
+      await expect(failed).rejects.toMatchObject({
+        code: "configuration.invalid",
+        retryable: false,
+        message: "The sandbox for code cannot be loaded, so no code runs.",
+      });
+      await broken.close();
+    },
+  );
 });

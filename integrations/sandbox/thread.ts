@@ -3,9 +3,17 @@
  * used. The instance's memory has a hard end; what it may call of this thread is in `Run` and takes and gives text.
  */
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import baseVariant from "@jitl/quickjs-wasmfile-release-sync";
-import { newQuickJSWASMModuleFromVariant, newVariant, type QuickJSContext, type QuickJSDeferredPromise, type QuickJSHandle, type QuickJSRuntime } from "quickjs-emscripten-core";
+import {
+  newQuickJSWASMModuleFromVariant,
+  newVariant,
+  type QuickJSContext,
+  type QuickJSDeferredPromise,
+  type QuickJSHandle,
+  type QuickJSRuntime,
+} from "quickjs-emscripten-core";
 import type { Readiness } from "../threads/index.ts";
 import type { FetchAnswer, FromThread, RunCode, RunEnd, ThreadData, ToThread } from "./messages.ts";
 import { lineOf, PRELUDE } from "./prelude.ts";
@@ -126,7 +134,11 @@ class Run {
   }
 }
 
-const engineModule = await compile(await readFile(limits.engine)).catch((error: unknown) => {
+async function loadEngine(): Promise<WebAssembly.Module> {
+  return compile(await readFile(limits.engine ?? fileURLToPath(import.meta.resolve("@jitl/quickjs-wasmfile-release-sync/wasm"))));
+}
+
+const engineModule = await loadEngine().catch((error: unknown) => {
   send({ ready: false, reason: error instanceof Error ? error.message : "its module is not valid" });
   process.exit();
 });

@@ -151,7 +151,8 @@ async function end(thread: Worker): Promise<void> {
 }
 
 function starting({ notReady }: ThreadsOptions): Question<null> {
-  const fail = (reason: string, cause?: Error) => notReady?.(reason) ?? new PerdureError("handler.failed", "The evaluation's thread could not start.", { cause });
+  const fail = (reason: string, cause?: Error) =>
+    notReady?.(reason) ?? new PerdureError("handler.failed", "The evaluation's thread could not start.", { cause });
   return {
     message: undefined,
     timeoutMs: START_MS,

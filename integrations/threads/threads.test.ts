@@ -47,7 +47,11 @@ describe("threads", () => {
     expect((await ask(threads, "hello")).threadId).toBe(first.threadId);
   });
 
-  test.each([["hang", "time is up"], ["break", "The evaluation's thread failed."], ["fill", "memory is full"]])("F4: When a thread is told to %s, then it ends and another answers the next question", async (message, failure) => {
+  test.each([
+    ["hang", "time is up"],
+    ["break", "The evaluation's thread failed."],
+    ["fill", "memory is full"],
+  ])("F4: When a thread is told to %s, then it ends and another answers the next question", async (message, failure) => {
     const threads = make(SCRIPT);
     const { threadId } = await ask(threads, "hello");
     await expect(ask(threads, message)).rejects.toThrow(failure);

@@ -28,6 +28,8 @@ export interface ModelNode {
   readsItem?: boolean;
   /** The route it takes when it does not fail; `output` without routes. */
   route: string;
+  /** In a body, where it differs: by the last number of the iteration. */
+  routes?: Record<string, string>;
   join: "all" | "any";
   onError: "fail" | "continue" | "branch";
   entry: boolean;
@@ -175,7 +177,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
     if (!source) return "taken";
     switch (frame.status.get(edge.source)) {
       case "completed":
-        return edge.route === source.route ? "taken" : "skipped";
+        return edge.route === (source.routes?.[frame.around?.position ?? ""] ?? source.route) ? "taken" : "skipped";
       case "failed":
         if (source.onError === "branch") return edge.route === "error" ? "taken" : "skipped";
         return source.onError === "continue" ? (edge.route === "error" ? "skipped" : "taken") : "open";

@@ -10,7 +10,21 @@ export interface GraphCase {
   /** What people answer, by node. */
   answers?: Record<string, { decision?: string; comment?: string; data?: Json }>;
   /** What each node does, for the reference model, which cannot run nodes. */
-  script: Record<string, { route?: string; fails?: boolean; onError?: "continue" | "branch"; runs?: "wait"; duration?: number; join?: "any" }>;
+  script: Record<
+    string,
+    {
+      route?: string;
+      /** In a body, by the last number of the iteration. */
+      routes?: Record<string, string>;
+      fails?: boolean | "odd";
+      onError?: "continue" | "branch";
+      runs?: "wait";
+      duration?: number;
+      join?: "any";
+      repeat?: { kind: "loop"; times: number; limited: boolean } | { kind: "map"; items: Json[]; concurrency: number; onItemError: "fail" | "skip" | "collect" };
+    }
+  >;
+  /** `nodes` by id, or by `iteration:id` in bodies. */
   expected: { status: string; outputs?: Json; failed_node?: string; nodes: Record<string, string> };
 }
 
