@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,6 +36,8 @@ interface Row {
 const rows: Row[] = [];
 
 const folder = await mkdtemp(join(tmpdir(), "perdure-bench-"));
+// PostgreSQL runs as another user when we are root.
+await chmod(folder, 0o711);
 keeper().remove(folder);
 const children: ChildProcess[] = [];
 const outside = createServer((request, response) => {

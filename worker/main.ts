@@ -16,6 +16,8 @@ import { createCloser } from "./closing.ts";
 
 /** Loaded once for all runs of a process, not once for each: pure modules that keep no state of a run. */
 const PRELOADED = ["../core/index.ts", "../graph/runtime.ts", "../nodes/inline.gen.ts"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+/** How long a run waits for the worker that has it in memory before any other may take it: what a killed worker costs its runs. */
+const STICKY_TIMEOUT = "2s";
 const HEARTBEAT_THROTTLE = "500ms";
 const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
 
@@ -88,6 +90,7 @@ const worker = await Worker.create({
       ending: { fn: (_info, tenant: string, runId: string) => closer.ending(tenant, runId), callDuringReplay: false },
     },
   } satisfies InjectedSinks<EventSinks>,
+  stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
   maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
   defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
   shutdownGraceTime: env.SHUTDOWN_GRACE_MS,

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { JsonObject } from "#core";
@@ -7,6 +5,7 @@ import { migrate } from "#db";
 import { silentProgress, startPostgres, startTemporal, temporalBinary } from "../../scripts/infra/index.ts";
 import type { TestClient } from "../support/client.ts";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
+import { createTemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
 const APPROVAL = {
@@ -46,7 +45,7 @@ async function pendingApproval(user: TestClient, run: string): Promise<string> {
 }
 
 test("A9 A10 B1: When everything is stopped while an approval waits, servers included, then it can be answered after the restart and goes the right way", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "perdure-restart-"));
+  const { path: folder, remove } = await createTemporaryFolder();
   const binary = await temporalBinary(silentProgress.step(""));
   const servers = async () => {
     const postgres = await startPostgres({ folder: join(folder, "postgres"), logFile: join(folder, "postgres.log") });
@@ -84,7 +83,7 @@ test("A9 A10 B1: When everything is stopped while an approval waits, servers inc
   expect(await user.nodeStatuses(rejected)).toMatchObject({ pay: "skipped", refuse: "completed" });
   await after.stop();
   await infrastructure.stop();
-  await rm(folder, { recursive: true, force: true });
+  await remove();
 });
 
 test("A9: When twenty answers race, then one is taken and nineteen get 409", async () => {

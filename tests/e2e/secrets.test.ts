@@ -1,18 +1,17 @@
 import { readFile, readdir } from "node:fs/promises";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { expect, test } from "vitest";
 import { migrate } from "#db";
 import { silentProgress, startPostgres, startTemporal, temporalBinary } from "../../scripts/infra/index.ts";
 import { startCountingServer } from "../support/counting-server.ts";
+import { createTemporaryFolder } from "../support/temporary-folder.ts";
 import { startPerdure } from "../support/perdure.ts";
 
 const CANARY = "canary-Zq7/81+x&secret";
 
 test("F6 A6: When a secret goes into a header, then it is nowhere but in the header; and a value that looks like a secret's name stays text", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "perdure-canary-"));
+  const { path: folder, remove } = await createTemporaryFolder();
   const database = await startPostgres({ folder: join(folder, "postgres"), logFile: join(folder, "postgres.log") });
   const temporal = await startTemporal({
     binary: await temporalBinary(silentProgress.step("")),
@@ -102,5 +101,5 @@ test("F6 A6: When a secret goes into a header, then it is nowhere but in the hea
   }
   expect(temporalFiles.join("").includes("HttpRequest"), "the search reads the right files").toBe(true);
   await outside.close();
-  await rm(folder, { recursive: true, force: true });
+  await remove();
 });

@@ -44,7 +44,7 @@ export const humanInput: ControlStep = {
 };
 
 /** What of a value does not fit a JSON schema (draft 2020-12). Interpreted, not compiled: no code is generated. */
-export function schemaFindings(schema: JsonObject, value: Json, nodeId?: string): Finding[] {
+function schemaFindings(schema: JsonObject, value: Json, nodeId?: string): Finding[] {
   const { valid, errors } = new Validator(schema, "2020-12", false).validate(value);
   if (valid) return [];
   return errors

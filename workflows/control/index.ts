@@ -5,7 +5,6 @@ import { humanApproval, humanInput } from "./human.ts";
 import { waitUntil } from "./wait-until.ts";
 
 export type { ControlContext, ControlStep, Wait, WaitEnd } from "./control-step.ts";
-export { schemaFindings } from "./human.ts";
 
 /** By canonical node type. */
 export const controlSteps: Readonly<Record<string, ControlStep>> = {
