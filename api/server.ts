@@ -6,13 +6,14 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
 import { migrate, openDatabase } from "#db";
-import { compile } from "#graph";
+import { compile, type CompileResult, unsupportedIn } from "#graph";
 import { catalogue } from "#nodes";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
 import { connectTemporal, createEventReader, createRelay, createRuns } from "#runs";
 import { createApp } from "./app.ts";
 import { createHealthProbes } from "./health-probes.ts";
 import { createNodeRegistry } from "./node-registry.ts";
+import { createSchemaChecks } from "./schema-checks.ts";
 import { createPasswords } from "./security/passwords.ts";
 import { createTokens } from "./security/tokens.ts";
 
@@ -35,7 +36,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     );
   }
   await migrate(env.DATABASE_URL);
-  const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, logger });
+  const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
   const temporal = await connectTemporal({
     address: env.TEMPORAL_ADDRESS,
     namespace: env.TEMPORAL_NAMESPACE,
@@ -46,6 +47,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const runs = createRuns({ db, client: temporal.client, env, logger });
   const events = createEventReader({ log: db.log, runs: db.runs });
   const relay = createRelay({ db, runs, env, logger });
+  const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const shutdown = new AbortController();
   // One listener for each open stream and each waiting request.
   setMaxListeners(0, shutdown.signal);
@@ -54,10 +56,11 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     db,
     runs,
     events,
-    compile: (graph) => compile(graph, catalogue),
+    compile: compileToRun,
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: env.JWT_SECRET_KEY, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
-    passwords: createPasswords(),
+    passwords: createPasswords({ maxPending: env.PASSWORD_HASHES_MAX }),
+    schemas,
     settings: env,
     logger,
     health: createHealthProbes({
@@ -80,6 +83,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       await drain(server, env.SHUTDOWN_GRACE_MS);
       await relay.close();
       await events.close();
+      await schemas.close();
       await temporal.connection.close();
       await db.close();
     },
@@ -115,6 +119,13 @@ function drain(server: Server, graceMs: number): Promise<void> {
       resolve();
     });
   });
+}
+
+/** What compiles and cannot run yet is a problem like any other, said before a run begins. */
+function compileToRun(graph: unknown): CompileResult {
+  const compiled = compile(graph, catalogue);
+  const problems = compiled.ok ? unsupportedIn(compiled.plan) : [];
+  return problems.length > 0 ? { ok: false, problems, warnings: compiled.warnings } : compiled;
 }
 
 function packageVersion(): string {
