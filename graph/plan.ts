@@ -71,7 +71,8 @@ export interface Step {
   routes?: string[];
   join: "all" | "any";
   on_error: "fail" | "continue" | "branch";
-  policy: StepPolicy;
+  /** Of what may be tried again: activities, and loops and maps for what they reduce with. Absent on all else, since a plan travels with every run. */
+  policy?: StepPolicy;
   disabled?: true;
   pinned_output?: { value: Json };
   cache?: { ttl_ms: number; key?: Compiled };

@@ -136,13 +136,13 @@ function temporalHost(input: RunGraphInput): Host {
     runNode: (step, call) =>
       inScope({ cancellable: true }, () => {
         const shared = {
-          startToCloseTimeout: step.policy.timeout_ms + ATTEMPT_GRACE_MS,
-          scheduleToCloseTimeout: Math.max(step.policy.deadline_ms, step.policy.timeout_ms + ATTEMPT_GRACE_MS),
+          startToCloseTimeout: call.policy.timeout_ms + ATTEMPT_GRACE_MS,
+          scheduleToCloseTimeout: Math.max(call.policy.deadline_ms, call.policy.timeout_ms + ATTEMPT_GRACE_MS),
           summary: summaryOf(step),
           retry: {
-            initialInterval: step.policy.initial_interval_ms,
-            backoffCoefficient: step.policy.backoff_coefficient,
-            maximumInterval: Math.max(step.policy.maximum_interval_ms, step.policy.initial_interval_ms),
+            initialInterval: call.policy.initial_interval_ms,
+            backoffCoefficient: call.policy.backoff_coefficient,
+            maximumInterval: Math.max(call.policy.maximum_interval_ms, call.policy.initial_interval_ms),
           },
         };
         const { runNode } = step.local ? proxyLocalActivities<Activities>(shared) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });

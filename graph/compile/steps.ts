@@ -81,7 +81,7 @@ export function assembleStep(record: NodeRecord, parts: StepParts, incoming: num
     out: outgoing,
     join: settings.join,
     on_error: parts.onError,
-    policy: settings.policy,
+    ...((type.kind === "activity" || type.kind === "control") && { policy: settings.policy }),
     reads: [...parts.reads],
   };
   if (type.local) step.local = true;

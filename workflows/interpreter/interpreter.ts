@@ -284,6 +284,8 @@ export class Interpreter {
 
   private launch(place: Place, step: Step, call: Pick<NodeCall, "inputs" | "secret_slots" | "input" | "scope" | "providers">): void {
     const key = keyOf(place);
+    const { policy } = step;
+    if (!policy) throw new PerdureError("configuration.invalid", `The plan has no retry policy for "${step.id}".`);
     const work = this.host.runNode(step, {
       run_id: this.identity.runId,
       tenant_id: this.identity.tenantId,
@@ -291,7 +293,7 @@ export class Interpreter {
       iteration: place.frame.iteration,
       type: step.type,
       name: step.name,
-      policy: step.policy,
+      policy,
       ...call,
     });
     this.running.set(key, work);
