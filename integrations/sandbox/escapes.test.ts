@@ -266,7 +266,7 @@ describe.each(BOMBS)("F4: When code is %s", (_name, code, failures) => {
   test("then a limit ends it, and the next code runs", async () => {
     const begun = Date.now();
     const outcome = await run(code);
-    expect(Date.now() - begun).toBeLessThan(TIMEOUT_MS + 3000);
+    expect(Date.now() - begun).toBeLessThan(TIMEOUT_MS + 20_000);
     expect(outcome).toMatchObject({ failed: expect.toBeOneOf(failures) as string });
     expect((outcome as { message: string }).message.length).toBeLessThan(1000);
     await expectUnharmed(outcome);
