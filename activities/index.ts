@@ -31,6 +31,8 @@ export function createActivities(deps: ActivityDeps): Activities {
     runNode: (call) => runNode(forNodes, call, currentAttempt()),
     recordFacts: async ({ tenant_id, events }) => {
       try {
+        // What the workflow told before through its sink comes into the log before.
+        await deps.writer.flush();
         await deps.log.append(events.map((event) => ({ tenantId: tenant_id, event })));
       } catch (error) {
         deps.logger.warn({ reason: databaseReason(error) }, "Facts could not be written; trying again.");

@@ -27,7 +27,7 @@ export function fillSecrets(inputs: Record<string, unknown>, slots: readonly Sec
   for (const { path, parts } of slots) filled = place(filled, path, parts.map(fill).join(""));
   if (missing.size > 0) {
     const names = [...missing];
-    throw new PerdureError("secret.missing", `Not set: ${names.join(", ")}. A secret X comes from PERDURE_SECRET_X in the worker's environment.`, {
+    throw new PerdureError("secret.missing", `Not set: ${names.join(", ")}. A secret X comes from PERDURE_SECRET_X in the worker's environment, for the organizations of SECRETS_ORGANIZATIONS.`, {
       findings: names.map((name) => ({ code: "secret.missing", message: `The secret ${name} is not set.`, path: `secrets.${name}` })),
     });
   }

@@ -14,6 +14,7 @@ import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
+import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
 
 /**
@@ -49,7 +50,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...nodeHandlers(services),
     ...healthHandlers(services),
   };
-  mount(app, handlers, { tokens, maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES });
+  mount(app, handlers, { tokens, members: createMembers(services.db.accounts), maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES });
   mountDocuments(app, services.version);
   return app;
 }

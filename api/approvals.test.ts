@@ -111,6 +111,13 @@ describe("reading", () => {
     db.state.approvals.push({ ...approval, id: uuidv7(), assignees: ["boss@example.com"] }, { ...approval, id: uuidv7(), status: "answered" });
     const count = async (query: string): Promise<number> => (await call<unknown[]>("GET", `/api/v1/approvals${query}`, { token: user.token })).body.length;
     expect([await count(""), await count("?status=pending"), await count("?status=pending&mine=true"), await count("?mine=false")]).toEqual([3, 2, 1, 3]);
+    for (const written of [" USER-1@Example.COM ", user.userId, user.userId.toUpperCase()]) {
+      const named = { ...approval, id: uuidv7(), assignees: ["boss@example.com", written] };
+      db.state.approvals = [named];
+      expect(await count("?mine=true"), written).toBe(1);
+      expect((await call("POST", `/api/v1/approvals/${named.id}`, { token: user.token, body: { decision: "approved" } })).status, written).toBe(200);
+    }
+    db.state.approvals = [approval];
     const { body } = await call("GET", `/api/v1/approvals/${approval.id}`, { token: user.token });
     expect(body).toMatchObject({
       execution_id: approval.runId,

@@ -89,6 +89,15 @@ describe("passwords", () => {
     expect(await passwords.verify("secure_passwore", one)).toBe(false);
   });
 
+  test("F4: When more passwords are to be hashed at once than allowed, then the rest are told to come again, and afterwards all are served", async () => {
+    const { call } = createTestApp({ passwords: createPasswords({ maxPending: 4 }) });
+    const logins = await Promise.all(Array.from({ length: 20 }, () => call("POST", "/api/v1/auth/login", { body: credentials })));
+    const refused = logins.filter(({ status }) => status === 429);
+    expect([logins.filter(({ status }) => status === 401).length, refused.length]).toEqual([4, 16]);
+    expect([refused[0]?.body["code"], refused[0]?.headers.get("retry-after")]).toEqual(["rate.limited", "1"]);
+    expect((await call("POST", "/api/v1/auth/register", { body: credentials })).status).toBe(201);
+  });
+
   test("D1: When there is no such user, then no password is right, and the answer takes as long", async () => {
     const passwords = createPasswords();
     const stored = await passwords.hash("secure_password");

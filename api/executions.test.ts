@@ -100,6 +100,12 @@ describe("starting", () => {
     expect(runs.starts).toHaveLength(4);
   });
 
+  test("D2: When the key is longer than 200 characters or empty, then it is 422", async () => {
+    const { execute } = await withWorkflow();
+    const status = async (key: string): Promise<number> => (await execute({}, { "idempotency-key": key })).status;
+    expect([await status("k".repeat(200)), await status("k".repeat(201)), await status("")]).toEqual([201, 422, 422]);
+  });
+
   test("D2: When two tenants use the same key, then each has a run of their own", async () => {
     const { execute, signUp, saveWorkflow, call } = await withWorkflow();
     const first = await execute({}, { "idempotency-key": "k" });
@@ -136,6 +142,7 @@ describe("starting", () => {
     const { execute, runs } = await withWorkflow();
     expect((await execute({ inputs: { text: "ü".repeat(4_900) } })).status).toBe(201);
     expect((await execute({ inputs: { text: "ü".repeat(5_100) } })).status).toBe(413);
+    expect((await execute({ variables: { text: "ü".repeat(5_100) } })).status).toBe(413);
     expect(runs.starts).toHaveLength(1);
   });
 

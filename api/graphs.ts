@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, isObject, stableStringify } from "#core";
-import type { NewVersion } from "#db";
+import type { Plan } from "#graph";
+import type { NewVersion, WorkflowVersion } from "#db";
 import type { Services } from "./services.ts";
 
 export interface SentGraph {
@@ -39,6 +40,19 @@ export function toVersion(compile: Services["compile"], graph: JsonObject, creat
     createdBy,
   };
   return { version, warnings: compiled.warnings };
+}
+
+/**
+ * What a stored version runs as, or what keeps it from running. A draft is compiled again: what it lacked may have come with an upgrade of the
+ * node types since. A version that could run keeps the plan it was saved with.
+ */
+export function standingOf(
+  compile: Services["compile"],
+  { graph, plan }: Pick<WorkflowVersion, "graph" | "plan">,
+): { plan: Plan | undefined; problems: readonly Finding[] } {
+  if (plan) return { plan, problems: [] };
+  const compiled = compile(graph);
+  return compiled.ok ? { plan: compiled.plan, problems: [] } : { plan: undefined, problems: compiled.problems };
 }
 
 /** Findings as a version stores them. */

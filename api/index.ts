@@ -3,4 +3,5 @@ export { createApp } from "./app.ts";
 export { createNodeRegistry } from "./node-registry.ts";
 export { type Passwords, createPasswords } from "./security/passwords.ts";
 export { type Principal, type Tokens, createTokens } from "./security/tokens.ts";
+export { type SchemaChecks, createSchemaChecks } from "./schema-checks.ts";
 export type { ApiSettings, HealthProbes, NodeRegistry, Services } from "./services.ts";

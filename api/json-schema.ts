@@ -2,15 +2,21 @@ import { type Finding, type Json, type JsonObject, PerdureError, isObject } from
 import { type OutputUnit, type Schema, Validator, format } from "@cfworker/json-schema";
 import { RE2JS } from "re2js";
 
-/** Findings of one value; paths begin with `at`. */
+/** Findings of one value, `FINDINGS_MAX` at most; paths begin with `at`. */
 export type SchemaCheck = (value: Json, at: string) => Finding[];
+
+/** Nobody reads more of what is wrong with one value; a list of a million items may have a million faults. */
+const FINDINGS_MAX = 100;
+/** Longest message, in characters: an `enum` may be long. */
+const MESSAGE_MAX_LENGTH = 300;
 
 /** Draft 2020-12, unless the schema says so itself it is not looked at. */
 const DRAFT = "2020-12";
 
 /**
  * Makes a check from a user's JSON schema. Its `pattern`s run on a linear-time engine: a regular expression from one tenant must not be able to
- * hold up the process for all. `patternProperties`, whose expressions cannot be replaced so, are refused.
+ * hold up the process for all. `patternProperties`, whose expressions cannot be replaced so, are refused. References, unique items and some formats
+ * can still take any time: schemas and values of users are checked by `SchemaChecks`, which has a limit.
  * @throws PerdureError `validation.failed` where the schema itself cannot be used.
  */
 export function compileSchema(schema: JsonObject): SchemaCheck {
@@ -19,7 +25,9 @@ export function compileSchema(schema: JsonObject): SchemaCheck {
   return (value, at) => {
     for (const [name, test] of patterns) format[name] = test;
     try {
-      return leaves(validator.validate(value).errors).map((unit) => toFinding(unit, at));
+      return leaves(validator.validate(value).errors)
+        .slice(0, FINDINGS_MAX)
+        .map((unit) => toFinding(unit, at));
     } catch (error) {
       throw unusable("cannot be evaluated", error);
     } finally {
@@ -69,7 +77,13 @@ function unusable(why: string, cause?: unknown): PerdureError {
 
 /** The validator reports a wrong property and each object around it; only the innermost is worth reading. */
 function leaves(units: OutputUnit[]): OutputUnit[] {
-  return units.filter((unit) => !units.some((other) => other !== unit && other.keywordLocation.startsWith(`${unit.keywordLocation}/`)));
+  const around = new Set<string>();
+  for (const { keywordLocation } of units) {
+    for (let at = keywordLocation.lastIndexOf("/"); at > 0 && !around.has(keywordLocation.slice(0, at)); at = keywordLocation.lastIndexOf("/", at - 1)) {
+      around.add(keywordLocation.slice(0, at));
+    }
+  }
+  return units.filter((unit) => !around.has(unit.keywordLocation));
 }
 
 function toFinding(unit: OutputUnit, at: string): Finding {
@@ -77,6 +91,7 @@ function toFinding(unit: OutputUnit, at: string): Finding {
     .split("/")
     .slice(1)
     .map((step) => decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~"));
-  const message = unit.keyword === "format" ? unit.error.replace(/format "pattern (.*)"/s, 'pattern "$1"') : unit.error;
+  const said = unit.keyword === "format" ? unit.error.replace(/format "pattern (.*)"/s, 'pattern "$1"') : unit.error;
+  const message = said.length > MESSAGE_MAX_LENGTH ? `${said.slice(0, MESSAGE_MAX_LENGTH)}…` : said;
   return { code: `schema.${unit.keyword}`, message, path: [at, ...steps].filter(Boolean).join(".") };
 }

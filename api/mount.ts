@@ -6,6 +6,7 @@ import { isStorable, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { guard } from "./middleware/guard.ts";
 import { notFound } from "./problem.ts";
+import type { Members } from "./security/members.ts";
 import type { Principal, Tokens } from "./security/tokens.ts";
 
 type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
@@ -40,10 +41,10 @@ export type Handlers<N extends RouteName = RouteName> = { readonly [K in N]: Han
 type AnyHandler = (request: Request<never>) => Promise<Response | { status: number; body: unknown; headers?: Readonly<Record<string, string>> }>;
 
 /** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
-export function mount(app: Hono<ApiEnv>, handlers: Handlers, { tokens, maxBodyBytes }: { tokens: Tokens; maxBodyBytes: number }): void {
+export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, ...callers }: { tokens: Tokens; members: Members; maxBodyBytes: number }): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
-    const chain = [guard(route.access, tokens), respond(route, handlers[name] as unknown as AnyHandler, maxBodyBytes)];
+    const chain = [guard(route.access, callers), respond(route, handlers[name] as unknown as AnyHandler, maxBodyBytes)];
     return pathsOf(name, route.path).map((path) => ({ method: route.method, path: path.replaceAll(/\{(\w+)\}/g, ":$1"), chain }));
   });
   served.sort((a, b) => specificity(a.path).localeCompare(specificity(b.path), "en"));

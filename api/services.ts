@@ -3,6 +3,7 @@ import type { CompileResult } from "#graph";
 import type { Env, Logger } from "#platform";
 import type { Database } from "#db";
 import type { EventReader, Runs } from "#runs";
+import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
 
@@ -44,6 +45,7 @@ export interface Services {
   readonly nodes: NodeRegistry;
   readonly tokens: Tokens;
   readonly passwords: Passwords;
+  readonly schemas: SchemaChecks;
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;

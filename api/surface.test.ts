@@ -111,8 +111,9 @@ describe("every route", () => {
   );
 
   test.each(["viewer", "operator", "editor", "admin"] as const)("F1: When a %s calls, then exactly the routes of its permissions let it in", async (role) => {
-    const { call, signUp, services } = createTestApp();
+    const { call, signUp, services, db } = createTestApp();
     const { userId } = await signUp();
+    db.setRole(userId, role);
     const [membership] = await services.db.accounts.memberships(userId);
     if (!membership) throw new Error("no membership");
     const token = await services.tokens.issue({ userId, tenantId: membership.tenantId, role });

@@ -1,6 +1,6 @@
 import type { JsonObject } from "#core";
 import { describe, expect, test } from "vitest";
-import { GRAPH, createTestApp } from "./testing/test-app.ts";
+import { GRAPH, compileForTest, createTestApp } from "./testing/test-app.ts";
 
 const BROKEN = {
   nodes: [
@@ -116,6 +116,22 @@ describe("versions", () => {
     await as("POST", `/api/v1/workflows/${id}/execute`, { version: 1 });
     expect(runs.starts.map(({ version }) => version)).toEqual([2, 1]);
     expect((await as("POST", `/api/v1/workflows/${id}/publish`, { version: 9 })).status).toBe(404);
+  });
+
+  test("A12 A2: When a draft compiles after an upgrade of the node types, then it runs, can be published, reads without problems, and saving it again makes a version", async () => {
+    let isUpgraded = false;
+    const { as, runs } = await signedIn({ compile: (graph) => compileForTest(isUpgraded ? GRAPH : graph) });
+    const saved = await as("POST", "/api/v1/workflows", { name: "Draft", flow_data: BROKEN });
+    const path = `/api/v1/workflows/${String(saved.body["id"])}`;
+    expect([(await as("POST", `${path}/execute`, {})).status, (await as("POST", `${path}/publish`, {})).status]).toEqual([422, 422]);
+    isUpgraded = true;
+    expect((await as("GET", path)).body).toMatchObject({ version: 1, problems: [] });
+    expect((await as("POST", `${path}/execute`, {})).status).toBe(201);
+    expect(runs.starts).toMatchObject([{ version: 1, plan: { format_version: 1 } }]);
+    const resaved = await as("PUT", path, { flow_data: BROKEN });
+    expect(resaved.body).toMatchObject({ version: 2, problems: [] });
+    expect((await as("PUT", path, { flow_data: BROKEN })).body["version"]).toBe(2);
+    expect((await as("POST", `${path}/publish`, { version: 1 })).body).toMatchObject({ published_version: 1, problems: [] });
   });
 
   test("A12: When settings change, then they are part of a version, and stay when only the graph is saved again", async () => {

@@ -37,6 +37,22 @@ export async function throughput(total: number, concurrent: number, run: () => P
   return (total / took) * 1000;
 }
 
+/** Runs per second of both, in turns of `total` runs each, so that neither has a better moment than the other: the median of the turns. */
+export async function alternateThroughput(
+  turns: number,
+  total: number,
+  concurrent: number,
+  ours: () => Promise<unknown>,
+  baseline: () => Promise<unknown>,
+): Promise<{ ours: number; baseline: number }> {
+  const rates = { ours: [] as number[], baseline: [] as number[] };
+  for (let turn = 0; turn < turns; turn++) {
+    rates.baseline.push(await throughput(total, concurrent, baseline));
+    rates.ours.push(await throughput(total, concurrent, ours));
+  }
+  return { ours: percentile(rates.ours, 0.5), baseline: percentile(rates.baseline, 0.5) };
+}
+
 /** Nearest rank. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);

@@ -62,13 +62,10 @@ export const runResult = z
 const start = {
   inputs: jsonObject.nullish(),
   entry: z.string().max(200).nullish().openapi({ description: "The trigger node to begin at, where there are several." }),
-  mode: z
-    .enum(["async", "wait", "stream"])
-    .nullish()
-    .openapi({
-      description:
-        "`async` (default): 201 at once. `wait`: 200 with the finished run. `stream`: its events, which is the default where the request accepts `text/event-stream`.",
-    }),
+  mode: z.enum(["async", "wait", "stream"]).nullish().openapi({
+    description:
+      "`async` (default): 201 at once. `wait`: 200 with the finished run. `stream`: its events, which is the default where the request accepts `text/event-stream`.",
+  }),
   timeout: duration.nullish().openapi({ description: "How long `wait` waits before it answers 202 with the run as it stands." }),
   priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last." }),
   variables: jsonObject.nullish(),
@@ -86,7 +83,7 @@ const adHocBody = z
   .openapi("AdHocExecuteRequest");
 
 /** Longest `Idempotency-Key`, in characters. */
-export const IDEMPOTENCY_KEY_MAX_LENGTH = 255;
+export const IDEMPOTENCY_KEY_MAX_LENGTH = 200;
 
 const startHeaders = z.object({
   "idempotency-key": z
@@ -108,6 +105,9 @@ const startReplies = {
 const startProblems = [400, 404, 409, 413, 422];
 
 const eventNumber = z.coerce.number().int().min(0).max(2_147_483_647);
+
+/** Rows of a run are small and many. */
+const manyRows = z.coerce.number().int().min(1).max(1_000).default(1_000);
 
 const streamRequest = {
   params: byId,
@@ -222,9 +222,9 @@ export const executionRoutes = {
     summary: "Read what each node of a run did",
     tags,
     access: needs("run.read"),
-    problems: [404],
-    request: { params: byId },
-    responses: { 200: jsonReply("In the order in which they began.", z.array(nodeExecution)) },
+    problems: [400, 404, 422],
+    request: { params: byId, query: pageQuery.extend({ limit: manyRows }) },
+    responses: { 200: { ...jsonReply("One page, in the order in which they began.", z.array(nodeExecution)), headers: pageHeaders } },
   }),
   listEvents: defineRoute({
     method: "get",
@@ -236,7 +236,7 @@ export const executionRoutes = {
     problems: [404, 422],
     request: {
       params: byId,
-      query: z.object({ after: eventNumber.default(0), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
+      query: z.object({ after: eventNumber.default(0), limit: manyRows.default(500) }),
     },
     responses: { 200: { ...jsonReply("Events after `after`.", z.array(runEvent)), headers: pageHeaders } },
   }),

@@ -208,9 +208,9 @@ export const workflowRoutes = {
     summary: "List the versions of a workflow",
     tags,
     access: needs("workflow.read"),
-    problems: [404],
-    request: { params: byId },
-    responses: { 200: jsonReply("The newest first.", z.array(workflowVersion)) },
+    problems: [400, 404, 422],
+    request: { params: byId, query: pageQuery },
+    responses: { 200: { ...jsonReply("One page, the newest first.", z.array(workflowVersion)), headers: pageHeaders } },
   }),
   getVersion: defineRoute({
     method: "get",

@@ -14,11 +14,15 @@ import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { Database } from "./types.ts";
 
+const PAGE_MAX_BYTES = 16 * 1024 * 1024;
+
 export interface DatabaseSettings {
   /** `postgres://user:password@host:port/database`. */
   url: string;
   /** Connections at most; one more listens. */
   poolSize: number;
+  /** Of the rows of one page, as JSON text; one row in any case. @default 16 MiB */
+  pageMaxBytes?: number;
   logger?: Logger;
 }
 
@@ -26,16 +30,16 @@ export interface DatabaseSettings {
  * @throws PerdureError `configuration.invalid` where the user cannot take on the narrow roles – a process must not serve without the second
  *   wall – or the URL is refused; `database.unavailable` where nothing answers.
  */
-export async function openDatabase({ url, poolSize, logger }: DatabaseSettings): Promise<Database> {
+export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTES, logger }: DatabaseSettings): Promise<Database> {
   await checkRoles(url);
   const pool = createPool(url, poolSize);
   const sessions = createSessions(pool);
   const log = createEventLog(sessions, url, logger);
   return {
     accounts: createAccounts(sessions),
-    workflows: createWorkflows(sessions),
-    runs: createRunRows(sessions),
-    approvals: createApprovals(sessions),
+    workflows: createWorkflows(sessions, pageMaxBytes),
+    runs: createRunRows(sessions, pageMaxBytes),
+    approvals: createApprovals(sessions, pageMaxBytes),
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),
     log,

@@ -24,6 +24,8 @@ export interface Accounts {
   findByEmail(email: string): Promise<(User & { passwordHash: string }) | undefined>;
   find(userId: string): Promise<User | undefined>;
   memberships(userId: string): Promise<Membership[]>;
+  /** The organization that was made before all others; undefined where there is none. */
+  firstOrganization(): Promise<TenantId | undefined>;
   createRefreshToken(token: { userId: string; tenantId: TenantId; tokenHash: string; expiresAt: Date }): Promise<void>;
   /** One statement decides: exactly one of two racing calls rotates. A token used twice revokes its whole family. */
   rotateRefreshToken(rotation: { tokenHash: string; newTokenHash: string; expiresAt: Date }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" }>;
@@ -53,7 +55,7 @@ export interface WorkflowVersion {
   /** Absent where the graph has problems (a draft). */
   plan: Plan | null;
   problems: Json[];
-  /** SHA-256 of the graph's stable JSON; saving the same graph again makes no new version. */
+  /** SHA-256 of the graph's stable JSON; saving the same graph again makes no new version, unless it compiles to something else by now. */
   hash: string;
   createdBy: string | null;
   createdAt: Date;
@@ -67,6 +69,7 @@ export interface NewVersion {
   createdBy: string | null;
 }
 
+/** One page. Its rows may be fewer than `limit` where they hold much; `nextCursor` tells whether there are more. */
 export interface Page {
   limit: number;
   /** Opaque to callers: the sort key and id of the last row seen. */
@@ -84,11 +87,12 @@ export interface Workflows {
   create(tenant: TenantId, workflow: { name: string; description: string; tags: string[]; settings: JsonObject; isPublic: boolean; createdBy: string | null }, version: NewVersion): Promise<{ workflow: Workflow; version: WorkflowVersion }>;
   list(tenant: TenantId, filter: { search?: string; tags?: string[] }, page: Page): Promise<Paged<Workflow & { graph: Json }>>;
   get(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
-  /** Saves fields and, where given and different, a new version, in one transaction. `expectedVersion` guards against lost updates (`resource.conflict`). */
+  /** Saves fields and, where given and different in graph, plan or problems, a new version, in one transaction. `expectedVersion` guards against lost updates (`resource.conflict`). */
   update(tenant: TenantId, id: string, fields: Partial<Pick<Workflow, "name" | "description" | "tags" | "settings" | "isPublic">>, version?: NewVersion, expectedVersion?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
   /** Soft: its runs stay readable. */
   remove(tenant: TenantId, id: string): Promise<boolean>;
-  versions(tenant: TenantId, id: string): Promise<Omit<WorkflowVersion, "plan">[] | undefined>;
+  /** The newest first. */
+  versions(tenant: TenantId, id: string, page: Page): Promise<Paged<Omit<WorkflowVersion, "plan" | "graph">> | undefined>;
   version(tenant: TenantId, id: string, version: number): Promise<WorkflowVersion | undefined>;
   publish(tenant: TenantId, id: string, version: number): Promise<Workflow | undefined>;
   /** What running takes: the version asked for, else the published, else the newest. One round trip; on the hot path of `execute`. */
@@ -103,8 +107,11 @@ export interface RunRows {
   insert(tenant: TenantId, id: string, request: StartRun): Promise<{ run: Run; created: boolean }>;
   get(tenant: TenantId, id: string): Promise<Run | undefined>;
   list(tenant: TenantId, filter: { workflowId?: string; status?: RunStatus[]; from?: Date; to?: Date }, page: Page): Promise<Paged<Run>>;
-  nodes(tenant: TenantId, id: string): Promise<NodeRow[]>;
+  /** In the order in which they began. */
+  nodes(tenant: TenantId, id: string, page: Page): Promise<Paged<NodeRow>>;
   events(tenant: TenantId, id: string, after: number, limit: number): Promise<StoredEvent[]>;
+  /** As `events`, as long as they hold no more than `maxBytes` (as one page, unless said), the first in any case; `hasMore` says whether there are more by now. */
+  eventPage(tenant: TenantId, id: string, after: number, limit: number, maxBytes?: number): Promise<{ events: StoredEvent[]; hasMore: boolean }>;
   /** When the run was last told anything, and whether Temporal has acknowledged its start. */
   markStarted(tenant: TenantId, id: string): Promise<void>;
   /** What reconciling asks of a run besides its row. */
@@ -122,7 +129,8 @@ export interface RunRows {
 }
 
 export interface Approvals {
-  list(tenant: TenantId, filter: { status?: Approval["status"]; assignee?: string }, page: Page): Promise<Paged<Approval>>;
+  /** `assignee`: the names one person goes by (id, e-mail address), found in any case and with blanks around; also what is for everybody. */
+  list(tenant: TenantId, filter: { status?: Approval["status"]; assignee?: readonly string[] }, page: Page): Promise<Paged<Approval>>;
   get(tenant: TenantId, id: string): Promise<Approval | undefined>;
   forNode(tenant: TenantId, runId: string, nodeId: string, iteration: string): Promise<Approval | undefined>;
   answered(tenant: TenantId, id: string, answer: { decision: string; data: Json | null; comment: string | null; by: string; at: Date }): Promise<void>;

@@ -1,6 +1,8 @@
 import { z } from "zod";
 
 const flag = z.stringbool();
+/** `first`, `*` or an organization's id. */
+const READER = /^(first|\*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 const list = z.string().transform((text) => text.split(",").map((part) => part.trim()).filter(Boolean));
 
 /**
@@ -25,6 +27,8 @@ export const envSchema = z.object({
   JWT_SECRET_KEY: z.string().min(32).optional(),
   JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
+  /** Passwords that are being hashed or wait for it in one api; whoever comes then is told to come again (429). */
+  PASSWORD_HASHES_MAX: z.coerce.number().int().positive().default(128),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   CORS_ORIGINS: list.default([]),
   REGISTRATION: z.enum(["open", "closed"]).default("open"),
@@ -32,11 +36,21 @@ export const envSchema = z.object({
   OUTBOUND_ALLOW: list.default([]),
   OUTBOUND_MAX_RESPONSE_BYTES: z.coerce.number().int().positive().default(10 * 1024 * 1024),
   OUTBOUND_MAX_REDIRECTS: z.coerce.number().int().min(0).default(5),
+  /** Organizations whose graphs read secrets of the environment: ids, `first` (the one that was made first) or `*` (all). */
+  SECRETS_ORGANIZATIONS: list
+    .transform((entries) => entries.map((entry) => entry.toLowerCase()))
+    .refine((entries) => entries.every((entry) => READER.test(entry)), "takes ids of organizations, `first` and `*`")
+    .default(["first"]),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: z.string().optional(),
   REQUEST_MAX_BODY_BYTES: z.coerce.number().int().positive().default(6 * 1024 * 1024),
   RUN_WAIT_MAX_MS: z.coerce.number().int().positive().default(120_000),
+  /** Of the inputs of a run, and of its variables. */
   RUN_INPUTS_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
+  /** Of checking one value against a user's JSON schema. */
+  SCHEMA_CHECK_TIMEOUT_MS: z.coerce.number().int().positive().default(1_000),
+  /** Of what the rows of one page of a list hold; a page may have fewer rows for it, and one in any case. */
+  PAGE_MAX_BYTES: z.coerce.number().int().positive().default(16 * 1024 * 1024),
   NODE_OUTPUT_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
   NODE_HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1000).default(30_000),
   COMMAND_WAIT_MS: z.coerce.number().int().positive().default(5_000),

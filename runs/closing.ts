@@ -9,9 +9,14 @@ import type { Run } from "./types.ts";
 const LATE_FACTS_MS = [0, 3, 5, 8, 16, 24, 32, 48, 64];
 /** Where the ending carries no counts, facts on their way are given this long. */
 const FACTS_WITHOUT_COUNTS_MS = 40;
+/** Where rows are missing and no worker is there to say what they were, a run that has ended stays open for so long: closed rows are never corrected. */
+const WORKER_BACK_WITHIN_MS = 10 * 60_000;
 
 export interface Closing {
-  /** Writes the end of a run, once its node rows agree with what Temporal says or have been repaired. Harmless to repeat. */
+  /**
+   * Writes the end of a run, once its node rows agree with what Temporal says or have been repaired. Harmless to repeat. The run comes back still
+   * open where rows are missing and no worker answers: ask again.
+   */
   close(tenant: TenantId, runId: string, ending: Ending): Promise<Run>;
   /** Brings the rows of an open run in line with what its workflow says of itself. */
   repairOpen(tenant: TenantId, runId: string): Promise<void>;
@@ -42,6 +47,7 @@ export function createClosing({ db, temporal, onClosed }: { db: Pick<Database, "
         if (isClosed(known.status)) return known;
         const snapshot = await temporal.snapshot(tenant, runId);
         if (snapshot) await db.runs.repair(tenant, runId, snapshot.nodes);
+        else if (!ending.isAbrupt && Date.now() - ending.at.getTime() < WORKER_BACK_WITHIN_MS) return known;
         run = await db.runs.close(tenant, runId, ending);
       }
       onClosed?.(run);

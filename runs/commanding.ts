@@ -33,11 +33,13 @@ export function createCommanding({ db, temporal, runs, waitMs, logger }: Command
   /** Hands the command over and settles its row. @throws PerdureError when it was refused, `undefined` when nobody took it. */
   async function send(tenant: TenantId, runId: string, row: { id: string; command: RunCommand; by: string; at: Date }, timeoutMs: number): Promise<"applied" | "kept"> {
     const { id, command, by, at } = row;
+    const ends = command.kind === "cancel" || command.kind === "terminate";
     try {
+      // Before it is sent: what ends a run closes its log, perhaps before this process could say who asked for it.
+      if (ends) await record(tenant, runId, row);
       if (command.kind === "cancel") {
         await temporal.cancel(tenant, runId);
       } else if (command.kind === "terminate") {
-        await record(tenant, runId, row);
         await temporal.terminate(tenant, runId, `${TERMINATED_BY_US} ${by}${command.reason ? `: ${command.reason}` : ""}`.slice(0, REASON_CHARACTERS));
       } else {
         await temporal.update(tenant, runId, { command_id: id, by, at: at.toISOString(), command }, timeoutMs);
@@ -49,7 +51,7 @@ export function createCommanding({ db, temporal, runs, waitMs, logger }: Command
       await db.commands.settle(tenant, id, "refused", refusal.toValue() as unknown as Json);
       throw refusal;
     }
-    if (command.kind !== "terminate") await record(tenant, runId, row);
+    if (!ends) await record(tenant, runId, row);
     if (command.kind === "answer") await answered(tenant, runId, command);
     await db.commands.settle(tenant, id, "applied", null);
     return "applied";

@@ -11,6 +11,7 @@ import type { Run, Runs } from "./types.ts";
 const START_IN_FLIGHT_MS = 10_000;
 /** While Temporal is away, a waiter asks again after this. */
 const ASK_AGAIN_MS = 250;
+const GIVEN_UP = "The run had been given up as not started.";
 
 export interface RunsOptions {
   db: Database;
@@ -30,8 +31,9 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
   const temporal = createTemporalRuns(client, { taskQueue: env.TEMPORAL_TASK_QUEUE, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS });
   const closing = createClosing({ db, temporal, ...(onClosed && { onClosed }) });
 
-  async function closeNotStarted(tenant: TenantId, runId: string, message: string): Promise<Run> {
-    const run = await db.runs.close(tenant, runId, { status: "failed", error: { code: "run.not_started", message, retryable: true }, at: new Date() });
+  /** `retryable`: nothing of it has happened, so the same idempotency key begins it anew. */
+  async function closeNotStarted(tenant: TenantId, runId: string, message: string, retryable: boolean): Promise<Run> {
+    const run = await db.runs.close(tenant, runId, { status: "failed", error: { code: "run.not_started", message, retryable }, at: new Date() });
     onClosed?.(run);
     return run;
   }
@@ -40,17 +42,27 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
     await db.runs.markStarted(tenant, runId).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the start of a run was not noted; the sweeper will"));
   }
 
+  /** A start that took long, or came again, may find that the sweeper has given the run up: it must not run unseen. */
+  async function callBackIfGivenUp(tenant: TenantId, runId: string): Promise<void> {
+    const run = await db.runs.get(tenant, runId);
+    if (run?.error?.code !== "run.not_started") return;
+    await temporal.terminate(tenant, runId, GIVEN_UP).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "a run that had been given up was not called back"));
+    throw new PerdureError("temporal.unavailable", "The run was not started in time.", { retryAfterMs: 1_000 });
+  }
+
   const runs: Runs = {
     async start(tenant, request) {
+      const askedAt = Date.now();
       const { run, created } = await db.runs.insert(tenant, uuidv7(), request);
       if (run.status !== "queued") return { run, created };
       try {
         await temporal.start(tenant, run.id, request);
       } catch (error) {
         const isFinal = error instanceof PerdureError && error.code !== "temporal.unavailable";
-        if (isFinal) await closeNotStarted(tenant, run.id, error.message);
+        if (isFinal) await closeNotStarted(tenant, run.id, error.message, false);
         throw error;
       }
+      if (Date.now() - Math.min(askedAt, run.createdAt.getTime()) >= START_IN_FLIGHT_MS / 2) await callBackIfGivenUp(tenant, run.id);
       return { run, created };
     },
 
@@ -60,8 +72,7 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
         try {
           const ending = await temporal.end(tenant, runId, over);
           if (ending === undefined) break;
-          if (ending !== "unknown") return await closing.close(tenant, runId, ending);
-          const run = await runs.reconcile(tenant, runId);
+          const run = await (ending === "unknown" ? runs.reconcile(tenant, runId) : closing.close(tenant, runId, ending));
           if (isClosed(run.status)) return run;
         } catch (error) {
           if (!(error instanceof PerdureError && error.retryable)) throw error;
@@ -78,9 +89,11 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
       if (isClosed(run.status)) return run;
       const known = await temporal.state(tenant, runId);
       if (known.state === "unknown") {
-        if (started) return closeNotStarted(tenant, runId, "Temporal no longer knows this run.");
+        if (started) return closeNotStarted(tenant, runId, "Temporal no longer knows this run.", false);
         if (Date.now() - run.createdAt.getTime() < START_IN_FLIGHT_MS) return run;
-        return closeNotStarted(tenant, runId, "The run was stored, but Temporal never took it.");
+        const closed = await closeNotStarted(tenant, runId, "The run was stored, but Temporal never took it.", true);
+        if ((await temporal.state(tenant, runId)).state === "open") await temporal.terminate(tenant, runId, GIVEN_UP);
+        return closed;
       }
       if (!started) await markStarted(tenant, runId);
       if (known.state === "open") {

@@ -8,6 +8,8 @@ export interface Ending {
   outputs?: Json;
   error?: FailureValue;
   at: Date;
+  /** Its workflow had no say: terminated, or closed by Temporal itself. */
+  isAbrupt?: boolean;
   /** How many node rows of each status there must be, where the workflow could still say so. */
   counts?: Partial<Record<NodeStatus, number>>;
 }
@@ -36,9 +38,9 @@ export function endingOfFailure(error: unknown, at: Date): Ending | undefined {
   }
   if (cause instanceof TerminatedFailure) {
     const byUs = cause.message.startsWith(TERMINATED_BY_US);
-    return { status: byUs ? "cancelled" : "failed", error: failed("run.cancelled", byUs ? "The run was terminated." : "The run was terminated in Temporal."), at };
+    return { status: byUs ? "cancelled" : "failed", error: failed("run.cancelled", byUs ? "The run was terminated." : "The run was terminated in Temporal."), at, isAbrupt: true };
   }
-  if (cause instanceof TimeoutFailure) return { status: "timed_out", error: failed("run.timed_out", "The run reached its time limit in Temporal."), at };
+  if (cause instanceof TimeoutFailure) return { status: "timed_out", error: failed("run.timed_out", "The run reached its time limit in Temporal."), at, isAbrupt: true };
   return { status: "failed", error: failed("internal", "The run failed."), at };
 }
 

@@ -4,6 +4,8 @@ import type { EventReader, StoredEvent } from "./types.ts";
 
 /** Events of one query. */
 const BATCH = 500;
+/** … and what they hold at most: a client that does not read keeps so much in memory, or one event. */
+const BATCH_BYTES = 1024 * 1024;
 /** Said so often when a run says nothing, so that proxies keep the connection. */
 const IDLE_MS = 15_000;
 /** Calls can be lost with the connection that listens: so often all readers of a process are looked after, in one statement. */
@@ -12,7 +14,7 @@ const RETRY_MS = 500;
 
 export interface EventReaderOptions {
   log: Pick<EventLog, "listen" | "heads">;
-  runs: Pick<Database["runs"], "events" | "get">;
+  runs: Pick<Database["runs"], "events" | "eventPage" | "get">;
   /** @default IDLE_MS */
   idleMs?: number;
   /** @default POLL_MS */
@@ -90,10 +92,11 @@ export function createEventReader({ log, runs, idleMs = IDLE_MS, pollMs = POLL_M
         let isFirst = true;
         while (!signal.aborted) {
           let events: StoredEvent[] = [];
+          let hasMore = false;
           if (reading.isStale) {
             reading.isStale = false;
             try {
-              events = await runs.events(tenant, runId, reading.seq, BATCH);
+              ({ events, hasMore } = await runs.eventPage(tenant, runId, reading.seq, BATCH, BATCH_BYTES));
             } catch (error) {
               if (!(error instanceof PerdureError && error.retryable)) throw error;
               await sleep(reading, RETRY_MS, signal);
@@ -109,7 +112,7 @@ export function createEventReader({ log, runs, idleMs = IDLE_MS, pollMs = POLL_M
           if (events.length > 0) {
             idleAt = Date.now() + idleMs;
             isFirst = false;
-            if (events.length === BATCH) reading.isStale = true;
+            if (hasMore) reading.isStale = true;
             continue;
           }
           const isIdle = Date.now() >= idleAt;

@@ -13,6 +13,7 @@ import { createLogger, readEnv } from "#platform";
 import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
 import type { EventSinks } from "#workflows/messages";
 import { createCloser } from "./closing.ts";
+import { createSecrets } from "./secrets.ts";
 
 /** Loaded once for all runs of a process, not once for each: pure modules that keep no state of a run. */
 const PRELOADED = ["../core/index.ts", "../graph/runtime.ts", "../nodes/inline.gen.ts"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
@@ -30,7 +31,7 @@ Runtime.install({
   shutdownSignals: ["SIGTERM", "SIGINT"],
 });
 
-const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, logger });
+const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
 const temporal = await connectTemporal({
   address: env.TEMPORAL_ADDRESS,
   namespace: env.TEMPORAL_NAMESPACE,
@@ -58,12 +59,13 @@ const breakers = createBreakers({
 });
 const models = createModels({ guardedFetch: http.guardedFetch, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
 
+const secrets = createSecrets({ env, accounts: db.accounts });
 const activities = createActivities({
   writer,
   log: db.log,
   receipts: db.receipts,
   services: { http: breakHttp(http, breakers), models: breakModels(models, breakers), jsonata, sandbox },
-  secret: (_tenant, name) => env.secret(name),
+  secret: secrets.of,
   limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
   logger,
 });
@@ -83,7 +85,13 @@ const worker = await Worker.create({
     logger: new DefaultLogger("ERROR"),
     preloadModules: [...PRELOADED, "@cfworker/json-schema"],
   }),
-  activities,
+  activities: {
+    ...activities,
+    runNode: async (call: Parameters<typeof activities.runNode>[0]) => {
+      await secrets.ready();
+      return activities.runNode(call);
+    },
+  },
   sinks: {
     events: {
       record: { fn: (_info, tenant: string, events: RunEvent[]) => writer.write(tenant, events), callDuringReplay: false },

@@ -4,14 +4,14 @@ import { type Finding, type Json, PerdureError } from "#core";
 import type { Answer } from "#workflows/messages";
 import type { User } from "#db";
 import type { Approval } from "#runs";
-import { compileSchema } from "../json-schema.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
 import type { Principal } from "../security/tokens.ts";
+import type { SchemaChecks } from "../schema-checks.ts";
 import type { Services } from "../services.ts";
 
-export function approvalHandlers({ db, runs }: Services): Handlers<"listApprovals" | "getApproval" | "answerApproval"> {
+export function approvalHandlers({ db, runs, schemas }: Services): Handlers<"listApprovals" | "getApproval" | "answerApproval"> {
   async function existing(principal: Principal, id: string): Promise<Approval> {
     const found = await db.approvals.get(principal.tenantId, id);
     if (!found) throw notFound("approval");
@@ -26,7 +26,7 @@ export function approvalHandlers({ db, runs }: Services): Handlers<"listApproval
 
   return {
     async listApprovals({ query, principal, c }) {
-      const assignee = query.mine ? (await caller(principal)).email : undefined;
+      const assignee = query.mine ? namesOf(await caller(principal)) : undefined;
       const page = await db.approvals.list(
         principal.tenantId,
         { ...(query.status && { status: query.status }), ...(assignee !== undefined && { assignee }) },
@@ -44,7 +44,7 @@ export function approvalHandlers({ db, runs }: Services): Handlers<"listApproval
       refuseUnlessPending(approval);
       if (approval.assignees.length > 0) refuseUnlessAssigned(approval, await caller(principal));
       const answer: Answer = {
-        decision: decisionOf(approval, body),
+        decision: await decisionOf(approval, body, schemas),
         by: principal.userId,
         at: new Date().toISOString(),
         ...(body.comment != null && { comment: body.comment }),
@@ -66,8 +66,14 @@ function refuseUnlessPending({ status }: Approval): void {
   if (status !== "pending") throw new PerdureError("run.state", `This can no longer be answered: it is ${status}.`);
 }
 
-function refuseUnlessAssigned({ assignees }: Approval, { id, email }: User): void {
-  const assigned = assignees.some((assignee) => assignee === id || assignee.trim().toLowerCase() === email.toLowerCase());
+/** What an assignee may be written as, in lower case. */
+function namesOf({ id, email }: User): string[] {
+  return [id, email.toLowerCase()];
+}
+
+function refuseUnlessAssigned({ assignees }: Approval, user: User): void {
+  const names = namesOf(user);
+  const assigned = assignees.some((assignee) => names.includes(assignee.trim().toLowerCase()));
   if (!assigned) throw new PerdureError("auth.forbidden", "This is for others to answer.");
 }
 
@@ -75,7 +81,11 @@ function refuseUnlessAssigned({ assignees }: Approval, { id, email }: User): voi
  * What an approval asks for is a decision; what an input asks for is data, which implies it.
  * @throws PerdureError `validation.failed` with every finding, those of the wait's own JSON schema among them.
  */
-function decisionOf(approval: Approval, { decision, data }: { decision?: Answer["decision"] | null | undefined; data?: Json | undefined }): Answer["decision"] {
+async function decisionOf(
+  approval: Approval,
+  { decision, data }: { decision?: Answer["decision"] | null | undefined; data?: Json | undefined },
+  schemas: SchemaChecks,
+): Promise<Answer["decision"]> {
   const findings: Finding[] = [];
   const taken = approval.kind === "input" ? (decision ?? "submitted") : decision;
   if (approval.kind === "input") {
@@ -84,7 +94,7 @@ function decisionOf(approval: Approval, { decision, data }: { decision?: Answer[
   } else if (taken == null || taken === "submitted") {
     findings.push({ code: "validation.decision", message: 'must be "approved" or "rejected"', path: "decision" });
   }
-  if (approval.schema && data !== undefined) findings.push(...compileSchema(approval.schema)(data, "data"));
+  if (approval.schema && data !== undefined) findings.push(...(await schemas.check(approval.schema, data, "data")));
   if (findings.length > 0 || taken == null) throw new PerdureError("validation.failed", "The answer does not fit what was asked.", { findings });
   return taken;
 }

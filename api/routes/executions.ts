@@ -37,7 +37,7 @@ type CommandOf = Parameters<Services["runs"]["command"]>[2];
 type PlainCommand = Pick<Request<Routes["cancelExecution"]>, "params" | "body" | "principal">;
 
 export function executionHandlers(services: Services): Handlers<ExecutionRoute> {
-  const { db, runs, events, logger, settings, shutdown } = services;
+  const { db, runs, events: reader, logger, settings, shutdown } = services;
   const starter = createRunStarter(services);
   const reconciler = createReconciler(runs, logger);
 
@@ -49,7 +49,7 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
 
   function stream(principal: Principal, runId: string, after: number): Response {
     return sseResponse({
-      events,
+      events: reader,
       tenantId: principal.tenantId,
       runId,
       after,
@@ -146,17 +146,18 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
       return { status: 200, body: runJson(await reconciler.freshen(run), settings) };
     },
 
-    async listNodeExecutions({ params, principal }) {
+    async listNodeExecutions({ params, query, principal, c }) {
       await reconciler.freshen(await existing(principal, params.id));
-      return { status: 200, body: await db.runs.nodes(principal.tenantId, params.id) };
+      const page = await db.runs.nodes(principal.tenantId, params.id, toPage(query));
+      return { status: 200, body: page.rows, headers: pageHeadersOf(c, page) };
     },
 
     async listEvents({ params, query, principal, c }) {
       await existing(principal, params.id);
-      const rows = await db.runs.events(principal.tenantId, params.id, query.after, query.limit);
-      const last = rows.at(-1);
-      const next = last && rows.length === query.limit ? `<${c.req.path}?after=${last.seq}&limit=${query.limit}>; rel="next"` : undefined;
-      return { status: 200, body: rows.map(eventJson), ...(next !== undefined && { headers: { link: next } }) };
+      const { events, hasMore } = await db.runs.eventPage(principal.tenantId, params.id, query.after, query.limit);
+      const last = events.at(-1);
+      const next = last && hasMore ? `<${c.req.path}?after=${last.seq}&limit=${query.limit}>; rel="next"` : undefined;
+      return { status: 200, body: events.map(eventJson), ...(next !== undefined && { headers: { link: next } }) };
     },
 
     async streamExecution({ params, query, headers, principal }) {

@@ -4,7 +4,7 @@ import type { workflow as workflowSchema, workflowVersion } from "#contract/work
 import { type Finding, type Json, type JsonObject, PerdureError } from "#core";
 import { diff } from "#graph";
 import type { Workflow, WorkflowVersion } from "#db";
-import { ownSettings, sentGraph, storedFindings, toVersion, withSettings } from "../graphs.ts";
+import { ownSettings, sentGraph, standingOf, storedFindings, toVersion, withSettings } from "../graphs.ts";
 import type { Handlers, Request } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
@@ -69,7 +69,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       expectedVersion(headers["if-match"]),
     );
     if (!saved) throw notFound("workflow");
-    return reply(200, saved.workflow, saved.version, compiled?.warnings ?? []);
+    return reply(200, saved.workflow, saved.version, standingOf(compile, saved.version).problems, compiled?.warnings ?? []);
   }
 
   return {
@@ -97,14 +97,14 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
         },
         version,
       );
-      return reply(201, created.workflow, created.version, warnings);
+      return reply(201, created.workflow, created.version, storedFindings(created.version.problems), warnings);
     },
 
     validateGraph: ({ body }) => validate(withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings)),
 
     async getWorkflow({ params, principal }) {
       const { workflow, version } = await existing(principal.tenantId, params.id);
-      return reply(200, workflow, version);
+      return reply(200, workflow, version, standingOf(compile, version).problems);
     },
 
     replaceWorkflow: save,
@@ -124,15 +124,12 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       const { workflow } = await existing(principal.tenantId, params.id);
       const version = await workflows.version(principal.tenantId, params.id, body.version ?? workflow.version);
       if (!version) throw notFound("version");
-      if (!version.plan) {
-        throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, {
-          findings: storedFindings(version.problems),
-        });
-      }
+      const { plan, problems } = standingOf(compile, version);
+      if (!plan) throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, { findings: problems });
       const published = await workflows.publish(principal.tenantId, params.id, version.version);
       const newest = await workflows.get(principal.tenantId, params.id);
       if (!published || !newest) throw notFound("workflow");
-      return { status: 200, body: workflowJson(newest.workflow, newest.version.graph, storedFindings(newest.version.problems)) };
+      return { status: 200, body: workflowJson(newest.workflow, newest.version.graph, standingOf(compile, newest.version).problems) };
     },
 
     async duplicateWorkflow({ params, body, principal }) {
@@ -150,14 +147,13 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
         },
         compiled.version,
       );
-      return reply(201, copy.workflow, copy.version, compiled.warnings);
+      return reply(201, copy.workflow, copy.version, storedFindings(copy.version.problems), compiled.warnings);
     },
 
-    async listVersions({ params, principal }) {
-      const [found, versions] = await Promise.all([workflows.get(principal.tenantId, params.id), workflows.versions(principal.tenantId, params.id)]);
-      if (!found || !versions) throw notFound("workflow");
-      const newestFirst = versions.toSorted((a, b) => b.version - a.version);
-      return { status: 200, body: newestFirst.map((version) => versionJson(version, found.workflow.publishedVersion)) };
+    async listVersions({ params, query, principal, c }) {
+      const [found, page] = await Promise.all([workflows.get(principal.tenantId, params.id), workflows.versions(principal.tenantId, params.id, toPage(query))]);
+      if (!found || !page) throw notFound("workflow");
+      return { status: 200, body: page.rows.map((version) => versionJson(version, found.workflow.publishedVersion)), headers: pageHeadersOf(c, page) };
     },
 
     async getVersion({ params, principal }) {
@@ -181,20 +177,20 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       const { version, warnings } = toVersion(compile, asGraph(old.graph), principal.userId);
       const saved = await workflows.update(principal.tenantId, params.id, { settings: ownSettings(old.graph) }, version);
       if (!saved) throw notFound("workflow");
-      return reply(200, saved.workflow, saved.version, warnings);
+      return reply(200, saved.workflow, saved.version, storedFindings(saved.version.problems), warnings);
     },
   };
 }
 
-function reply<S extends 200 | 201>(status: S, workflow: Workflow, version: WorkflowVersion, warnings?: Finding[]) {
+function reply<S extends 200 | 201>(status: S, workflow: Workflow, version: WorkflowVersion, problems: readonly Finding[], warnings?: Finding[]) {
   return {
     status,
-    body: workflowJson(workflow, version.graph, storedFindings(version.problems), warnings),
+    body: workflowJson(workflow, version.graph, problems, warnings),
     headers: { etag: `"${version.version}"` },
   };
 }
 
-export function workflowJson(workflow: Workflow, graph: Json, problems?: Finding[], warnings?: Finding[]): z.input<typeof workflowSchema> {
+export function workflowJson(workflow: Workflow, graph: Json, problems?: readonly Finding[], warnings?: Finding[]): z.input<typeof workflowSchema> {
   return {
     id: workflow.id,
     name: workflow.name,
@@ -205,7 +201,7 @@ export function workflowJson(workflow: Workflow, graph: Json, problems?: Finding
     is_public: workflow.isPublic,
     version: workflow.version,
     published_version: workflow.publishedVersion,
-    ...(problems && { problems }),
+    ...(problems && { problems: [...problems] }),
     ...(warnings && { warnings }),
     user_id: workflow.createdBy,
     created_at: workflow.createdAt.toISOString(),
@@ -213,7 +209,7 @@ export function workflowJson(workflow: Workflow, graph: Json, problems?: Finding
   };
 }
 
-function versionJson(version: Omit<WorkflowVersion, "plan">, published: number | null): z.input<typeof workflowVersion> {
+function versionJson(version: Omit<WorkflowVersion, "plan" | "graph">, published: number | null): z.input<typeof workflowVersion> {
   return {
     version: version.version,
     hash: version.hash,

@@ -2,15 +2,10 @@ import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, PerdureError, parseDuration, stableStringify } from "#core";
 import { type Plan, selectEntries } from "#graph";
 import type { Run, StartRun } from "#runs";
-import { type SentGraph, sentGraph, storedFindings, withSettings } from "../graphs.ts";
-import { type SchemaCheck, compileSchema } from "../json-schema.ts";
-import { BoundedCache } from "../bounded-cache.ts";
+import { type SentGraph, sentGraph, standingOf, withSettings } from "../graphs.ts";
 import { notFound } from "../problem.ts";
 import type { Principal } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
-
-/** Checks of input schemas kept, one for each workflow version in use. */
-const INPUT_CHECKS_KEPT = 500;
 
 export interface StartBody {
   inputs?: JsonObject | null | undefined;
@@ -35,18 +30,7 @@ export interface RunStarter {
 }
 
 /** What turns a request into a run: the version's plan, its entries, inputs that fit. */
-export function createRunStarter({ db, runs, compile, settings }: Services): RunStarter {
-  const inputChecks = new BoundedCache<string, SchemaCheck>(INPUT_CHECKS_KEPT);
-
-  function checkOf(plan: Plan, cacheKey: string | undefined): SchemaCheck | undefined {
-    if (!plan.inputs_schema) return undefined;
-    const kept = cacheKey === undefined ? undefined : inputChecks.get(cacheKey);
-    if (kept) return kept;
-    const check = compileSchema(plan.inputs_schema);
-    if (cacheKey !== undefined) inputChecks.set(cacheKey, check);
-    return check;
-  }
-
+export function createRunStarter({ db, runs, compile, schemas, settings }: Services): RunStarter {
   async function start(
     request: StartRequest<StartBody>,
     plan: Plan,
@@ -55,12 +39,13 @@ export function createRunStarter({ db, runs, compile, settings }: Services): Run
   ): Promise<Run> {
     const { principal, body, rawBody, idempotencyKey } = request;
     const inputs = body.inputs ?? {};
-    if (Buffer.byteLength(JSON.stringify(inputs)) > settings.RUN_INPUTS_MAX_BYTES) {
-      throw new PerdureError("request.too_large", `The inputs have more than ${settings.RUN_INPUTS_MAX_BYTES} bytes.`);
+    for (const [name, values] of Object.entries({ inputs, variables: body.variables ?? {} })) {
+      if (Buffer.byteLength(JSON.stringify(values)) > settings.RUN_INPUTS_MAX_BYTES) {
+        throw new PerdureError("request.too_large", `The ${name} have more than ${settings.RUN_INPUTS_MAX_BYTES} bytes.`);
+      }
     }
     const entries = entriesOf(plan, body.entry ?? undefined);
-    const cacheKey = identity.workflowId === null ? undefined : `${identity.workflowId}:${identity.version}`;
-    const findings = checkOf(plan, cacheKey)?.(inputs, "inputs") ?? [];
+    const findings = plan.inputs_schema ? await schemas.check(plan.inputs_schema, inputs, "inputs") : [];
     if (findings.length > 0) throw new PerdureError("validation.failed", "The inputs do not fit what the workflow's start asks for.", { findings });
     const { run } = await runs.start(principal.tenantId, {
       ...identity,
@@ -81,8 +66,9 @@ export function createRunStarter({ db, runs, compile, settings }: Services): Run
       const found = await db.workflows.runnable(principal.tenantId, workflowId, body.version ?? undefined);
       if (!found) throw notFound(body.version == null ? "workflow" : "version of the workflow");
       const { workflow, version } = found;
-      if (!version.plan) throw invalidGraph(storedFindings(version.problems));
-      return start(request, version.plan, workflowId, { workflowId, workflowName: workflow.name, version: version.version });
+      const { plan, problems } = standingOf(compile, version);
+      if (!plan) throw invalidGraph(problems);
+      return start(request, plan, workflowId, { workflowId, workflowName: workflow.name, version: version.version });
     },
 
     async startGraph(request) {

@@ -1,4 +1,4 @@
-import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, tenantId, uuidv7 } from "#core";
+import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
 import type { Accounts, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
@@ -76,8 +76,12 @@ export function createMemoryDatabase(): MemoryDatabase {
         );
         return pageOf(rows.toReversed(), page);
       },
-      nodes: async (_tenant, id) => state.nodes.get(id) ?? [],
+      nodes: async (_tenant, id, page) => pageOf(state.nodes.get(id) ?? [], page),
       events: async (_tenant, id, after, limit) => (state.events.get(id) ?? []).filter(({ seq }) => seq > after).slice(0, limit),
+      async eventPage(_tenant, id, after, limit) {
+        const rows = (state.events.get(id) ?? []).filter(({ seq }) => seq > after);
+        return { events: rows.slice(0, limit), hasMore: rows.length > limit };
+      },
     } satisfies Partial<RunRows> as RunRows,
     approvals: {
       list: async (tenant, { status, assignee }, page) =>
@@ -86,7 +90,7 @@ export function createMemoryDatabase(): MemoryDatabase {
             (each) =>
               each.tenantId === tenant &&
               (!status || each.status === status) &&
-              (!assignee || each.assignees.length === 0 || each.assignees.includes(assignee)),
+              (!assignee || each.assignees.length === 0 || each.assignees.some((written) => assignee.includes(written.trim().toLowerCase()))),
           ),
           page,
         ),
@@ -111,6 +115,7 @@ function accounts(state: MemoryState): Accounts {
     findByEmail: async (email) => state.users.find((user) => user.email === email),
     find: async (id) => state.users.find((user) => user.id === id),
     memberships: async (userId) => state.memberships.filter((each) => each.userId === userId),
+    firstOrganization: async () => state.memberships[0]?.tenantId,
     async createRefreshToken({ userId, tenantId: tenant, tokenHash, expiresAt }) {
       state.families.push({ userId, tenantId: tenant, revoked: false, live: tokenHash, spent: new Set(), expiresAt });
     },
@@ -172,7 +177,8 @@ function workflows(state: MemoryState): Workflows {
       if (expectedVersion !== undefined && expectedVersion !== stored.workflow.version)
         throw new PerdureError("resource.conflict", "The workflow was changed meanwhile.");
       Object.assign(stored.workflow, fields, { updatedAt: new Date() });
-      if (version && version.hash !== stored.versions.at(-1)?.hash) {
+      const newest = stored.versions.at(-1);
+      if (version && (version.hash !== newest?.hash || stableStringify([version.plan, version.problems]) !== stableStringify([newest.plan, newest.problems]))) {
         stored.workflow.version++;
         stored.versions.push({ ...version, version: stored.workflow.version, createdAt: new Date() });
       }
@@ -183,7 +189,10 @@ function workflows(state: MemoryState): Workflows {
       if (stored) stored.deleted = true;
       return stored !== undefined;
     },
-    versions: async (tenant, id) => find(tenant, id)?.versions,
+    async versions(tenant, id, page) {
+      const stored = find(tenant, id);
+      return stored && pageOf(stored.versions.toReversed(), page);
+    },
     version: async (tenant, id, version) => find(tenant, id)?.versions.find((each) => each.version === version),
     async publish(tenant, id, version) {
       const stored = find(tenant, id);

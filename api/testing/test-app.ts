@@ -2,6 +2,7 @@ import { type Finding, type JsonObject, isObject } from "#core";
 import type { CompileResult, Plan } from "#graph";
 import { createLogger } from "#platform";
 import { createApp } from "../app.ts";
+import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
 import { createTokens } from "../security/tokens.ts";
 import type { ApiSettings, Services } from "../services.ts";
@@ -21,7 +22,10 @@ export const SETTINGS: ApiSettings = {
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */
-export const FAST_PASSWORDS = createPasswords({ memoryCost: 64, timeCost: 1, parallelism: 1 });
+export const FAST_PASSWORDS = createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } });
+
+/** One for all apps of a test file; its threads do not keep the process alive. */
+const SCHEMAS = createSchemaChecks({ timeoutMs: 1_000, threads: 1 });
 
 export const GRAPH = {
   nodes: [
@@ -69,6 +73,7 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     nodes: { list: () => [], categories: () => [], get: () => undefined },
     tokens: createTokens({ secret: "a secret of at least 32 characters", accessMinutes: 30 }),
     passwords: FAST_PASSWORDS,
+    schemas: SCHEMAS,
     settings: { ...SETTINGS, ...settings },
     logger: createLogger("api", "silent"),
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },

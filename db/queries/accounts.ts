@@ -46,6 +46,11 @@ export function createAccounts(sessions: Sessions): Accounts {
           .orderBy(memberships.createdAt, memberships.tenantId),
       ),
 
+    async firstOrganization() {
+      const [first] = await sessions.once("system", (db) => db.select({ id: organizations.id }).from(organizations).orderBy(organizations.createdAt, organizations.id).limit(1));
+      return first && tenantId(first.id);
+    },
+
     async createRefreshToken(token) {
       const id = uuidv7();
       await sessions.once("system", (db) => db.insert(refreshTokens).values({ ...token, id, familyId: id }));

@@ -1,22 +1,23 @@
-import { and, arrayContains, desc, eq, getTableColumns, or, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, or, sql } from "drizzle-orm";
 import type { Sessions } from "../connection/sessions.ts";
 import { approvals } from "../schema/index.ts";
 import type { Approvals } from "../types.ts";
-import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
-const columns = getTableColumns(approvals);
+const isAmong = (names: readonly string[]) =>
+  sql`exists (select from unnest(${approvals.assignees}) as written where lower(btrim(written, E' \\t\\r\\n')) in ${names.map((name) => name.toLowerCase())})`;
 
-export function createApprovals(sessions: Sessions): Approvals {
+export function createApprovals(sessions: Sessions, pageMaxBytes: number): Approvals {
   return {
     async list(tenant, { status, assignee }, page) {
       const wanted = and(
         eq(approvals.tenantId, tenant),
         status === undefined ? undefined : eq(approvals.status, status),
-        assignee === undefined ? undefined : or(eq(approvals.assignees, []), arrayContains(approvals.assignees, [assignee])),
+        assignee === undefined ? undefined : or(eq(approvals.assignees, []), isAmong(assignee)),
       );
-      const [rows, [counted]] = await sessions.onceAll(tenant, (db) => [
+      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
-          .select({ approval: columns, position: positionOf(approvals.createdAt) })
+          .select({ id: approvals.id, createdAt: positionOf(approvals.createdAt), bytes: bytesOf(approvals.data, approvals.schema, approvals.answer) })
           .from(approvals)
           .where(and(wanted, behind(page.cursor, approvals.createdAt, approvals.id)))
           .orderBy(desc(approvals.createdAt), desc(approvals.id))
@@ -24,7 +25,9 @@ export function createApprovals(sessions: Sessions): Approvals {
           .offset(page.offset ?? 0),
         countOf(db, db.select({ one: sql`1`.as("one") }).from(approvals).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
       ]);
-      return toPage(rows, page, counted?.total ?? 0, ({ approval, position }) => ({ createdAt: position, id: approval.id }), ({ approval }) => approval);
+      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
+        sessions.once(tenant, (db) => db.select().from(approvals).where(and(eq(approvals.tenantId, tenant), inArray(approvals.id, ids)))),
+      );
     },
 
     async get(tenant, id) {

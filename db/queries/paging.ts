@@ -13,6 +13,8 @@ interface Position {
 /** Totals are counted up to this number and no further, so that a list stays cheap however long it is. */
 export const TOTAL_COUNTED_TO = 10_000;
 
+const NOT_OURS = "The cursor is not one that this list gave out.";
+
 /** The sort key as text, to be selected beside the row. */
 export const positionOf = (createdAt: PgColumn) => sql<string>`to_char(${createdAt} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
@@ -22,9 +24,39 @@ function encodeCursor(position: Position): string {
 
 /** @throws PerdureError `request.malformed`. */
 function decodeCursor(cursor: string): Position {
-  const [createdAt = "", id = ""] = Buffer.from(cursor, "base64url").toString("utf8").split(" ");
-  if (!isUuid(id) || !/^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(createdAt)) throw new PerdureError("request.malformed", "The cursor is not one that this list gave out.");
+  const [createdAt = "", id = "", ...rest] = Buffer.from(cursor, "base64url").toString("utf8").split(" ");
+  if (!isUuid(id) || !isTime(createdAt) || rest.length > 0) throw new PerdureError("request.malformed", NOT_OURS);
   return { createdAt, id };
+}
+
+/** A cursor of lists that have another order: numbers and texts. */
+export const encodeKey = (key: readonly (string | number)[]): string => Buffer.from(JSON.stringify(key)).toString("base64url");
+
+/** @throws PerdureError `request.malformed`, where the key is not one that `read` takes. */
+export function decodeKey<T>(cursor: string, read: (key: readonly unknown[]) => T | undefined): T {
+  const key = read(parsed(Buffer.from(cursor, "base64url").toString("utf8")));
+  if (key === undefined) throw new PerdureError("request.malformed", NOT_OURS);
+  return key;
+}
+
+/** Whether it can be the number of a version or an event. */
+export const isSequence = (value: unknown): value is number => typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 2_147_483_647;
+
+function parsed(text: string): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Whether PostgreSQL takes it: a moment that exists, as `positionOf` writes it. There is no year 0. */
+function isTime(text: string): boolean {
+  if (!/^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(text)) return false;
+  const milliseconds = `${text.slice(0, -4)}Z`;
+  const time = new Date(milliseconds);
+  return !Number.isNaN(time.getTime()) && time.toISOString() === milliseconds;
 }
 
 /** The rows behind the cursor. */
@@ -34,11 +66,32 @@ export function behind(cursor: string | undefined, createdAt: PgColumn, id: PgCo
   return sql`(${createdAt}, ${id}) < (${position.createdAt}::timestamptz, ${position.id}::uuid)`;
 }
 
-/** A page of rows that were asked for with one more than the limit. */
-export function toPage<R, T>(rows: R[], page: Page, total: number, position: (row: R) => Position, map: (row: R) => T): Paged<T> {
-  const shown = rows.slice(0, page.limit);
-  const last = shown.at(-1);
-  return { rows: shown.map(map), total, nextCursor: rows.length > page.limit && last !== undefined ? encodeCursor(position(last)) : undefined };
+/** Length of what a row holds, as JSON text: as stored it may be a hundredth of that. */
+export const bytesOf = (...columns: PgColumn[]) =>
+  sql<number>`${sql.join(
+    columns.map((column) => sql`coalesce(octet_length(${column}::text), 0)`),
+    sql` + `,
+  )}`;
+
+/** Of rows that were listed with one more than the limit: those that fit into one answer, the first in any case. */
+export function fitting<K extends { bytes: number }>(listed: readonly K[], limit: number, maxBytes: number): K[] {
+  let held = 0;
+  const end = listed.findIndex(({ bytes }, index) => (held += bytes) > maxBytes && index > 0);
+  return listed.slice(0, Math.min(limit, end < 0 ? listed.length : end));
+}
+
+/** The page of rows that were listed with one more than the limit. `rowsOf` reads those that fit, so that no more than `maxBytes` are ever held. */
+export async function toPage<R extends { id: string }>(
+  { limit }: Page,
+  maxBytes: number,
+  listed: readonly (Position & { bytes: number })[],
+  total: number,
+  rowsOf: (ids: string[]) => Promise<R[]>,
+): Promise<Paged<R>> {
+  const chosen = fitting(listed, limit, maxBytes);
+  const last = chosen.at(-1);
+  const found = new Map((last ? await rowsOf(chosen.map(({ id }) => id)) : []).map((row) => [row.id, row]));
+  return { rows: chosen.flatMap(({ id }) => found.get(id) ?? []), total, nextCursor: last && listed.length > chosen.length ? encodeCursor(last) : undefined };
 }
 
 /** The number of rows of a subquery, which limits itself to `TOTAL_COUNTED_TO`. */

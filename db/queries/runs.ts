@@ -1,11 +1,11 @@
-import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { PerdureError, type RunStatus, type TenantId } from "#core";
 import type { NodeRow, Run, StoredEvent, WaitingFor } from "../../runs/types.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { nodeExecutions, runEvents, runs } from "../schema/index.ts";
 import type { RunRows } from "../types.ts";
-import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 /** Of a run that nothing happens to, the time between two looks of a sweeper grows with its silence up to this. */
 const LONGEST_BETWEEN_LOOKS_SECONDS = 3600;
@@ -30,10 +30,46 @@ function toRun({ waitingFor: waits, ...row }: RunRecord): Run {
   return { ...row, waitingFor: waits === null ? [] : (JSON.parse(waits) as WaitingFor[]) };
 }
 
+const eventColumns = getTableColumns(runEvents);
+type EventRecord = typeof runEvents.$inferSelect;
+
+function toStoredEvent(row: EventRecord): StoredEvent {
+  return {
+    seq: row.seq, run_id: row.runId, key: row.key, kind: row.kind, at: row.at.toISOString(),
+    ...(row.nodeId !== null && { node_id: row.nodeId }),
+    ...(row.iteration !== null && { iteration: row.iteration }),
+    ...(row.attempt !== null && { attempt: row.attempt }),
+    ...(row.data !== null && { data: row.data }),
+  };
+}
+
+function toNodeRow(row: typeof nodeExecutions.$inferSelect): NodeRow {
+  return {
+    node_id: row.nodeId, iteration: row.iteration, type: row.type, name: row.name, status: row.status, attempt: row.attempt, route: row.route, input: row.input,
+    output: row.output, error: row.error, started_at: row.startedAt?.toISOString() ?? null, completed_at: row.completedAt?.toISOString() ?? null, duration_ms: row.durationMs,
+  };
+}
+
+/** Where a row stands in the list of a run's nodes. */
+interface NodeKey {
+  firstSeq: number;
+  nodeId: string;
+  iteration: string;
+}
+const NODE_KEY = { firstSeq: nodeExecutions.firstSeq, nodeId: nodeExecutions.nodeId, iteration: nodeExecutions.iteration };
+const NODE_ORDER = [nodeExecutions.firstSeq, nodeExecutions.nodeId, nodeExecutions.iteration] as const;
+const nodeKeyColumns = sql`${nodeExecutions.firstSeq}, ${nodeExecutions.nodeId}, ${nodeExecutions.iteration}`;
+const nodeKey = ({ firstSeq, nodeId, iteration }: NodeKey) => sql`(${firstSeq}::integer, ${nodeId}::text, ${iteration}::text)`;
+const behindNode = (key: NodeKey) => sql`(${nodeKeyColumns}) > ${nodeKey(key)}`;
+
+function readNodeKey([firstSeq, nodeId, iteration]: readonly unknown[]): NodeKey | undefined {
+  return isSequence(firstSeq) && typeof nodeId === "string" && typeof iteration === "string" ? { firstSeq, nodeId, iteration } : undefined;
+}
+
 const one = (tenant: TenantId, id: string) => and(eq(runs.tenantId, tenant), eq(runs.id, id));
 const runQuery = (db: Statements, tenant: TenantId, id: string) => db.select(runColumns).from(runs).where(one(tenant, id));
 
-export function createRunRows(sessions: Sessions): RunRows {
+export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows {
   const close = async (tenant: TenantId, id: string, end: Parameters<RunRows["close"]>[2], counts: object | null) => {
     const ending = { status: end.status, outputs: end.outputs ?? null, error: end.error ?? null, at: end.at };
     const [[result], [row]] = await sessions.onceAll(tenant, (db) => [
@@ -80,9 +116,9 @@ export function createRunRows(sessions: Sessions): RunRows {
         from && gte(runs.createdAt, from),
         to && lt(runs.createdAt, to),
       );
-      const [rows, [counted]] = await sessions.onceAll(tenant, (db) => [
+      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
-          .select({ run: runColumns, position: positionOf(runs.createdAt) })
+          .select({ id: runs.id, createdAt: positionOf(runs.createdAt), bytes: bytesOf(runs.inputs, runs.outputs, runs.error) })
           .from(runs)
           .where(and(wanted, behind(page.cursor, runs.createdAt, runs.id)))
           .orderBy(desc(runs.createdAt), desc(runs.id))
@@ -90,34 +126,74 @@ export function createRunRows(sessions: Sessions): RunRows {
           .offset(page.offset ?? 0),
         countOf(db, db.select({ one: sql`1`.as("one") }).from(runs).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
       ]);
-      return toPage(rows, page, counted?.total ?? 0, ({ run, position }) => ({ createdAt: position, id: run.id }), ({ run }) => toRun(run));
+      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, async (ids) => {
+        const rows = await sessions.once(tenant, (db) => db.select(runColumns).from(runs).where(and(eq(runs.tenantId, tenant), inArray(runs.id, ids))));
+        return rows.map(toRun);
+      });
     },
 
-    async nodes(tenant, id) {
+    async nodes(tenant, id, page) {
+      const ofRun = and(eq(nodeExecutions.tenantId, tenant), eq(nodeExecutions.runId, id));
+      const after = page.cursor === undefined ? undefined : behindNode(decodeKey(page.cursor, readNodeKey));
+      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
+        db
+          .select({ key: NODE_KEY, bytes: bytesOf(nodeExecutions.input, nodeExecutions.output, nodeExecutions.error) })
+          .from(nodeExecutions)
+          .where(and(ofRun, after))
+          .orderBy(...NODE_ORDER)
+          .limit(page.limit + 1)
+          .offset(page.offset ?? 0),
+        countOf(db, db.select({ one: sql`1`.as("one") }).from(nodeExecutions).where(ofRun).limit(TOTAL_COUNTED_TO).as("counted")),
+      ]);
+      const chosen = fitting(listed, page.limit, pageMaxBytes);
+      const [first, last] = [chosen[0], chosen.at(-1)];
+      const total = counted?.total ?? 0;
+      if (!first || !last) return { rows: [], total, nextCursor: undefined };
       const rows = await sessions.once(tenant, (db) =>
-        db.select().from(nodeExecutions).where(and(eq(nodeExecutions.tenantId, tenant), eq(nodeExecutions.runId, id))).orderBy(nodeExecutions.firstSeq, nodeExecutions.nodeId, nodeExecutions.iteration),
+        db
+          .select()
+          .from(nodeExecutions)
+          .where(and(ofRun, sql`(${nodeKeyColumns}) between ${nodeKey(first.key)} and ${nodeKey(last.key)}`))
+          .orderBy(...NODE_ORDER)
+          .limit(chosen.length),
       );
-      return rows.map(
-        (row): NodeRow => ({
-          node_id: row.nodeId, iteration: row.iteration, type: row.type, name: row.name, status: row.status, attempt: row.attempt, route: row.route, input: row.input,
-          output: row.output, error: row.error, started_at: row.startedAt?.toISOString() ?? null, completed_at: row.completedAt?.toISOString() ?? null, duration_ms: row.durationMs,
-        }),
-      );
+      const { firstSeq, nodeId, iteration } = last.key;
+      return { rows: rows.map(toNodeRow), total, nextCursor: listed.length > chosen.length ? encodeKey([firstSeq, nodeId, iteration]) : undefined };
     },
 
     async events(tenant, id, after, limit) {
       const rows = await sessions.once(tenant, (db) =>
         db.select().from(runEvents).where(and(eq(runEvents.tenantId, tenant), eq(runEvents.runId, id), gt(runEvents.seq, after))).orderBy(runEvents.seq).limit(limit),
       );
-      return rows.map(
-        (row): StoredEvent => ({
-          seq: row.seq, run_id: row.runId, key: row.key, kind: row.kind, at: row.at.toISOString(),
-          ...(row.nodeId !== null && { node_id: row.nodeId }),
-          ...(row.iteration !== null && { iteration: row.iteration }),
-          ...(row.attempt !== null && { attempt: row.attempt }),
-          ...(row.data !== null && { data: row.data }),
-        }),
-      );
+      return rows.map(toStoredEvent);
+    },
+
+    async eventPage(tenant, id, after, limit, maxBytes = pageMaxBytes) {
+      const rows = await sessions.once(tenant, (db) => {
+        const listed = db
+          .select({ ...eventColumns, bytes: bytesOf(runEvents.data).as("bytes") })
+          .from(runEvents)
+          .where(and(eq(runEvents.tenantId, tenant), eq(runEvents.runId, id), gt(runEvents.seq, after)))
+          .orderBy(runEvents.seq)
+          .limit(limit + 1)
+          .as("listed");
+        const { bytes, ...columns } = listed._.selectedFields;
+        const measured = db
+          .select({
+            ...columns,
+            held: sql<number>`sum(${bytes}) over (order by ${listed.seq})`.as("held"),
+            place: sql<number>`(row_number() over (order by ${listed.seq}))::integer`.as("place"),
+            listed: sql<number>`(count(*) over ())::integer`.as("listed"),
+          })
+          .from(listed)
+          .as("measured");
+        return db
+          .select()
+          .from(measured)
+          .where(and(lte(measured.place, limit), or(lte(measured.held, maxBytes), eq(measured.place, 1))))
+          .orderBy(measured.seq);
+      });
+      return { events: rows.map(toStoredEvent), hasMore: (rows[0]?.listed ?? 0) > rows.length };
     },
 
     async markStarted(tenant, id) {

@@ -1,13 +1,13 @@
-import { and, arrayContains, desc, eq, getTableColumns, ilike, isNull, or, sql, type SQL } from "drizzle-orm";
-import { PerdureError, uuidv7, type TenantId } from "#core";
+import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNull, lt, or, sql, type SQL } from "drizzle-orm";
+import { PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, Workflows, WorkflowVersion } from "../types.ts";
-import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 const { tenantId: _workflowTenant, deletedAt: _deletedAt, ...workflowColumns } = getTableColumns(workflows);
 const { tenantId: _versionTenant, workflowId: _workflowId, ...versionColumns } = getTableColumns(workflowVersions);
-const { plan: _plan, ...listedVersionColumns } = versionColumns;
+const { plan: _plan, graph: _graph, ...listedVersionColumns } = versionColumns;
 
 const live = (tenant: TenantId, id: string) => and(eq(workflows.tenantId, tenant), eq(workflows.id, id), isNull(workflows.deletedAt));
 const versionOf = (number: SQL | typeof workflows.version) =>
@@ -16,7 +16,7 @@ const versionOf = (number: SQL | typeof workflows.version) =>
 /** Text that stands for itself in LIKE. */
 const literal = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
 
-export function createWorkflows(sessions: Sessions): Workflows {
+export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workflows {
   const withVersion = (db: Statements, tenant: TenantId, id: string, number: SQL | typeof workflows.version) =>
     db.select({ workflow: workflowColumns, version: versionColumns }).from(workflows).innerJoin(workflowVersions, versionOf(number)).where(live(tenant, id));
 
@@ -37,9 +37,9 @@ export function createWorkflows(sessions: Sessions): Workflows {
         search ? or(ilike(workflows.name, literal(search)), ilike(workflows.description, literal(search))) : undefined,
         tags && tags.length > 0 ? arrayContains(workflows.tags, tags) : undefined,
       );
-      const [rows, [counted]] = await sessions.onceAll(tenant, (db) => [
+      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
-          .select({ workflow: workflowColumns, graph: workflowVersions.graph, position: positionOf(workflows.createdAt) })
+          .select({ id: workflows.id, createdAt: positionOf(workflows.createdAt), bytes: bytesOf(workflowVersions.graph) })
           .from(workflows)
           .innerJoin(workflowVersions, versionOf(workflows.version))
           .where(and(wanted, behind(page.cursor, workflows.createdAt, workflows.id)))
@@ -48,7 +48,15 @@ export function createWorkflows(sessions: Sessions): Workflows {
           .offset(page.offset ?? 0),
         countOf(db, db.select({ one: sql`1`.as("one") }).from(workflows).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
       ]);
-      return toPage(rows, page, counted?.total ?? 0, ({ workflow, position }) => ({ createdAt: position, id: workflow.id }), ({ workflow, graph }) => ({ ...workflow, graph }));
+      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
+        sessions.once(tenant, (db) =>
+          db
+            .select({ ...workflowColumns, graph: workflowVersions.graph })
+            .from(workflows)
+            .innerJoin(workflowVersions, versionOf(workflows.version))
+            .where(and(eq(workflows.tenantId, tenant), inArray(workflows.id, ids))),
+        ),
+      );
     },
 
     async get(tenant, id) {
@@ -68,7 +76,7 @@ export function createWorkflows(sessions: Sessions): Workflows {
           .from(workflowVersions)
           .where(and(eq(workflowVersions.tenantId, tenant), eq(workflowVersions.workflowId, id), eq(workflowVersions.version, present.version)));
         if (!newest) throw new PerdureError("internal", "The workflow's newest version is missing.");
-        const saved = version && version.hash !== newest.hash ? await addVersion(db, tenant, id, present.version + 1, version) : newest;
+        const saved = version && !isSame(version, newest) ? await addVersion(db, tenant, id, present.version + 1, version) : newest;
         const [workflow] = await db
           .update(workflows)
           .set({ ...fields, version: saved.version, updatedAt: sql`now()` })
@@ -83,11 +91,31 @@ export function createWorkflows(sessions: Sessions): Workflows {
       return removed.length > 0;
     },
 
-    async versions(tenant, id) {
+    async versions(tenant, id, page) {
+      const before = page.cursor === undefined ? undefined : decodeKey(page.cursor, ([number]) => (isSequence(number) ? number : undefined));
+      const [listed, [newest]] = await sessions.onceAll(tenant, (db) => [
+        db
+          .select({ version: workflowVersions.version, bytes: bytesOf(workflowVersions.problems) })
+          .from(workflows)
+          .innerJoin(workflowVersions, versionOf(sql`${workflowVersions.version}`))
+          .where(and(live(tenant, id), before === undefined ? undefined : lt(workflowVersions.version, before)))
+          .orderBy(desc(workflowVersions.version))
+          .limit(page.limit + 1)
+          .offset(page.offset ?? 0),
+        db.select({ version: workflows.version }).from(workflows).where(live(tenant, id)),
+      ]);
+      if (!newest) return undefined;
+      const chosen = fitting(listed, page.limit, pageMaxBytes).map(({ version }) => version);
+      const last = chosen.at(-1);
+      if (last === undefined) return { rows: [], total: newest.version, nextCursor: undefined };
       const rows = await sessions.once(tenant, (db) =>
-        db.select({ version: listedVersionColumns }).from(workflows).innerJoin(workflowVersions, versionOf(sql`${workflowVersions.version}`)).where(live(tenant, id)).orderBy(desc(workflowVersions.version)),
+        db
+          .select(listedVersionColumns)
+          .from(workflowVersions)
+          .where(and(eq(workflowVersions.tenantId, tenant), eq(workflowVersions.workflowId, id), inArray(workflowVersions.version, chosen)))
+          .orderBy(desc(workflowVersions.version)),
       );
-      return rows.length > 0 ? rows.map(({ version }) => version) : undefined;
+      return { rows, total: newest.version, nextCursor: listed.length > chosen.length ? encodeKey([last]) : undefined };
     },
 
     async version(tenant, id, version) {
@@ -111,6 +139,12 @@ export function createWorkflows(sessions: Sessions): Workflows {
       return found;
     },
   } satisfies Workflows;
+}
+
+/** Whether saving would change nothing: the same graph, compiled to the same. After an upgrade of node types it may not be. */
+function isSame(saved: NewVersion, stored: WorkflowVersion): boolean {
+  const compiled = ({ plan, problems }: NewVersion) => stableStringify([plan, problems]);
+  return saved.hash === stored.hash && compiled(saved) === compiled(stored);
 }
 
 async function addVersion(db: Statements, tenant: TenantId, workflowId: string, version: number, content: NewVersion): Promise<WorkflowVersion> {

@@ -12,13 +12,17 @@ const DECODERS: Readonly<Record<string, (() => NodeJS.ReadWriteStream & Readable
   br: createBrotliDecompress,
 };
 
+/** More codings over each other than anybody needs: each costs memory, and hundreds of them fit into one header. */
+const MAX_ENCODINGS = 5;
+
 /**
  * Reads a body to its end, decompressed.
  * @returns undefined as `decoded` when the encoding is not known and the bytes are as they came.
- * @throws PerdureError `output.too_large` as soon as more than `maxBytes` have come out; the rest is not read.
+ * @throws PerdureError `upstream.rejected` when it is encoded more than five times; `output.too_large` as soon as more than `maxBytes` have come out; the rest is not read.
  */
 export async function readLimited(body: Readable, contentEncoding: string, maxBytes: number): Promise<{ bytes: Uint8Array; decoded: boolean }> {
   const encodings = contentEncoding.toLowerCase().split(",").map((each) => each.trim()).filter((each) => each !== "" && each !== "identity");
+  if (encodings.length > MAX_ENCODINGS) throw new PerdureError("upstream.rejected", `The answer is encoded ${encodings.length} times over.`);
   const decoders = encodings.map((each) => (Object.hasOwn(DECODERS, each) ? DECODERS[each] : undefined)).reverse();
   const known = decoders.filter((each) => each !== undefined);
   const decoded = known.length === decoders.length;

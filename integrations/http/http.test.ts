@@ -32,6 +32,7 @@ const routes: Record<string, (request: Seen, response: ServerResponse) => void> 
   "/large": (_request, response) => response.end("x".repeat(5000)),
   "/bomb": (_request, response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(Buffer.alloc(2_000_000))),
   "/zipped": (_request, response) => response.writeHead(200, { "content-encoding": "gzip", "content-type": "text/plain" }).end(gzipSync("hello")),
+  "/zipped-often": (_request, response) => response.writeHead(200, { "content-encoding": Array(500).fill("gzip").join(",") }).end(gzipSync("hello")),
   "/chunks": (_request, response) => {
     for (let count = 0; count < 50; count++) response.write("y".repeat(100));
     response.end();
@@ -157,6 +158,10 @@ describe("limits and failures", () => {
     const { body, headers } = await get(http(), at("/zipped"));
     expect(new TextDecoder().decode(body)).toBe("hello");
     expect(headers).not.toHaveProperty("content-encoding");
+  });
+
+  test("F4: When a body says that it is compressed hundreds of times over, then it is not read", async () => {
+    await expect(get(http(), at("/zipped-often"))).rejects.toMatchObject({ code: "upstream.rejected", message: expect.stringContaining("500 times") });
   });
 
   test("When the answer does not come in time, then it is network.timed_out", async () => {

@@ -86,6 +86,12 @@ describe("the operator's key", () => {
     await expect(chat(models({}), { baseUrl: "my-server" })).rejects.toMatchObject({ code: "validation.failed", findings: [{ path: "base_url" }] });
   });
 
+  test("When a key holds what no header takes, then the finding says so, no key is shown and nobody tries again", async () => {
+    const refused = chat(models({}, ["127.0.0.1"]), { baseUrl: "http://127.0.0.1:1/v1", apiKey: "sk-secret\n" });
+    await expect(refused).rejects.toMatchObject({ code: "validation.failed", retryable: false, findings: [{ path: "api_key" }] });
+    await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining("sk-secret") });
+  });
+
   test("When a node brings its own key, then the operator's server is asked with that one", async () => {
     const server = await fake();
     await chat(models({ openaiApiKey: "sk-operator", openaiBaseUrl: server.url }), { apiKey: "sk-node" });

@@ -28,6 +28,10 @@ export async function openAiChat(endpoint: Endpoint, request: ChatRequest, onTok
     const finding = { code: "input.invalid", message: "is no absolute URL", path: "base_url", hint: "It ends with /v1 with most servers." };
     throw new PerdureError("validation.failed", "base_url is no absolute URL.", { findings: [finding] });
   }
+  if (endpoint.apiKey !== undefined && !/^[\x21-\x7e]+$/.test(endpoint.apiKey)) {
+    const finding = { code: "input.invalid", message: "holds characters that no header takes", path: "api_key", hint: "Often a line break at its end." };
+    throw new PerdureError("validation.failed", "api_key holds characters that no header takes.", { findings: [finding] });
+  }
   const limit = AbortSignal.timeout(request.timeoutMs);
   const both = AbortSignal.any([signal, limit]);
   const client = new OpenAI({

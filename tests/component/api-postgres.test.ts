@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createApp, createNodeRegistry, createPasswords, createTokens } from "#api";
+import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, createTokens } from "#api";
 import { type RouteName, pathsOf, replySchema, routes } from "#contract";
 import { type EventKind, type JsonObject, type RunEvent, eventKey, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
@@ -25,6 +25,7 @@ let db: Database;
 let events: EventReader;
 let temporal: Awaited<ReturnType<typeof connectTemporal>>;
 let app: ReturnType<typeof createApp>;
+const schemas = createSchemaChecks({ timeoutMs: 1_000 });
 const shutdown = new AbortController();
 
 beforeAll(async () => {
@@ -41,7 +42,8 @@ beforeAll(async () => {
     compile: (graph) => compile(graph, catalogue),
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
-    passwords: createPasswords({ memoryCost: 64, timeCost: 1, parallelism: 1 }),
+    passwords: createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } }),
+    schemas,
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },
@@ -53,6 +55,7 @@ beforeAll(async () => {
 afterAll(async () => {
   shutdown.abort();
   await events?.close();
+  await schemas.close();
   await temporal?.connection.close();
   await db?.close();
   await database?.drop();

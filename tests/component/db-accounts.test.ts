@@ -31,6 +31,13 @@ test("D1: When somebody registers, then they are the administrator of an organiz
   expect(await db.accounts.find(randomUUID())).toBeUndefined();
 });
 
+test("F6: When organizations are made, then the first stays the first", async () => {
+  const first = await db.accounts.firstOrganization();
+  expect(first).toBeDefined();
+  await account();
+  expect(await db.accounts.firstOrganization()).toBe(first);
+});
+
 test("D1: When an e-mail is taken, also by a registration at the same moment, then one succeeds and nothing of the others is left", async () => {
   const email = `${randomUUID()}@example.com`;
   const results = await Promise.allSettled([email, email.toUpperCase(), email].map((address) => db.accounts.register({ email: address, passwordHash: "h", name: "A", organizationName: "O" })));

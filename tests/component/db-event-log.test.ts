@@ -36,7 +36,7 @@ function fact(runId: string, kind: EventKind, nodeId?: string, more: { attempt?:
   };
 }
 
-const node = async (runId: string, id: string) => (await db.runs.nodes(tenant, runId)).find(({ node_id }) => node_id === id);
+const node = async (runId: string, id: string) => (await db.runs.nodes(tenant, runId, { limit: 1_000 })).rows.find(({ node_id }) => node_id === id);
 
 describe("numbers", () => {
   test("When eight appenders write to the same runs at once, then each run's numbers have no gap and nothing is lost", async () => {
@@ -145,6 +145,44 @@ describe("projections", () => {
     expect([(await node(id, "b"))?.status, (await node(id, "b2"))?.status]).toEqual(["running", "running"]);
   });
 
+  test("A4: When an earlier attempt made the result that stands, then the row is completed though a later attempt had begun", async () => {
+    const id = await newRun();
+    await db.log.append([fact(id, "node_start", "a", { attempt: 1 }), fact(id, "node_start", "a", { attempt: 2 })]);
+    await db.log.append([fact(id, "node_end", "a", { attempt: 1, data: { status: "completed", output: 1 } })]);
+    expect(await node(id, "a")).toMatchObject({ status: "completed", output: 1, attempt: 2 });
+  });
+
+  test("A9: When the workflow ends a node between two attempts, then its row ends, whatever attempt the fact names", async () => {
+    const id = await newRun();
+    const end = (kind: EventKind, name: string, data: EventData) => ({ tenantId: tenant, event: { ...fact(id, kind, name, { attempt: 1, data }).event, key: eventKey(kind, name, "", 0) } });
+    await db.log.append(["a", "b"].map((name) => fact(id, "node_retry", name, { attempt: 3 })));
+    await db.log.append([end("node_error", "a", { error: { code: "internal", message: "m", retryable: false } }), end("node_end", "b", { status: "cancelled" })]);
+    expect([(await node(id, "a"))?.status, (await node(id, "b"))?.status]).toEqual(["failed", "cancelled"]);
+  });
+
+  test("A9: When the fact that a node waits comes before its start, in one group or in two, then it waits all the same", async () => {
+    const id = await newRun();
+    const waiting = (name: string) => fact(id, "waiting", name, { attempt: 1, data: { wait: "approval", prompt: "?" } });
+    const start = (name: string) => fact(id, "node_start", name, { attempt: 1, data: { input: 1 } });
+    await db.log.append([waiting("a"), start("a"), waiting("b")]);
+    await db.log.append([start("b")]);
+    expect((await db.runs.get(tenant, id))?.waitingFor.map(({ node_id, kind }) => [node_id, kind])).toEqual([["a", "approval"], ["b", "approval"]]);
+    expect([await node(id, "a"), await node(id, "b")]).toMatchObject([{ status: "waiting", input: 1 }, { status: "waiting", input: 1 }]);
+    await db.log.append([fact(id, "resumed", "a", { attempt: 1 }), fact(id, "node_start", "b", { attempt: 2 })]);
+    expect([(await node(id, "a"))?.status, (await node(id, "b"))?.status]).toEqual(["running", "running"]);
+  });
+
+  test("A9: When the fact that a node waits comes after its end, then no approval is open for it", async () => {
+    const id = await newRun();
+    const waiting = (name: string) => fact(id, "waiting", name, { attempt: 1, data: { wait: "approval", prompt: "?" } });
+    await db.log.append([fact(id, "node_end", "late", { attempt: 1, data: { status: "completed", route: "timeout" } })]);
+    await db.log.append([waiting("late")]);
+    expect(await db.approvals.forNode(tenant, id, "late", "")).toMatchObject({ status: "expired" });
+    const answer = { decision: "approved", by: "me", at: "2026-01-01T00:00:00.000Z" };
+    await db.log.append([waiting("whole"), fact(id, "resumed", "whole", { attempt: 1, data: { answer } }), fact(id, "node_end", "whole", { attempt: 1 })]);
+    expect(await db.approvals.forNode(tenant, id, "whole", "")).toMatchObject({ status: "answered", answeredBy: "me" });
+  });
+
   test("A9: When a node waits for a person, then an approval is open, the run says what it waits for, and an answer closes it", async () => {
     const id = await newRun();
     await db.log.append([
@@ -181,7 +219,7 @@ describe("the end", () => {
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     expect(events.at(-1)).toMatchObject({ kind: "error", data: { error } });
     expect(events.filter(({ kind }) => kind === "error")).toHaveLength(1);
-    expect((await db.runs.nodes(tenant, id)).map(({ status }) => status)).toEqual(["cancelled", "cancelled"]);
+    expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ status }) => status)).toEqual(["cancelled", "cancelled"]);
     expect((await db.approvals.forNode(tenant, id, "ask", ""))?.status).toBe("cancelled");
     expect(await db.log.append([fact(id, "node_start", "late", { attempt: 1 })])).toBe(0);
     expect((await db.runs.events(tenant, id, 0, 100)).length).toBe(events.length);
@@ -206,7 +244,7 @@ describe("the end", () => {
       { ...shared, node_id: "missing", name: "Missing", status: "skipped" as const }, { ...shared, node_id: "same", name: "Same", status: "completed" as const }, { ...shared, node_id: "future", name: "F", status: "pending" as const },
     ];
     await db.runs.repair(tenant, id, snapshot);
-    expect(Object.fromEntries((await db.runs.nodes(tenant, id)).map(({ node_id, status, output }) => [node_id, [status, output]]))).toEqual({
+    expect(Object.fromEntries((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ node_id, status, output }) => [node_id, [status, output]]))).toEqual({
       wrong: ["completed", 2], open: ["failed", null], missing: ["skipped", null], same: ["completed", 5],
     });
     const events = await db.runs.events(tenant, id, 4, 100);
@@ -216,6 +254,18 @@ describe("the end", () => {
     await db.log.append([fact(id, "node_start", "more", { attempt: 1 })]);
     expect((await db.runs.events(tenant, id, 7, 100)).map(({ seq }) => seq)).toEqual([8]);
   });
+
+  test("G4: When repair tells of a node that the log has missed, then its start comes before its end, and its own late start is no other fact", async () => {
+    const id = await newRun();
+    const at = "2026-01-01T00:00:00.000Z";
+    const shared = { iteration: "2", type: "T", name: "N", started_at: at };
+    await db.runs.repair(tenant, id, [{ ...shared, node_id: "done", status: "completed", output: 1, completed_at: "2026-01-01T00:00:01.000Z" }, { ...shared, node_id: "busy", status: "running" }]);
+    await db.log.append([fact(id, "node_start", "done", { attempt: 1, iteration: "2" }), fact(id, "node_start", "busy", { attempt: 1, iteration: "2" })]);
+    expect((await db.runs.events(tenant, id, 1, 100)).map(({ kind, node_id, at: when }) => [kind, node_id, when])).toEqual([
+      ["node_start", "done", at], ["node_end", "done", "2026-01-01T00:00:01.000Z"], ["node_start", "busy", at],
+    ]);
+    expect(await node(id, "done")).toMatchObject({ status: "completed", output: 1, duration_ms: 1000 });
+  });
 });
 
 describe("starting", () => {
@@ -224,6 +274,21 @@ describe("starting", () => {
     const results = await Promise.all(Array.from({ length: 20 }, () => db.runs.insert(tenant, uuidv7(), request({ idempotency }))));
     expect(new Set(results.map(({ run }) => run.id)).size).toBe(1);
     expect(results.filter(({ created }) => created)).toHaveLength(1);
+    await expect(db.runs.insert(tenant, uuidv7(), request({ idempotency: { ...idempotency, requestHash: "other" } }))).rejects.toMatchObject({ code: "idempotency.mismatch" });
+  });
+
+  test("A8: When Temporal never took the run that a key names, then the key begins a new one, once; a run that was refused keeps its key", async () => {
+    const idempotency = { key: randomUUID(), requestHash: "h" };
+    const notStarted = (retryable: boolean) => ({ status: "failed" as const, error: { code: "run.not_started", message: "m", retryable }, at: new Date() });
+    const first = (await db.runs.insert(tenant, uuidv7(), request({ idempotency }))).run.id;
+    await db.runs.close(tenant, first, notStarted(true));
+    const again = await Promise.all(Array.from({ length: 10 }, () => db.runs.insert(tenant, uuidv7(), request({ idempotency }))));
+    expect(again.filter(({ created }) => created)).toHaveLength(1);
+    const [second, ...others] = [...new Set(again.map(({ run }) => run.id))];
+    expect(others).toEqual([]);
+    expect(second).not.toBe(first);
+    await db.runs.close(tenant, second as string, notStarted(false));
+    expect(await db.runs.insert(tenant, uuidv7(), request({ idempotency }))).toMatchObject({ created: false, run: { id: second } });
     await expect(db.runs.insert(tenant, uuidv7(), request({ idempotency: { ...idempotency, requestHash: "other" } }))).rejects.toMatchObject({ code: "idempotency.mismatch" });
   });
 
@@ -284,5 +349,59 @@ describe("commands and receipts", () => {
     expect(await db.receipts.store(tenant, runId, "f", null)).toBeNull();
     expect(await db.receipts.find(tenant, "f")).toEqual({ result: null, failures: 2 });
     expect(await db.receipts.find(tenant, "none")).toBeUndefined();
+  });
+});
+
+describe("what one answer holds", () => {
+  const large = { output: "x".repeat(1_000) };
+  let narrow: Database;
+  beforeAll(async () => (narrow = await openDatabase({ url: database.url, poolSize: 2, pageMaxBytes: 2_500 })));
+  afterAll(() => narrow.close());
+
+  test("F4: When events hold more than may be held at once, then the page ends early and says that there are more", async () => {
+    const id = await newRun();
+    await db.log.append([1, 2, 3, 4].map((n) => fact(id, "node_end", `n${n}`, { attempt: 1, data: n === 4 ? { output: "y".repeat(9_000) } : large })));
+    const seen: number[][] = [];
+    for (let after = 0, hasMore = true; hasMore; after = seen.at(-1)?.at(-1) ?? 0) {
+      const page = await narrow.runs.eventPage(tenant, id, after, 100);
+      seen.push(page.events.map(({ seq }) => seq));
+      hasMore = page.hasMore;
+    }
+    expect(seen).toEqual([[1, 2, 3], [4], [5]]);
+    expect(await narrow.runs.eventPage(tenant, id, 5, 100)).toEqual({ events: [], hasMore: false });
+    expect(await narrow.runs.eventPage(tenant, id, 0, 2)).toMatchObject({ events: [{ seq: 1 }, { seq: 2 }], hasMore: true });
+    expect((await narrow.runs.eventPage(tenant, id, 0, 100)).events).toEqual((await db.runs.events(tenant, id, 0, 3)));
+  });
+
+  test("F4: When rows of nodes hold more than may be held at once, then every row comes once, in order, over several pages", async () => {
+    const id = await newRun();
+    await db.log.append([5, 4, 3, 2, 1].map((n) => fact(id, "node_end", `n${n}`, { attempt: 1, iteration: String(n), data: n === 2 ? { output: "y".repeat(9_000) } : large })));
+    const pages: string[][] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await narrow.runs.nodes(tenant, id, { limit: 100, ...(cursor !== undefined && { cursor }) });
+      pages.push(page.rows.map(({ node_id }) => node_id));
+      expect(page.total).toBe(5);
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    expect(pages).toEqual([["n5", "n4"], ["n3"], ["n2"], ["n1"]]);
+    await expect(narrow.runs.nodes(tenant, id, { limit: 1, cursor: "W10" })).rejects.toMatchObject({ code: "request.malformed" });
+  });
+
+  test("F4: When runs hold more than may be held at once, then they come over several pages", async () => {
+    const workflowId = uuidv7();
+    for (let n = 0; n < 3; n++) await db.runs.insert(tenant, uuidv7(), request({ workflowId, inputs: { text: "x".repeat(2_000) } }));
+    const first = await narrow.runs.list(tenant, { workflowId }, { limit: 10 });
+    const second = await narrow.runs.list(tenant, { workflowId }, { limit: 10, cursor: first.nextCursor ?? "" });
+    expect([first.rows.length, second.rows.length, first.total, first.rows[0]?.id === second.rows[0]?.id]).toEqual([1, 1, 3, false]);
+  });
+
+  test("A9: When one asks for what is theirs to answer, then assignees count in any case and with blanks, and so does what is for everybody", async () => {
+    const id = await newRun();
+    const me = uuidv7();
+    const written: Record<string, string[]> = { a: ["boss@example.com", " Me@Example.COM\t"], b: [me.toUpperCase()], c: ["not-me@example.com"], d: [] };
+    await db.log.append(Object.entries(written).map(([name, assignees]) => fact(id, "waiting", name, { data: { wait: "approval", prompt: "?", assignees } })));
+    const { rows } = await db.approvals.list(tenant, { assignee: [me, "me@example.com"] }, { limit: 500 });
+    expect(rows.filter(({ runId }) => runId === id).map(({ nodeId }) => nodeId).toSorted()).toEqual(["a", "b", "d"]);
   });
 });

@@ -27,10 +27,54 @@ test("A12: When a graph is saved, then it is a version of its own; the same grap
   expect((await db.workflows.update(tenant, workflow.id, { name: "renamed" }, version("1")))?.version.version).toBe(1);
   const second = await db.workflows.update(tenant, workflow.id, {}, version("2"));
   expect(second).toMatchObject({ workflow: { name: "renamed", version: 2 }, version: { version: 2, graph: version("2").graph } });
-  expect((await db.workflows.versions(tenant, workflow.id))?.map(({ version: number, hash }) => [number, hash])).toEqual([[2, "2"], [1, "1"]]);
+  expect((await db.workflows.versions(tenant, workflow.id, { limit: 10 }))?.rows.map(({ version: number, hash }) => [number, hash])).toEqual([[2, "2"], [1, "1"]]);
   expect((await db.workflows.version(tenant, workflow.id, 1))?.graph).toEqual(version("1").graph);
   expect(await db.workflows.version(tenant, workflow.id, 3)).toBeUndefined();
   expect((await db.workflows.get(tenant, workflow.id))?.version.version).toBe(2);
+});
+
+test("A12: When the same graph is saved again and compiles to something else by now, then that is a version; else none", async () => {
+  const { workflow } = await create("upgrade");
+  const plan = { format_version: 1, steps: [{ b: 1, a: [0.1, null] }] } as unknown as NonNullable<NewVersion["plan"]>;
+  const save = async (compiled: Partial<NewVersion>) => (await db.workflows.update(tenant, workflow.id, {}, { ...version("1"), ...compiled }))?.version;
+  expect(await save({ problems: [{ code: "node.unknown_type" }] })).toMatchObject({ version: 2, problems: [{ code: "node.unknown_type" }] });
+  expect(await save({ plan })).toMatchObject({ version: 3, plan, problems: [] });
+  expect(await save({ plan: { steps: [{ a: [0.1, null], b: 1 }], format_version: 1 } as unknown as typeof plan })).toMatchObject({ version: 3 });
+});
+
+test("F4: When the rows of a page hold more than may be held at once, then it ends early and the next page goes on; one row comes in any case", async () => {
+  const narrow = await openDatabase({ url: database.url, poolSize: 2, pageMaxBytes: 2_500 });
+  const mark = randomUUID();
+  const graph = { nodes: [], text: "x".repeat(1_000) };
+  for (let n = 0; n < 7; n++) {
+    const large = n === 3 ? { ...graph, text: "y".repeat(10_000) } : graph;
+    await narrow.workflows.create(tenant, { name: `${mark} ${n}`, description: "", tags: [], settings: {}, isPublic: false, createdBy: null }, { ...version("1"), graph: large });
+  }
+  const sizes: number[] = [];
+  const seen: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await narrow.workflows.list(tenant, { search: mark }, { limit: 500, ...(cursor !== undefined && { cursor }) });
+    sizes.push(page.rows.length);
+    seen.push(...page.rows.map(({ name }) => name.slice(-1)));
+    expect(page.total).toBe(7);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  expect([sizes, seen.join("")]).toEqual([[2, 1, 1, 2, 1], "6543210"]);
+  await narrow.close();
+});
+
+test("A12: When there are many versions, then they come in pages, the newest first", async () => {
+  const { workflow } = await create("many");
+  for (let n = 2; n <= 7; n++) await db.workflows.update(tenant, workflow.id, {}, version(String(n)));
+  const first = await db.workflows.versions(tenant, workflow.id, { limit: 3 });
+  const second = await db.workflows.versions(tenant, workflow.id, { limit: 3, cursor: first?.nextCursor ?? "" });
+  const third = await db.workflows.versions(tenant, workflow.id, { limit: 3, cursor: second?.nextCursor ?? "" });
+  expect([first, second, third].map((page) => page?.rows.map(({ version: number }) => number))).toEqual([[7, 6, 5], [4, 3, 2], [1]]);
+  expect([first?.total, third?.nextCursor]).toEqual([7, undefined]);
+  for (const wrong of ["x", Buffer.from('["a"]').toString("base64url"), Buffer.from("[1e99]").toString("base64url"), Buffer.from("{}").toString("base64url")]) {
+    await expect(db.workflows.versions(tenant, workflow.id, { limit: 3, cursor: wrong })).rejects.toMatchObject({ code: "request.malformed" });
+  }
 });
 
 test("A12: When two save at once from the same version, then one is told that it was changed meanwhile", async () => {
@@ -67,7 +111,7 @@ test("D2: When workflows are searched, then text stands for itself and all tags 
   expect(await find({ search: mark })).toEqual([b.workflow.id]);
   expect(await db.workflows.get(tenant, a.workflow.id)).toBeUndefined();
   expect(await db.workflows.runnable(tenant, a.workflow.id)).toBeUndefined();
-  expect(await db.workflows.versions(tenant, a.workflow.id)).toBeUndefined();
+  expect(await db.workflows.versions(tenant, a.workflow.id, { limit: 10 })).toBeUndefined();
 });
 
 test("D2: When workflows are paged by cursor, then each comes once and the total is that of all", async () => {

@@ -95,7 +95,7 @@ describe("the writer", () => {
     writer.write(tenant, [token(id, 0), { ...bad, kind: "node_end", key: "bad-duration", data: { duration_ms: "no number" as never } }, token(id, 1), { ...token(id, 2), at: "no time" }, token(id, 3)]);
     await writer.flush();
     expect((await db.runs.events(tenant, id, 1, 100)).map(({ key }) => key)).toEqual([token(id, 0).key, "bad-duration", token(id, 1).key, token(id, 3).key]);
-    expect(await db.runs.nodes(tenant, id)).toMatchObject([{ node_id: "bad", status: "completed" }]);
+    expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows).toMatchObject([{ node_id: "bad", status: "completed" }]);
     await writer.close();
   });
 });
@@ -156,7 +156,7 @@ describe("the reader", () => {
     let queries = 0;
     const stop = new AbortController();
     let received = 0;
-    const reader = createEventReader({ log: db.log, pollMs: 60_000, runs: { get: db.runs.get, events: (...args) => (queries++, db.runs.events(...args)) } });
+    const reader = createEventReader({ log: db.log, pollMs: 60_000, runs: { get: db.runs.get, events: (...args) => (queries++, db.runs.events(...args)), eventPage: (...args) => (queries++, db.runs.eventPage(...args)) } });
     const readings = Array.from({ length: 1_000 }, async () => {
       for await (const _event of reader.read(tenant, quiet, 0, stop.signal)) received++;
     });
@@ -175,7 +175,12 @@ describe("the reader", () => {
   test("When the database is away in between, then the reading goes on where it was", async () => {
     const id = await newRun();
     let failures = 3;
-    const runs = { get: db.runs.get, events: (...args: Parameters<typeof db.runs.events>) => (failures-- > 0 && args[2] > 0 ? Promise.reject(unavailable()) : db.runs.events(...args)) };
+    const isAway = (after: number) => after > 0 && failures-- > 0;
+    const runs: Parameters<typeof createEventReader>[0]["runs"] = {
+      get: db.runs.get,
+      events: (...args) => (isAway(args[2]) ? Promise.reject(unavailable()) : db.runs.events(...args)),
+      eventPage: (...args) => (isAway(args[2]) ? Promise.reject(unavailable()) : db.runs.eventPage(...args)),
+    };
     const reading = collect(id, 0, AbortSignal.timeout(20_000), createEventReader({ log: db.log, runs }));
     await db.log.append([{ tenantId: tenant, event: token(id, 0) }]);
     await close(id);

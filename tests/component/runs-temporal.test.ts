@@ -130,7 +130,7 @@ describe("start and end", () => {
     const id = await start({ nodes: 3 });
     await db.log.append([ended(id, 1)]);
     expect((await runs.waitForEnd(tenant, id, 20_000)).status).toBe("completed");
-    expect((await db.runs.nodes(tenant, id)).map(({ node_id, status, output }) => [node_id, status, output]).toSorted()).toEqual([["n0", "completed", 0], ["n1", "completed", 1], ["n2", "completed", 2]]);
+    expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ node_id, status, output }) => [node_id, status, output]).toSorted()).toEqual([["n0", "completed", 0], ["n1", "completed", 1], ["n2", "completed", 2]]);
     const log = await events(id);
     expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
     expect(log.filter(({ kind }) => kind === "node_end")).toHaveLength(3);
@@ -165,6 +165,40 @@ describe("start and end", () => {
     await expect(runs.start(tenant, request({ big: "x".repeat(5 * 1024 * 1024) }, { idempotency }))).rejects.toMatchObject({ code: "request.too_large" });
     const { run } = await runs.start(tenant, request({ big: "" }, { idempotency }));
     expect(run).toMatchObject({ status: "failed", error: { code: "run.not_started" } });
+  });
+
+  test("A8: When facts were lost and no worker is there to tell them again, then the run is not closed without them", async () => {
+    await startWorker();
+    const id = await start({ nodes: 2 });
+    await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).result();
+    await stopWorker?.();
+    expect((await runs.waitForEnd(tenant, id, 4_000)).completedAt).toBeNull();
+    await startWorker();
+    expect((await runs.waitForEnd(tenant, id, 20_000)).status).toBe("completed");
+    expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ status }) => status)).toEqual(["completed", "completed"]);
+  });
+
+  test("A8: When a start comes through after the run was given up, then nothing of it goes on, and its key begins it anew", async () => {
+    await startWorker();
+    const idempotency = { key: uuidv7(), requestHash: "h" };
+    const stored = (await db.runs.insert(tenant, uuidv7(), request({ mode: "long" }, { idempotency }))).run.id;
+    const slow: Database = {
+      ...db,
+      runs: {
+        ...db.runs,
+        insert: async (...given) => {
+          const found = await db.runs.insert(...given);
+          await db.runs.close(tenant, stored, { status: "failed", error: { code: "run.not_started", message: "m", retryable: true }, at: new Date() });
+          return { ...found, run: { ...found.run, createdAt: new Date(Date.now() - 60_000) } };
+        },
+      },
+    };
+    const late = createRuns({ db: slow, client: temporal.client, env: settings(), logger });
+    await expect(late.start(tenant, request({ mode: "long" }, { idempotency }))).rejects.toMatchObject({ code: "temporal.unavailable" });
+    expect((await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, stored)).describe()).status.name).toBe("TERMINATED");
+    const { run } = await runs.start(tenant, request({ mode: "long" }, { idempotency }));
+    expect(run.id).not.toBe(stored);
+    await runs.command(tenant, run.id, { kind: "terminate" }, "me");
   });
 
   test("F1: When another tenant waits for a run, then there is none", async () => {
@@ -247,7 +281,7 @@ describe("the sweeper", () => {
     const sweepers = [1, 2].map(() => createSweeper({ db, runs, env: settings(), logger }));
     await until("the run is closed", async () => (await db.runs.get(tenant, id))?.status === "completed");
     await Promise.all(sweepers.map((sweeper) => sweeper.close()));
-    expect((await db.runs.nodes(tenant, id)).map(({ status }) => status)).toEqual(["completed", "completed"]);
+    expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ status }) => status)).toEqual(["completed", "completed"]);
   });
 
   test("When the fact that a run waits was lost, then reconciling shows its approval and its status", async () => {

@@ -26,15 +26,17 @@ const CLOSED = new Set(["completed", "failed", "cancelled", "timed_out"]);
 const SETTLED = new Set(["completed", "failed", "skipped", "cancelled"]);
 const CLOSING = new Set(["workflow_complete", "error"]);
 
-/** The state of every node as the log alone tells it: told in order, later attempts over earlier ones, an end for good. */
+/** The state of every node as the log alone tells it: told in order, later attempts over earlier ones, the end of a node for good. */
 function fold(log: readonly LogRow[]): Map<string, Folded> {
   const nodes = new Map<string, Folded>();
-  for (const { kind, node_id, iteration, attempt, data } of log) {
+  for (const { key: factKey, kind, node_id, iteration, attempt, data } of log) {
     if (node_id === null || kind === "command" || kind === "token_delta" || kind === "tool_call") continue;
     const key = `${node_id}/${iteration ?? ""}`;
     const node = nodes.get(key) ?? { status: "pending", attempt: 0, route: null, output: null, error: null };
     nodes.set(key, node);
-    if (SETTLED.has(node.status) || (attempt ?? node.attempt) < node.attempt) continue;
+    const endsNode = (factKey.endsWith(`:0:${kind}`) && (kind === "node_end" || kind === "node_error")) || (kind === "node_end" && data?.status === "completed");
+    if (SETTLED.has(node.status) || (!endsNode && (attempt ?? node.attempt) < node.attempt)) continue;
+    if (kind === "node_start" && attempt === node.attempt && (node.status === "waiting" || node.status === "retrying")) continue;
     node.attempt = Math.max(node.attempt, attempt ?? 0);
     if (kind === "node_end" || kind === "node_error") {
       node.status = kind === "node_error" ? "failed" : (data?.status ?? "completed");
