@@ -15,6 +15,8 @@ export const MAX_EDGES = 20_000;
 export const MAX_GRAPH_BYTES = 5 * 1024 * 1024;
 export const MAX_JSON_DEPTH = 100;
 export const MAX_EXPRESSIONS = 50_000;
+/** Characters of a node's id: it stands in keys of rows, receipts and headers. */
+export const MAX_ID_LENGTH = 200;
 
 export const GRAPH_LIMITS: Readonly<GraphLimits> = { nodes: MAX_NODES, edges: MAX_EDGES, bytes: MAX_GRAPH_BYTES, depth: MAX_JSON_DEPTH, expressions: MAX_EXPRESSIONS };
 

@@ -83,7 +83,7 @@ const worker = await Worker.create({
   workflowBundle: await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL("../workflows/index.ts", import.meta.url)),
     logger: new DefaultLogger("ERROR"),
-    preloadModules: [...PRELOADED, "@cfworker/json-schema"],
+    preloadModules: PRELOADED,
   }),
   activities: {
     ...activities,

@@ -1,7 +1,7 @@
 import type { Finding } from "#core";
 import { describe, expect, test } from "vitest";
 import type { CompileOptions, Plan } from "../index.ts";
-import { compile } from "../index.ts";
+import { compile, MAX_ID_LENGTH } from "../index.ts";
 import { testCatalogue } from "../testing/catalogue.ts";
 import { brief, type Draft, edge, graph, node, start } from "../testing/drafts.ts";
 
@@ -199,6 +199,13 @@ describe("limits", () => {
     let deep: unknown = 1;
     for (let depth = 0; depth < 100_000; depth++) deep = [deep];
     expect(problemsOf(graph([node("start", "Start", { deep })]))).toMatchObject([{ code: "limit.exceeded" }]);
+  });
+
+  test("A2: When a node's id is longer than rows and headers can hold, then it is refused", () => {
+    const long = "n".repeat(MAX_ID_LENGTH + 1);
+    expect(problemsOf({ nodes: [start, node(long, "End")], edges: [edge(`start->${long}`)] })).toMatchObject([{ code: "limit.exceeded", path: "nodes.1.id" }]);
+    const fits = "n".repeat(MAX_ID_LENGTH);
+    expect(problemsOf({ nodes: [start, node(fits, "End")], edges: [edge(`start->${fits}`)] })).toEqual([]);
   });
 
   test("A2: When 5,000 nodes stand in a row and in a mesh of 20,000 edges, then compiling does not hang", () => {

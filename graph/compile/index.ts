@@ -1,7 +1,7 @@
 import type { Finding } from "#core";
 import type { NodeCatalogue } from "../catalogue.ts";
 import { Findings } from "../findings.ts";
-import type { GraphLimits } from "../limits.ts";
+import { type GraphLimits, MAX_ID_LENGTH } from "../limits.ts";
 import { Nearest } from "../nearest.ts";
 import { type GraphNode, parseGraph } from "../parse.ts";
 import type { Plan } from "../plan.ts";
@@ -102,6 +102,9 @@ class Compilation {
         continue;
       }
       records.set(id, record);
+      if (id.length > MAX_ID_LENGTH) {
+        this.#findings.problem("limit.exceeded", `A node's id has at most ${MAX_ID_LENGTH} characters; this one has ${id.length}.`, { node_id: id.slice(0, MAX_ID_LENGTH), path: `nodes.${index}.id` });
+      }
       if (RESERVED_IDS.has(id)) {
         this.#findings.problem("node.reserved_id", `A node cannot have the id \`${id}\`: templates and expressions use that name for something else.`, { node_id: id, path: `nodes.${index}.id`, hint: `Call it \`${id}_1\`.` });
       }

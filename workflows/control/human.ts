@@ -1,5 +1,4 @@
-import { Validator } from "@cfworker/json-schema";
-import { type Finding, isObject, type Json, type JsonObject, parseDuration, PerdureError } from "#core";
+import { isObject, type Json, type JsonObject, parseDuration, PerdureError } from "#core";
 import type { ControlContext, ControlStep, Wait, WaitEnd } from "./control-step.ts";
 
 /** Approvals answer approve or reject; without an edge for a rejection the node fails. */
@@ -23,7 +22,10 @@ export const humanApproval: ControlStep = {
   },
 };
 
-/** Data from a person, checked against a JSON schema. */
+/**
+ * Data from a person. The api has checked it against the schema, with bounds on time: a schema is the user's, and may be made to take for ever,
+ * which in a workflow would stop every run of the worker.
+ */
 export const humanInput: ControlStep = {
   begin(context) {
     const { step, inputs } = context;
@@ -32,30 +34,16 @@ export const humanInput: ControlStep = {
       kind: "input",
       ...expiry(context),
       show: { ...shown(inputs), ...(schema && { schema }) },
-      accept({ decision, data }) {
+      accept({ decision }) {
         if (decision === "approved" || decision === "rejected") {
           return [{ code: "answer.decision", message: "This node takes data, not a decision.", path: "decision", node_id: step.id }];
         }
-        return schema ? schemaFindings(schema, data ?? null, step.id) : [];
+        return [];
       },
       answer: ({ data }) => ({ ok: true, value: data ?? null, route: "output" }),
     };
   },
 };
-
-/** What of a value does not fit a JSON schema (draft 2020-12). Interpreted, not compiled: no code is generated. */
-function schemaFindings(schema: JsonObject, value: Json, nodeId?: string): Finding[] {
-  const { valid, errors } = new Validator(schema, "2020-12", false).validate(value);
-  if (valid) return [];
-  return errors
-    .filter(({ keyword }) => keyword !== "properties" && keyword !== "items" && keyword !== "$ref")
-    .map(({ instanceLocation, error }) => ({
-      code: "schema.mismatch",
-      message: error,
-      path: instanceLocation.replace(/^#\/?/, ""),
-      ...(nodeId !== undefined && { node_id: nodeId }),
-    }));
-}
 
 function expiry({ step, inputs, now, hasEdge }: ControlContext): Pick<Wait, "expiresAt" | "expire"> {
   const { timeout } = inputs;
