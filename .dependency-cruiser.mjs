@@ -69,7 +69,10 @@ export default {
       comment: "Code in workflows/ is replayed: nothing on the way from it may touch the world.",
       severity: "error",
       from: { path: "^workflows/", pathNot: TESTS },
-      to: { reachable: true, path: "^(activities|integrations|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)" },
+      to: {
+        reachable: true,
+        path: "^(activities|integrations|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)",
+      },
     },
     {
       name: "pure-folders-use-no-node",
@@ -82,7 +85,9 @@ export default {
       name: "pure-folders-use-no-client-library",
       severity: "error",
       from: { path: PURE, pathNot: TESTS },
-      to: { path: "node_modules/(?!zod|@hono/zod-openapi|@marcbachmann/cel-js|re2js|jsonata|@handlebars/parser|@cfworker/json-schema|openapi3-ts|@asteasolutions)" },
+      to: {
+        path: "node_modules/(?!zod|@hono/zod-openapi|@marcbachmann/cel-js|re2js|jsonata|@handlebars/parser|@cfworker/json-schema|openapi3-ts|@asteasolutions)",
+      },
     },
     {
       name: "workflows-use-few-packages",

@@ -4,17 +4,31 @@ import type { StepPolicy } from "#graph";
 import { backoffMs, databaseUnavailable, judge, toApplicationFailure } from "./failure.ts";
 
 const policy: StepPolicy = {
-  maximum_attempts: 3, initial_interval_ms: 1000, backoff_coefficient: 2, maximum_interval_ms: 60_000, non_retryable: [], timeout_ms: 1000, deadline_ms: 60_000,
+  maximum_attempts: 3,
+  initial_interval_ms: 1000,
+  backoff_coefficient: 2,
+  maximum_interval_ms: 60_000,
+  non_retryable: [],
+  timeout_ms: 1000,
+  deadline_ms: 60_000,
 };
 
 describe("judge", () => {
-  test.each(Object.entries(FAILURES) as [FailureCode, { retryable: boolean }][])("A16: When the first attempt fails with %s, then the table decides", (code, { retryable }) => {
-    const failure = toApplicationFailure(judge(new PerdureError(code, "It failed."), 1, policy));
-    expect(failure).toMatchObject({ type: code, message: "It failed.", nonRetryable: !retryable, nextRetryDelay: retryable ? 1000 : undefined });
-    expect(failure.details).toEqual([{ code, message: "It failed.", retryable }, { told: !retryable }]);
-  });
+  test.each(Object.entries(FAILURES) as [FailureCode, { retryable: boolean }][])(
+    "A16: When the first attempt fails with %s, then the table decides",
+    (code, { retryable }) => {
+      const failure = toApplicationFailure(judge(new PerdureError(code, "It failed."), 1, policy));
+      expect(failure).toMatchObject({ type: code, message: "It failed.", nonRetryable: !retryable, nextRetryDelay: retryable ? 1000 : undefined });
+      expect(failure.details).toEqual([{ code, message: "It failed.", retryable }, { told: !retryable }]);
+    },
+  );
 
-  test.each([[1, 1000], [2, 2000], [3, undefined], [4, undefined]])("A4: When it is failure %i of three, then the next attempt is in %s ms", (failures, expected) => {
+  test.each([
+    [1, 1000],
+    [2, 2000],
+    [3, undefined],
+    [4, undefined],
+  ])("A4: When it is failure %i of three, then the next attempt is in %s ms", (failures, expected) => {
     expect(judge(new PerdureError("upstream.failed", "x"), failures, policy).retryInMs).toBe(expected);
   });
 

@@ -14,7 +14,13 @@ export interface PreparedInputs {
  * What a node's handler is given: inputs with secrets filled in and checked, providers made live.
  * @throws PerdureError `secret.missing`; `validation.failed` with every finding; `configuration.invalid` for an unknown provider type.
  */
-export function prepareInputs(call: NodeCall, definition: NodeDefinition, secret: SecretSource, definitionOf: (type: string) => NodeDefinition | undefined, used: Map<string, string>): PreparedInputs {
+export function prepareInputs(
+  call: NodeCall,
+  definition: NodeDefinition,
+  secret: SecretSource,
+  definitionOf: (type: string) => NodeDefinition | undefined,
+  used: Map<string, string>,
+): PreparedInputs {
   const { inputs } = fillSecrets(call.inputs, call.secret_slots, secret, used);
   const parsed = parseInputs(definition, inputs, call.node_id);
   const live = (recipes: Record<string, LiveRecipe[]> | undefined): Record<string, LiveProvider[]> =>
@@ -31,7 +37,12 @@ export function prepareInputs(call: NodeCall, definition: NodeDefinition, secret
 function parseInputs(definition: NodeDefinition, inputs: Record<string, unknown>, nodeId: string): Record<string, unknown> {
   const result = definition.inputs.safeParse(inputs);
   if (result.success) return result.data;
-  const findings: Finding[] = result.error.issues.map((issue) => ({ code: "input.invalid", message: issue.message, path: issue.path.join("."), node_id: nodeId }));
+  const findings: Finding[] = result.error.issues.map((issue) => ({
+    code: "input.invalid",
+    message: issue.message,
+    path: issue.path.join("."),
+    node_id: nodeId,
+  }));
   const told = findings.map(({ path, message }) => `${path || "inputs"}: ${message}`).join("; ");
   throw new PerdureError("validation.failed", `The inputs of ${nodeId} do not fit: ${told}.`, { findings });
 }

@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import { createRedactor } from "./redact.ts";
 
 const SECRET = 'p4ss/w+rd"éÄ?';
-const redactor = createRedactor(new Map([["DB", SECRET], ["SHORT", "abc"], ["KEY", "sk-Canary-123456"]]));
+const redactor = createRedactor(
+  new Map([
+    ["DB", SECRET],
+    ["SHORT", "abc"],
+    ["KEY", "sk-Canary-123456"],
+  ]),
+);
 
 describe("redaction", () => {
   test.each([

@@ -43,8 +43,16 @@ function formsOf(value: string): Set<string> {
   const escaped = JSON.stringify(value).slice(1, -1);
   const url = encodeURIComponent(value);
   const forms = new Set([
-    value, value.trim(), value.toUpperCase(), value.toLowerCase(), escaped, escaped.replaceAll("/", "\\/"),
-    url, url.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()), encodeURI(value), new URLSearchParams({ v: value }).toString().slice(2),
+    value,
+    value.trim(),
+    value.toUpperCase(),
+    value.toLowerCase(),
+    escaped,
+    escaped.replaceAll("/", "\\/"),
+    url,
+    url.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+    encodeURI(value),
+    new URLSearchParams({ v: value }).toString().slice(2),
     ...[0, 1, 2].flatMap((offset) => base64Core(bytes, offset)),
   ]);
   for (const encoding of ["base64", "base64url", "hex"] as const) {

@@ -28,13 +28,25 @@ function memoryReceipts() {
   return { receipts, results };
 }
 
-function bench(handler: Handler, options: { secrets?: Record<string, string>; effect?: NodeDefinition["effect"]; mayAct?: ActivityNode["mayAct"]; outputMaxBytes?: number } = {}) {
+function bench(
+  handler: Handler,
+  options: { secrets?: Record<string, string>; effect?: NodeDefinition["effect"]; mayAct?: ActivityNode["mayAct"]; outputMaxBytes?: number } = {},
+) {
   const facts: RunEvent[] = [];
   const logged: string[] = [];
   const { receipts, results } = memoryReceipts();
   const definition = defineNode({
-    kind: "activity", type: "Probe", category: "test", displayName: "Probe", description: "Test.", policy: { timeout: "1m" }, effect: options.effect ?? "at_least_once", mayAct: options.mayAct,
-    inputs: z.object({ text: z.string().optional(), count: z.number().optional() }), outputs: z.unknown(), run: handler as never,
+    kind: "activity",
+    type: "Probe",
+    category: "test",
+    displayName: "Probe",
+    description: "Test.",
+    policy: { timeout: "1m" },
+    effect: options.effect ?? "at_least_once",
+    mayAct: options.mayAct,
+    inputs: z.object({ text: z.string().optional(), count: z.number().optional() }),
+    outputs: z.unknown(),
+    run: handler as never,
   });
   const deps: RunNodeDeps = {
     writer: { write: (_tenant, events) => void facts.push(...events), flush: async () => {}, close: async () => {} },
@@ -50,10 +62,34 @@ function bench(handler: Handler, options: { secrets?: Record<string, string>; ef
 }
 
 const base: NodeCall = {
-  run_id: "run-1", tenant_id: "0198c0de-0000-7000-8000-000000000001", node_id: "n1", iteration: "", type: "Probe", name: "My probe", inputs: {}, secret_slots: [], input: null,
-  policy: { maximum_attempts: 2, initial_interval_ms: 100, backoff_coefficient: 2, maximum_interval_ms: 1000, non_retryable: [], timeout_ms: 5000, deadline_ms: 60_000 },
+  run_id: "run-1",
+  tenant_id: "0198c0de-0000-7000-8000-000000000001",
+  node_id: "n1",
+  iteration: "",
+  type: "Probe",
+  name: "My probe",
+  inputs: {},
+  secret_slots: [],
+  input: null,
+  policy: {
+    maximum_attempts: 2,
+    initial_interval_ms: 100,
+    backoff_coefficient: 2,
+    maximum_interval_ms: 1000,
+    non_retryable: [],
+    timeout_ms: 5000,
+    deadline_ms: 60_000,
+  },
 };
-const first: Attempt = { number: 1, isLocal: false, undisputedMs: 0, scheduledAtMs: Infinity, heartbeat: () => {}, cancellation: new AbortController().signal, cancelRequested: () => false };
+const first: Attempt = {
+  number: 1,
+  isLocal: false,
+  undisputedMs: 0,
+  scheduledAtMs: Infinity,
+  heartbeat: () => {},
+  cancellation: new AbortController().signal,
+  cancelRequested: () => false,
+};
 
 describe("success", () => {
   test("A4: When the handler succeeds, then a receipt stands before the log is told, and the result is returned", async () => {
@@ -72,7 +108,10 @@ describe("success", () => {
     await run();
     expect(await run({}, { number: 2 })).toEqual({ value: "paid" });
     expect(handler).toHaveBeenCalledTimes(1);
-    const told = [["n1::1:node_start", 1], ["n1::1:node_end", 1]];
+    const told = [
+      ["n1::1:node_start", 1],
+      ["n1::1:node_end", 1],
+    ];
     expect(facts.map(({ key, attempt }) => [key, attempt])).toEqual([...told, ...told]);
   });
 
@@ -134,8 +173,17 @@ describe("success", () => {
 describe("failure", () => {
   test("A4: When the handler fails, then failures are counted, not Temporal's attempts", async () => {
     const { run, facts } = bench(() => Promise.reject(new PerdureError("upstream.failed", "Down.")));
-    await expect(run({}, { number: 7 })).rejects.toMatchObject({ type: "upstream.failed", nonRetryable: false, nextRetryDelay: 100, details: [{ code: "upstream.failed", node_id: "n1" }, { told: false }] });
-    await expect(run({}, { number: 9 })).rejects.toMatchObject({ type: "upstream.failed", nonRetryable: true, details: [{ code: "upstream.failed" }, { told: true }] });
+    await expect(run({}, { number: 7 })).rejects.toMatchObject({
+      type: "upstream.failed",
+      nonRetryable: false,
+      nextRetryDelay: 100,
+      details: [{ code: "upstream.failed", node_id: "n1" }, { told: false }],
+    });
+    await expect(run({}, { number: 9 })).rejects.toMatchObject({
+      type: "upstream.failed",
+      nonRetryable: true,
+      details: [{ code: "upstream.failed" }, { told: true }],
+    });
     expect(facts).toMatchObject([
       { key: "n1::7:node_start" },
       { key: "n1::7:node_retry", data: { retry_in_ms: 100, error: { message: "Down." } } },
@@ -146,7 +194,10 @@ describe("failure", () => {
 
   test("A4: When a first attempt fails after so long that another may have begun, then it leaves the telling to the workflow", async () => {
     const { run, kinds } = bench(() => Promise.reject(new PerdureError("upstream.rejected", "No.")));
-    await expect(run({}, { undisputedMs: 15_000, scheduledAtMs: Date.now() - 20_000 })).rejects.toMatchObject({ nonRetryable: true, details: [{ code: "upstream.rejected" }, { told: false }] });
+    await expect(run({}, { undisputedMs: 15_000, scheduledAtMs: Date.now() - 20_000 })).rejects.toMatchObject({
+      nonRetryable: true,
+      details: [{ code: "upstream.rejected" }, { told: false }],
+    });
     await expect(run({}, { undisputedMs: 15_000 })).rejects.toMatchObject({ nonRetryable: true, details: [{}, { told: true }] });
     expect(kinds()).toEqual(["node_start", "node_start", "node_error"]);
   });
@@ -252,7 +303,10 @@ describe("cancel", () => {
   test("A4: When an attempt lasts, then it heartbeats; a short or a local one does not", async () => {
     vi.useFakeTimers();
     try {
-      const lasting = (ms: number): Handler => () => new Promise((done) => setTimeout(() => done({ value: 1 }), ms));
+      const lasting =
+        (ms: number): Handler =>
+        () =>
+          new Promise((done) => setTimeout(() => done({ value: 1 }), ms));
       for (const [ms, isLocal, beats] of [
         [5000, false, 2],
         [100, false, 0],
@@ -288,7 +342,12 @@ describe("secrets", () => {
     const everything = JSON.stringify([result, facts, [...results], logged]);
     expect(everything).not.toContain(CANARY);
     expect(everything).toContain("Bearer {{secrets.X}}");
-    expect(facts.filter(({ kind }) => kind === "token_delta").map(({ data }) => data?.text).join("")).toBe("echo [secret X].");
+    expect(
+      facts
+        .filter(({ kind }) => kind === "token_delta")
+        .map(({ data }) => data?.text)
+        .join(""),
+    ).toBe("echo [secret X].");
   });
 
   test("F2: When a node fails with its secret in the message, then neither failure nor log has it", async () => {
@@ -308,7 +367,9 @@ describe("secrets", () => {
 
   test("When inputs with a secret do not fit, then the finding does not repeat it", async () => {
     const { run } = bench(async () => ({ value: 1 }), { secrets: { X: CANARY } });
-    const failure = await run({ inputs: { text: "", count: 0 }, secret_slots: [{ path: ["count"], parts: [{ secret: "X" }] }] }).catch((thrown: unknown) => thrown);
+    const failure = await run({ inputs: { text: "", count: 0 }, secret_slots: [{ path: ["count"], parts: [{ secret: "X" }] }] }).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(failure).toMatchObject({ type: "validation.failed" });
     expect(JSON.stringify(failure)).not.toContain(CANARY);
   });

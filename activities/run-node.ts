@@ -85,7 +85,9 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   }
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
   if (!leavesReceipt) return finish(receipt, facts);
-  const stored = keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () => deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json));
+  const stored = keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () =>
+    deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json),
+  );
   if (attempt.number === 1 && !attempt.isLocal && isLatest(attempt, startedAt)) {
     // Receipt and acknowledgement race: the call is safe as soon as one of them has arrived, which is never later than waiting for the receipt first.
     return finish(receipt, facts);
@@ -102,7 +104,14 @@ function isLatest({ undisputedMs, scheduledAtMs }: Attempt, startedAt: number): 
   return Date.now() - Math.min(startedAt, scheduledAtMs) < undisputedMs;
 }
 
-async function callHandler(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts, used: Map<string, string>): Promise<NodeResult> {
+async function callHandler(
+  deps: RunNodeDeps,
+  call: NodeCall,
+  attempt: Attempt,
+  definition: NodeDefinition | undefined,
+  facts: AttemptFacts,
+  used: Map<string, string>,
+): Promise<NodeResult> {
   if (definition?.kind !== "activity") throw new PerdureError("configuration.invalid", `The node type ${call.type} is no activity of this worker.`);
   const { inputs, providers } = prepareInputs(call, definition, (name) => deps.secret(call.tenant_id, name), deps.definitionOf, used);
   const redactor = createRedactor(used);
@@ -130,7 +139,15 @@ async function callHandler(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, 
 }
 
 /** What to throw after a failure of the handler: the cancellation, or a failure that says whether another attempt follows. */
-async function giveUp(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, facts: AttemptFacts, error: unknown, redactor: Redactor, startedAt: number): Promise<unknown> {
+async function giveUp(
+  deps: RunNodeDeps,
+  call: NodeCall,
+  attempt: Attempt,
+  facts: AttemptFacts,
+  error: unknown,
+  redactor: Redactor,
+  startedAt: number,
+): Promise<unknown> {
   const durationMs = Date.now() - startedAt;
   if (attempt.cancellation.aborted) {
     if (attempt.cancelRequested()) facts.cancelled(durationMs);
@@ -173,7 +190,12 @@ function receiptKey({ run_id, node_id, iteration }: NodeCall): string {
 
 function readReceipt(stored: Json, attempt: number): Receipt {
   const receipt = isObject(stored) ? (stored as unknown as Partial<Receipt>) : {};
-  return { value: receipt.value ?? null, ...(receipt.route !== undefined && { route: receipt.route }), attempt: receipt.attempt ?? attempt, duration_ms: receipt.duration_ms ?? 0 };
+  return {
+    value: receipt.value ?? null,
+    ...(receipt.route !== undefined && { route: receipt.route }),
+    attempt: receipt.attempt ?? attempt,
+    duration_ms: receipt.duration_ms ?? 0,
+  };
 }
 
 /** @throws PerdureError `handler.rejected` for what is no JSON, `output.too_large`. */
@@ -185,7 +207,8 @@ function toJson(value: unknown, maxBytes: number): Json {
     throw new PerdureError("handler.rejected", "The node's output cannot be written as JSON.", { cause });
   }
   const bytes = Buffer.byteLength(text);
-  if (bytes > maxBytes) throw new PerdureError("output.too_large", `The node's output has ${bytes} bytes of JSON; ${maxBytes} are allowed (NODE_OUTPUT_MAX_BYTES).`);
+  if (bytes > maxBytes)
+    throw new PerdureError("output.too_large", `The node's output has ${bytes} bytes of JSON; ${maxBytes} are allowed (NODE_OUTPUT_MAX_BYTES).`);
   return JSON.parse(text) as Json;
 }
 
@@ -207,7 +230,10 @@ async function keepTrying<T>(deps: RunNodeDeps, attempt: Attempt, untilMs: numbe
       return await within(untilMs - Date.now(), store());
     } catch (error) {
       const isOver = attempt.cancellation.aborted || Date.now() + STORE_RETRY_MS > untilMs;
-      deps.logger.warn({ reason: databaseReason(error) }, isOver ? "A receipt could not be stored; the result goes on without it." : "A receipt could not be stored; trying again.");
+      deps.logger.warn(
+        { reason: databaseReason(error) },
+        isOver ? "A receipt could not be stored; the result goes on without it." : "A receipt could not be stored; trying again.",
+      );
       if (isOver) return undefined;
       await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
     }

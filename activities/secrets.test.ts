@@ -13,13 +13,22 @@ describe("secrets", () => {
     const used = new Map<string, string>();
     const filled = fillSecrets(inputs, slots, secret, used);
     expect(filled.inputs).toEqual({ headers: { Authorization: "Bearer t-1234", Accept: "*/*" }, list: ["a", "o-1234"], url: "https://x/{{secrets.TOKEN}}" });
-    expect(filled.shown).toEqual({ headers: { Authorization: "Bearer {{secrets.TOKEN}}", Accept: "*/*" }, list: ["a", "{{secrets.OTHER}}"], url: "https://x/{{secrets.TOKEN}}" });
-    expect([...used]).toEqual([["TOKEN", "t-1234"], ["OTHER", "o-1234"]]);
+    expect(filled.shown).toEqual({
+      headers: { Authorization: "Bearer {{secrets.TOKEN}}", Accept: "*/*" },
+      list: ["a", "{{secrets.OTHER}}"],
+      url: "https://x/{{secrets.TOKEN}}",
+    });
+    expect([...used]).toEqual([
+      ["TOKEN", "t-1234"],
+      ["OTHER", "o-1234"],
+    ]);
     expect(inputs.headers.Authorization).toBe("");
   });
 
   test("F6: When secrets are missing, then all are named", () => {
-    expect(() => fillSecrets(inputs, slots, () => undefined, new Map())).toThrow(expect.objectContaining({ code: "secret.missing", message: expect.stringContaining("TOKEN, OTHER") }));
+    expect(() => fillSecrets(inputs, slots, () => undefined, new Map())).toThrow(
+      expect.objectContaining({ code: "secret.missing", message: expect.stringContaining("TOKEN, OTHER") }),
+    );
   });
 
   test("When a path names __proto__, then it is a field", () => {

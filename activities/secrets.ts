@@ -27,16 +27,23 @@ export function fillSecrets(inputs: Record<string, unknown>, slots: readonly Sec
   for (const { path, parts } of slots) filled = place(filled, path, parts.map(fill).join(""));
   if (missing.size > 0) {
     const names = [...missing];
-    throw new PerdureError("secret.missing", `Not set: ${names.join(", ")}. A secret X comes from PERDURE_SECRET_X in the worker's environment, for the organizations of SECRETS_ORGANIZATIONS.`, {
-      findings: names.map((name) => ({ code: "secret.missing", message: `The secret ${name} is not set.`, path: `secrets.${name}` })),
-    });
+    throw new PerdureError(
+      "secret.missing",
+      `Not set: ${names.join(", ")}. A secret X comes from PERDURE_SECRET_X in the worker's environment, for the organizations of SECRETS_ORGANIZATIONS.`,
+      {
+        findings: names.map((name) => ({ code: "secret.missing", message: `The secret ${name} is not set.`, path: `secrets.${name}` })),
+      },
+    );
   }
   return { inputs: filled as Record<string, unknown>, shown: showSecrets(inputs, slots) };
 }
 
 /** The inputs with `{{secrets.NAME}}` where secrets belong. */
 export function showSecrets(inputs: Record<string, unknown>, slots: readonly SecretSlot[]): Record<string, unknown> {
-  const shown = slots.reduce<unknown>((whole, { path, parts }) => place(whole, path, parts.map((part) => (typeof part === "string" ? part : `{{secrets.${part.secret}}}`)).join("")), inputs);
+  const shown = slots.reduce<unknown>(
+    (whole, { path, parts }) => place(whole, path, parts.map((part) => (typeof part === "string" ? part : `{{secrets.${part.secret}}}`)).join("")),
+    inputs,
+  );
   return shown as Record<string, unknown>;
 }
 

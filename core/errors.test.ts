@@ -60,7 +60,11 @@ describe("the table of failures", () => {
   });
 
   test("A16: When a failure says whether it helps to try again, then that beats the table", () => {
-    expect(new PerdureError("upstream.failed", "Gone for good.", { retryable: false }).toValue()).toEqual({ code: "upstream.failed", message: "Gone for good.", retryable: false });
+    expect(new PerdureError("upstream.failed", "Gone for good.", { retryable: false }).toValue()).toEqual({
+      code: "upstream.failed",
+      message: "Gone for good.",
+      retryable: false,
+    });
     expect(new PerdureError("upstream.failed", "Down.").retryable).toBe(true);
   });
 });

@@ -36,7 +36,10 @@ export async function migrate(url: string, logger?: Logger): Promise<void> {
       const hash = applied.get(migration.name);
       if (hash === undefined) await apply(sql, migration, logger);
       else if (hash !== migration.hash) {
-        throw new PerdureError("configuration.invalid", `The migration ${migration.name} was applied to this database with another content; changes belong in a new file.`);
+        throw new PerdureError(
+          "configuration.invalid",
+          `The migration ${migration.name} was applied to this database with another content; changes belong in a new file.`,
+        );
       }
     }
   } catch (error) {

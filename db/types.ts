@@ -28,7 +28,11 @@ export interface Accounts {
   firstOrganization(): Promise<TenantId | undefined>;
   createRefreshToken(token: { userId: string; tenantId: TenantId; tokenHash: string; expiresAt: Date }): Promise<void>;
   /** One statement decides: exactly one of two racing calls rotates. A token used twice revokes its whole family. */
-  rotateRefreshToken(rotation: { tokenHash: string; newTokenHash: string; expiresAt: Date }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" }>;
+  rotateRefreshToken(rotation: {
+    tokenHash: string;
+    newTokenHash: string;
+    expiresAt: Date;
+  }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" }>;
   revokeRefreshFamily(tokenHash: string): Promise<void>;
   recordLogin(login: { email: string; userId?: string; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
 }
@@ -84,11 +88,21 @@ export interface Paged<T> {
 }
 
 export interface Workflows {
-  create(tenant: TenantId, workflow: { name: string; description: string; tags: string[]; settings: JsonObject; isPublic: boolean; createdBy: string | null }, version: NewVersion): Promise<{ workflow: Workflow; version: WorkflowVersion }>;
+  create(
+    tenant: TenantId,
+    workflow: { name: string; description: string; tags: string[]; settings: JsonObject; isPublic: boolean; createdBy: string | null },
+    version: NewVersion,
+  ): Promise<{ workflow: Workflow; version: WorkflowVersion }>;
   list(tenant: TenantId, filter: { search?: string; tags?: string[] }, page: Page): Promise<Paged<Workflow & { graph: Json }>>;
   get(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
   /** Saves fields and, where given and different in graph, plan or problems, a new version, in one transaction. `expectedVersion` guards against lost updates (`resource.conflict`). */
-  update(tenant: TenantId, id: string, fields: Partial<Pick<Workflow, "name" | "description" | "tags" | "settings" | "isPublic">>, version?: NewVersion, expectedVersion?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
+  update(
+    tenant: TenantId,
+    id: string,
+    fields: Partial<Pick<Workflow, "name" | "description" | "tags" | "settings" | "isPublic">>,
+    version?: NewVersion,
+    expectedVersion?: number,
+  ): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
   /** Soft: its runs stay readable. */
   remove(tenant: TenantId, id: string): Promise<boolean>;
   /** The newest first. */
@@ -119,7 +133,12 @@ export interface RunRows {
   /** Writes the end once: status, outputs or error, the closing event, open approvals closed. No effect on a run that is closed. */
   close(tenant: TenantId, id: string, end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date }): Promise<Run>;
   /** As `close`, where the node rows are as many of each status as `counts` says; else nothing is written (`closed: false`). One round trip. */
-  closeIfComplete(tenant: TenantId, id: string, end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date }, counts: Partial<Record<import("#core").NodeStatus, number>>): Promise<{ closed: boolean; run: Run }>;
+  closeIfComplete(
+    tenant: TenantId,
+    id: string,
+    end: { status: RunStatus; outputs?: Json; error?: import("#core").FailureValue; at: Date },
+    counts: Partial<Record<import("#core").NodeStatus, number>>,
+  ): Promise<{ closed: boolean; run: Run }>;
   /** Adds facts that are missing and corrects rows that differ, from a snapshot. */
   repair(tenant: TenantId, id: string, nodes: readonly import("#workflows/messages").NodeSnapshot[]): Promise<void>;
   /** Which of these are not closed (system role). */

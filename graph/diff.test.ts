@@ -4,15 +4,29 @@ import { diff } from "./index.ts";
 const before = {
   nodes: [
     { id: "a", type: "Start", position: { x: 0, y: 0 } },
-    { id: "b", type: "HttpRequest", position: { x: 1, y: 0 }, data: { name: "Get", inputs: { url: "https://x", headers: { A: "1", B: "2" } }, settings: { retry: { maximum_attempts: 3 } } } },
+    {
+      id: "b",
+      type: "HttpRequest",
+      position: { x: 1, y: 0 },
+      data: { name: "Get", inputs: { url: "https://x", headers: { A: "1", B: "2" } }, settings: { retry: { maximum_attempts: 3 } } },
+    },
     { id: "c", type: "End" },
   ],
-  edges: [{ id: "1", source: "a", target: "b" }, { id: "2", source: "b", target: "c" }],
+  edges: [
+    { id: "1", source: "a", target: "b" },
+    { id: "2", source: "b", target: "c" },
+  ],
 };
 
 describe("the difference of two graphs", () => {
   test("A12: When only positions, edge ids and the order differ, then there is none", () => {
-    const after = { nodes: [...before.nodes].reverse().map((node) => ({ ...node, position: { x: 9, y: 9 }, selected: true })), edges: [{ id: "x", source: "b", target: "c", sourceHandle: "output" }, { source: "a", target: "b", targetHandle: "input" }] };
+    const after = {
+      nodes: [...before.nodes].reverse().map((node) => ({ ...node, position: { x: 9, y: 9 }, selected: true })),
+      edges: [
+        { id: "x", source: "b", target: "c", sourceHandle: "output" },
+        { source: "a", target: "b", targetHandle: "input" },
+      ],
+    };
     expect(diff(before, { flow_data: after })).toEqual({ nodes: { added: [], removed: [], changed: [] }, edges: { added: [], removed: [] } });
   });
 
@@ -20,10 +34,17 @@ describe("the difference of two graphs", () => {
     const after = {
       nodes: [
         { id: "a", type: "WebhookTrigger" },
-        { id: "b", type: "HttpRequest", data: { name: "Fetch", inputs: { url: "https://x", headers: { A: "1", C: [1] } }, settings: { retry: { maximum_attempts: 5 } } } },
+        {
+          id: "b",
+          type: "HttpRequest",
+          data: { name: "Fetch", inputs: { url: "https://x", headers: { A: "1", C: [1] } }, settings: { retry: { maximum_attempts: 5 } } },
+        },
         { id: "d", type: "End" },
       ],
-      edges: [{ source: "a", target: "b" }, { source: "b", target: "d", sourceHandle: "error" }],
+      edges: [
+        { source: "a", target: "b" },
+        { source: "b", target: "d", sourceHandle: "error" },
+      ],
     };
     expect(diff(before, after)).toEqual({
       nodes: {
@@ -42,7 +63,10 @@ describe("the difference of two graphs", () => {
           },
         ],
       },
-      edges: { added: [{ source: "b", source_handle: "error", target: "d", target_handle: "input" }], removed: [{ source: "b", source_handle: "output", target: "c", target_handle: "input" }] },
+      edges: {
+        added: [{ source: "b", source_handle: "error", target: "d", target_handle: "input" }],
+        removed: [{ source: "b", source_handle: "output", target: "c", target_handle: "input" }],
+      },
     });
   });
 

@@ -55,7 +55,12 @@ function byId(nodes: readonly GraphNode[]): Map<string, GraphNode> {
 }
 
 function byEnds(edges: readonly GraphEdge[]): Map<string, DiffEdge> {
-  const ends = edges.map(({ source, sourceHandle = "output", target, targetHandle = "input" }) => ({ source, source_handle: sourceHandle, target, target_handle: targetHandle }));
+  const ends = edges.map(({ source, sourceHandle = "output", target, targetHandle = "input" }) => ({
+    source,
+    source_handle: sourceHandle,
+    target,
+    target_handle: targetHandle,
+  }));
   return new Map(ends.map((edge) => [stableStringify(edge), edge]));
 }
 
@@ -77,12 +82,18 @@ function compareNodes(before: GraphNode, after: GraphNode): Change[] {
 function facts(node: GraphNode): Record<string, unknown> {
   const { name: _name, label: _label, ...data } = node.data;
   const inputs = new Map<string, unknown>([data, ...node.inputs].flatMap((each) => Object.entries(each)));
-  return { type: node.type, ...(node.name !== undefined && { name: node.name }), inputs: Object.fromEntries(inputs), settings: isObject(node.settings) ? node.settings : {} };
+  return {
+    type: node.type,
+    ...(node.name !== undefined && { name: node.name }),
+    inputs: Object.fromEntries(inputs),
+    settings: isObject(node.settings) ? node.settings : {},
+  };
 }
 
 function compare(before: unknown, after: unknown, path: string, changes: Change[]): void {
   if (isObject(before) && isObject(after)) {
-    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) compare(ownProperty(before, key), ownProperty(after, key), path === "" ? key : `${path}.${key}`, changes);
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)]))
+      compare(ownProperty(before, key), ownProperty(after, key), path === "" ? key : `${path}.${key}`, changes);
     return;
   }
   if (before === after || (before !== undefined && after !== undefined && stableStringify(before) === stableStringify(after))) return;

@@ -18,7 +18,13 @@ export const MAX_EXPRESSIONS = 50_000;
 /** Characters of a node's id: it stands in keys of rows, receipts and headers. */
 export const MAX_ID_LENGTH = 200;
 
-export const GRAPH_LIMITS: Readonly<GraphLimits> = { nodes: MAX_NODES, edges: MAX_EDGES, bytes: MAX_GRAPH_BYTES, depth: MAX_JSON_DEPTH, expressions: MAX_EXPRESSIONS };
+export const GRAPH_LIMITS: Readonly<GraphLimits> = {
+  nodes: MAX_NODES,
+  edges: MAX_EDGES,
+  bytes: MAX_GRAPH_BYTES,
+  depth: MAX_JSON_DEPTH,
+  expressions: MAX_EXPRESSIONS,
+};
 
 export type Measured = { bytes: number } | { exceeds: "bytes" | "depth" | "expressions" } | { notJson: string };
 

@@ -15,12 +15,30 @@ const http = (id: string, url = "https://x", settings: Draft = {}) => node(id, "
 const set = (id: string, values: Draft = {}) => node(id, "Set", { values });
 
 /** `start` and `a` are through, `b` is under way, `c` and `d` are to come; `s` was skipped; `l` is in its second iteration, in which `x` is to come. */
-const nodes = [start, http("a"), http("b"), set("c"), set("d"), node("w", "Condition", { condition: "true" }), set("s"), node("l", "Loop", { times: 3 }), set("x"), set("y")];
+const nodes = [
+  start,
+  http("a"),
+  http("b"),
+  set("c"),
+  set("d"),
+  node("w", "Condition", { condition: "true" }),
+  set("s"),
+  node("l", "Loop", { times: 3 }),
+  set("x"),
+  set("y"),
+];
 const edges = ["start->a", "a->b", "b->c", "c->d", "start->w", "w:false->s", "w:true->l", "l:body->y", "y->x", "x->l:return"];
 const before = planOf(nodes, edges);
 const statuses: [id: string, iteration: string, status: NodeStatus][] = [
-  ["start", "", "completed"], ["a", "", "completed"], ["b", "", "retrying"], ["c", "", "pending"], ["w", "", "completed"], ["s", "", "skipped"], ["l", "", "running"],
-  ["y", "0", "completed"], ["x", "0", "pending"],
+  ["start", "", "completed"],
+  ["a", "", "completed"],
+  ["b", "", "retrying"],
+  ["c", "", "pending"],
+  ["w", "", "completed"],
+  ["s", "", "skipped"],
+  ["l", "", "running"],
+  ["y", "0", "completed"],
+  ["x", "0", "pending"],
 ];
 const run = { entries: ["start"], nodes: statuses.map(([node_id, iteration, status]) => ({ node_id, iteration, status })) };
 
@@ -49,16 +67,56 @@ describe("moving a live run to another version", () => {
   });
 
   test.each<[string, Plan, string[], string]>([
-    ["a node that is through has other inputs", changed({ nodes: [http("a", "https://other")] }), ["a"], "Node `a` has run, but the other version changes its inputs."],
-    ["a node that is under way has other retries", changed({ nodes: [http("b", "https://x", { retry: 9 })] }), ["b"], "Node `b` is under way, but the other version changes its retries and time-outs."],
+    [
+      "a node that is through has other inputs",
+      changed({ nodes: [http("a", "https://other")] }),
+      ["a"],
+      "Node `a` has run, but the other version changes its inputs.",
+    ],
+    [
+      "a node that is under way has other retries",
+      changed({ nodes: [http("b", "https://x", { retry: 9 })] }),
+      ["b"],
+      "Node `b` is under way, but the other version changes its retries and time-outs.",
+    ],
     ["a node that is through is another type", changed({ nodes: [set("a")] }), ["a"], "Node `a` has run, but the other version changes its type, inputs."],
-    ["a node that is through is gone", changed({ without: ["a"], cut: ["start->a", "a->b"], edges: ["start->b"] }), ["a", "b"], "Node `a` has run, but is not there any more."],
-    ["a node comes before one that is under way", changed({ nodes: [set("n")], cut: ["a->b"], edges: ["a->n", "n->b"] }), ["b"], "Node `b` has been reached, but other edges lead to it."],
+    [
+      "a node that is through is gone",
+      changed({ without: ["a"], cut: ["start->a", "a->b"], edges: ["start->b"] }),
+      ["a", "b"],
+      "Node `a` has run, but is not there any more.",
+    ],
+    [
+      "a node comes before one that is under way",
+      changed({ nodes: [set("n")], cut: ["a->b"], edges: ["a->n", "n->b"] }),
+      ["b"],
+      "Node `b` has been reached, but other edges lead to it.",
+    ],
     ["an edge leads to a node that was skipped", changed({ edges: ["a->s"] }), ["s"], "Node `s` has been reached, but other edges lead to it."],
-    ["a node of an iteration that has run changes", changed({ nodes: [set("y", { a: 1 })] }), ["y"], "Node `y` has run, but the other version changes its inputs."],
-    ["a loop that is under way has another body", changed({ nodes: [set("n")], edges: ["y->n"] }), ["l"], "Node `l` is under way, but the other version changes its body."],
-    ["a node moves out of a loop's body", changed({ cut: ["l:body->y", "y->x", "x->l:return"], edges: ["a->y", "y->x"] }), ["l", "y"], "Node `l` is under way, but the other version changes its body."],
-    ["a node that ran is pinned, and disabled", changed({ nodes: [http("a", "https://x", { pinned_output: 1, disabled: true })] }), ["a"], "Node `a` has run, but the other version changes its `disabled`, `pinned_output`."],
+    [
+      "a node of an iteration that has run changes",
+      changed({ nodes: [set("y", { a: 1 })] }),
+      ["y"],
+      "Node `y` has run, but the other version changes its inputs.",
+    ],
+    [
+      "a loop that is under way has another body",
+      changed({ nodes: [set("n")], edges: ["y->n"] }),
+      ["l"],
+      "Node `l` is under way, but the other version changes its body.",
+    ],
+    [
+      "a node moves out of a loop's body",
+      changed({ cut: ["l:body->y", "y->x", "x->l:return"], edges: ["a->y", "y->x"] }),
+      ["l", "y"],
+      "Node `l` is under way, but the other version changes its body.",
+    ],
+    [
+      "a node that ran is pinned, and disabled",
+      changed({ nodes: [http("a", "https://x", { pinned_output: 1, disabled: true })] }),
+      ["a"],
+      "Node `a` has run, but the other version changes its `disabled`, `pinned_output`.",
+    ],
   ])("A12: When %s, then the nodes are named", (_what, to, ids, message) => {
     const result = canMigrate(run, before, to);
     if (result.ok) throw new Error("it may not");
@@ -70,7 +128,10 @@ describe("moving a live run to another version", () => {
     const to = changed({ nodes: [http("a", "https://x", { on_error: "continue" })] });
     expect(canMigrate(run, before, to).ok).toBe(true);
     const failed = { ...run, nodes: run.nodes.map((each) => (each.node_id === "a" ? { ...each, status: "failed" as const } : each)) };
-    expect(canMigrate(failed, before, to)).toEqual({ ok: false, nodes: [{ node_id: "a", message: "Node `a` has run, but the other version changes its `on_error`." }] });
+    expect(canMigrate(failed, before, to)).toEqual({
+      ok: false,
+      nodes: [{ node_id: "a", message: "Node `a` has run, but the other version changes its `on_error`." }],
+    });
   });
 
   test("A12: When a graph without triggers gets another beginning, then that would begin too late", () => {

@@ -10,7 +10,10 @@ export type GivenInputs = Map<string, unknown>;
 
 /** `maxTokens` → `max_tokens`. */
 export function toSnakeCase(name: string): string {
-  return name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2")
+    .toLowerCase();
 }
 
 /** The declared input that a written name means: itself, an alias, or either in snake_case. */

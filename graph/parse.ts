@@ -45,7 +45,15 @@ const nodeSchema = z.object({
   config: object.nullish(),
 });
 const dataSchema = z.object({ inputs: object.nullish(), config: object.nullish() });
-const edgeSchema = z.object({ id: id.nullish(), source: id, target: id, sourceHandle: handle, targetHandle: handle, source_handle: handle, target_handle: handle });
+const edgeSchema = z.object({
+  id: id.nullish(),
+  source: id,
+  target: id,
+  sourceHandle: handle,
+  targetHandle: handle,
+  source_handle: handle,
+  target_handle: handle,
+});
 
 /**
  * Reads `{nodes, edges}` or `{flow_data: {nodes, edges}}`. What it does not know it leaves alone: the graph that is saved is the original.
@@ -54,7 +62,10 @@ const edgeSchema = z.object({ id: id.nullish(), source: id, target: id, sourceHa
 export function parseGraph(graph: unknown, findings: Findings, limits: Partial<GraphLimits> = {}): ParsedGraph | undefined {
   const bounds = { ...GRAPH_LIMITS, ...limits };
   if (!isObject(graph)) return void findings.problem("graph.malformed", "A graph is an object with `nodes` and `edges`.");
-  const flow = ownProperty(graph, "nodes") === undefined && isObject(ownProperty(graph, "flow_data")) ? (ownProperty(graph, "flow_data") as Record<string, unknown>) : graph;
+  const flow =
+    ownProperty(graph, "nodes") === undefined && isObject(ownProperty(graph, "flow_data"))
+      ? (ownProperty(graph, "flow_data") as Record<string, unknown>)
+      : graph;
   if (!fits(flow, bounds, findings)) return undefined;
   const nodes = ownProperty(flow, "nodes");
   const edges = ownProperty(flow, "edges") ?? [];
@@ -62,8 +73,10 @@ export function parseGraph(graph: unknown, findings: Findings, limits: Partial<G
   if (!Array.isArray(edges)) findings.problem("graph.malformed", "`edges` must be a list of edges.", { path: "edges" });
   if (!Array.isArray(nodes)) return undefined;
   const edgeList: unknown[] = Array.isArray(edges) ? edges : [];
-  if (nodes.length > bounds.nodes) findings.problem("limit.exceeded", `A graph has at most ${bounds.nodes} nodes; this one has ${nodes.length}.`, { path: "nodes" });
-  if (edgeList.length > bounds.edges) findings.problem("limit.exceeded", `A graph has at most ${bounds.edges} edges; this one has ${edgeList.length}.`, { path: "edges" });
+  if (nodes.length > bounds.nodes)
+    findings.problem("limit.exceeded", `A graph has at most ${bounds.nodes} nodes; this one has ${nodes.length}.`, { path: "nodes" });
+  if (edgeList.length > bounds.edges)
+    findings.problem("limit.exceeded", `A graph has at most ${bounds.edges} edges; this one has ${edgeList.length}.`, { path: "edges" });
   if (nodes.length > bounds.nodes || edgeList.length > bounds.edges) return undefined;
   const malformedIds = new Set<string>();
   return {
@@ -79,7 +92,8 @@ function fits(flow: Record<string, unknown>, limits: GraphLimits, findings: Find
   if ("bytes" in measured) return true;
   if ("notJson" in measured) findings.problem("graph.malformed", `A graph is JSON; it cannot hold a ${measured.notJson}.`);
   else if (measured.exceeds === "bytes") findings.problem("limit.exceeded", `A graph has at most ${limits.bytes} bytes as JSON.`);
-  else if (measured.exceeds === "expressions") findings.problem("limit.exceeded", `The texts of a graph hold at most ${limits.expressions} expressions \`{{…}}\` in all.`);
+  else if (measured.exceeds === "expressions")
+    findings.problem("limit.exceeded", `The texts of a graph hold at most ${limits.expressions} expressions \`{{…}}\` in all.`);
   else findings.problem("limit.exceeded", `Lists and objects of a graph stand at most ${limits.depth} deep in one another.`);
   return false;
 }
@@ -96,7 +110,9 @@ function parseNode(value: unknown, index: number, findings: Findings, malformedI
     return [];
   }
   const { inputs, config, settings, ...rest } = data;
-  const name = [ownProperty(data, "name"), ownProperty(data, "label"), ownProperty(value, "name")].find((candidate) => typeof candidate === "string" && candidate.trim() !== "");
+  const name = [ownProperty(data, "name"), ownProperty(data, "label"), ownProperty(value, "name")].find(
+    (candidate) => typeof candidate === "string" && candidate.trim() !== "",
+  );
   return [
     {
       index,
@@ -116,7 +132,16 @@ function parseEdge(value: unknown, index: number, findings: Findings): GraphEdge
   malformed(parsed, `edges.${index}`, edgeId, findings);
   if (!parsed.success) return [];
   const { id: given, source, target, sourceHandle, source_handle, targetHandle, target_handle } = parsed.data;
-  return [{ index, id: given ?? undefined, source, target, sourceHandle: sourceHandle || source_handle || undefined, targetHandle: targetHandle || target_handle || undefined }];
+  return [
+    {
+      index,
+      id: given ?? undefined,
+      source,
+      target,
+      sourceHandle: sourceHandle || source_handle || undefined,
+      targetHandle: targetHandle || target_handle || undefined,
+    },
+  ];
 }
 
 function malformed(parsed: z.ZodSafeParseResult<unknown>, place: string, where: { node_id?: string; edge_id?: string }, findings: Findings): void {

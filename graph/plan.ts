@@ -150,7 +150,15 @@ export type TemplateNode =
   | { t: "text"; text: string }
   | { t: "value"; expr: TemplateExpression }
   | { t: "secret"; name: string }
-  | { t: "block"; helper: string; params: TemplateExpression[]; hash: [string, TemplateExpression][]; locals: string[]; body: TemplateNode[]; inverse: TemplateNode[] };
+  | {
+      t: "block";
+      helper: string;
+      params: TemplateExpression[];
+      hash: [string, TemplateExpression][];
+      locals: string[];
+      body: TemplateNode[];
+      inverse: TemplateNode[];
+    };
 
 export type TemplateExpression =
   | { e: "lit"; v: Json }

@@ -12,7 +12,16 @@ const root = resolve(import.meta.dirname, "..");
 
 /** Inputs of the only step besides the start. */
 function inputsOf(type: string, inputs: Record<string, unknown>): Compiled {
-  const result = compile({ nodes: [{ id: "start", type: "Start" }, { id: "n", type, data: { inputs } }], edges: [{ source: "start", target: "n" }] }, testCatalogue);
+  const result = compile(
+    {
+      nodes: [
+        { id: "start", type: "Start" },
+        { id: "n", type, data: { inputs } },
+      ],
+      edges: [{ source: "start", target: "n" }],
+    },
+    testCatalogue,
+  );
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const step = result.plan.steps[1];
   if (!step) throw new Error("no step");
@@ -21,7 +30,11 @@ function inputsOf(type: string, inputs: Record<string, unknown>): Compiled {
 
 describe("evaluating a plan's inputs", () => {
   test("A6: When a plan has been to JSON and back, then its inputs evaluate", () => {
-    const inputs = inputsOf("HttpRequest", { url: "https://x/{{start.id}}", headers: { auth: "Bearer {{secrets.T}}" }, body: { name: "{{user.name}}", list: ["{{start}}", 1] } });
+    const inputs = inputsOf("HttpRequest", {
+      url: "https://x/{{start.id}}",
+      headers: { auth: "Bearer {{secrets.T}}" },
+      body: { name: "{{user.name}}", list: ["{{start}}", 1] },
+    });
     expect(evaluate(inputs, scopeOf({ inputs: { user: { name: "Ada" } }, nodes: { start: { id: 7 } } }))).toEqual({
       value: { method: "GET", url: "https://x/7", headers: { auth: "" }, body: { name: "Ada", list: [{ id: 7 }, 1] }, enable_templating: true },
       secrets: [{ path: ["headers", "auth"], parts: ["Bearer ", { secret: "T" }] }],

@@ -24,7 +24,11 @@ test("A2: When a graph uses what cannot run yet, in a body too, then every such 
     catalogue,
   );
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
-  expect(unsupportedIn(compiled.plan).map(({ code, node_id }) => [code, node_id]).toSorted()).toEqual([
+  expect(
+    unsupportedIn(compiled.plan)
+      .map(({ code, node_id }) => [code, node_id])
+      .toSorted(),
+  ).toEqual([
     ["node.not_available", "book"],
     ["node.not_available", "child"],
     ["node.not_available", "wait"],

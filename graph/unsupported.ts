@@ -14,7 +14,12 @@ export function unsupportedIn(plan: Plan): Finding[] {
         findings.push({ code: "node.not_available", message: `${step.type} cannot run yet: it arrives with the next release.`, node_id: step.id });
       }
       if (step.compensate) {
-        findings.push({ code: "node.not_available", message: "Compensation cannot run yet: it arrives with the next release.", node_id: step.id, path: "handles.compensate" });
+        findings.push({
+          code: "node.not_available",
+          message: "Compensation cannot run yet: it arrives with the next release.",
+          node_id: step.id,
+          path: "handles.compensate",
+        });
       }
       for (const inner of [step.body, step.compensate]) if (inner) work.push(inner);
     }

@@ -7,7 +7,9 @@ export * from "./define.ts";
 export * from "./metadata.ts";
 export { definitions };
 
-const byName = new Map<string, NodeDefinition>(definitions.flatMap((definition) => [definition.type, ...(definition.aliases ?? [])].map((name) => [name, definition] as const)));
+const byName = new Map<string, NodeDefinition>(
+  definitions.flatMap((definition) => [definition.type, ...(definition.aliases ?? [])].map((name) => [name, definition] as const)),
+);
 
 /** By canonical name or alias. */
 export function nodeDefinition(type: string): NodeDefinition | undefined {

@@ -24,7 +24,13 @@ export function flag(): z.ZodType<boolean, unknown> {
 /** A list; text is read as its comma-separated form. */
 export function list<T extends z.ZodType>(item: T): z.ZodType<z.output<T>[], unknown> {
   return z.preprocess(
-    (value) => (typeof value === "string" ? value.split(",").map((part) => part.trim()).filter((part) => part !== "") : value),
+    (value) =>
+      typeof value === "string"
+        ? value
+            .split(",")
+            .map((part) => part.trim())
+            .filter((part) => part !== "")
+        : value,
     z.array(item),
   );
 }

@@ -85,7 +85,9 @@ function inputsOf(definition: NodeDefinition, schema: JsonObject): InputMetadata
     required: required.has(name),
     ...(Object.hasOwn(property, "default") && { default: property["default"] }),
     dialect: definition.dialects?.[name] ?? "template",
-    aliases: Object.entries(definition.inputAliases ?? {}).filter(([, target]) => target === name).map(([alias]) => alias),
+    aliases: Object.entries(definition.inputAliases ?? {})
+      .filter(([, target]) => target === name)
+      .map(([alias]) => alias),
   }));
 }
 
@@ -103,7 +105,10 @@ function routesOf(definition: NodeDefinition): { names: readonly string[]; dynam
 function incoming(definition: NodeDefinition): HandleMetadata[] {
   const flow = definition.kind === "provider" ? [] : ["input", ...(definition.body?.exits ?? [])].map((name): HandleMetadata => ({ name, kind: "flow" }));
   const plugged = Object.entries(definition.capabilities ?? {}).map(([name, { capability, required, many }]) => ({
-    name, kind: capability, ...(required && { required }), ...(many && { many }),
+    name,
+    kind: capability,
+    ...(required && { required }),
+    ...(many && { many }),
   }));
   return [...flow, ...plugged];
 }

@@ -16,7 +16,10 @@ const INPUTS: Record<string, unknown[]> = {
   Set: [{ values: { a: 1 } }, { values: 7 }],
   Template: [{ template: "text" }, {}],
   Condition: [{ condition: true }, { condition: { all: [{ left: 1, operator: "==", right: 1 }, { not: { any: [false] } }] } }, { condition: 7 }],
-  Switch: [{ value: "a", cases: [{ equals: "a" }, { when: true }] }, { value: 1, cases: "none" }],
+  Switch: [
+    { value: "a", cases: [{ equals: "a" }, { when: true }] },
+    { value: 1, cases: "none" },
+  ],
   Merge: [{ mode: "first" }, { mode: "sideways" }],
   End: [{ value: { any: "thing" } }],
 };

@@ -3,7 +3,12 @@ import { z } from "zod";
 const flag = z.stringbool();
 /** `first`, `*` or an organization's id. */
 const READER = /^(first|\*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
-const list = z.string().transform((text) => text.split(",").map((part) => part.trim()).filter(Boolean));
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean),
+);
 
 /**
  * Every setting, its default and its meaning. The only place that reads `process.env`; `.env.example` and docs/configuration.md list the
@@ -34,7 +39,11 @@ export const envSchema = z.object({
   REGISTRATION: z.enum(["open", "closed"]).default("open"),
   /** Hosts and CIDRs that nodes may reach although they are private. */
   OUTBOUND_ALLOW: list.default([]),
-  OUTBOUND_MAX_RESPONSE_BYTES: z.coerce.number().int().positive().default(10 * 1024 * 1024),
+  OUTBOUND_MAX_RESPONSE_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(10 * 1024 * 1024),
   OUTBOUND_MAX_REDIRECTS: z.coerce.number().int().min(0).default(5),
   /** Organizations whose graphs read secrets of the environment: ids, `first` (the one that was made first) or `*` (all). */
   SECRETS_ORGANIZATIONS: list
@@ -43,15 +52,31 @@ export const envSchema = z.object({
     .default(["first"]),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: z.string().optional(),
-  REQUEST_MAX_BODY_BYTES: z.coerce.number().int().positive().default(6 * 1024 * 1024),
+  REQUEST_MAX_BODY_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(6 * 1024 * 1024),
   RUN_WAIT_MAX_MS: z.coerce.number().int().positive().default(120_000),
   /** Of the inputs of a run, and of its variables. */
-  RUN_INPUTS_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
+  RUN_INPUTS_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024),
   /** Of checking one value against a user's JSON schema. */
   SCHEMA_CHECK_TIMEOUT_MS: z.coerce.number().int().positive().default(1_000),
   /** Of what the rows of one page of a list hold; a page may have fewer rows for it, and one in any case. */
-  PAGE_MAX_BYTES: z.coerce.number().int().positive().default(16 * 1024 * 1024),
-  NODE_OUTPUT_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
+  PAGE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(16 * 1024 * 1024),
+  NODE_OUTPUT_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024),
   NODE_HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1000).default(30_000),
   COMMAND_WAIT_MS: z.coerce.number().int().positive().default(5_000),
   JSONATA_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
@@ -59,8 +84,16 @@ export const envSchema = z.object({
   /** Of one run of a Code node, waiting for its fetches included. */
   CODE_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
   CODE_MEMORY_MB: z.coerce.number().int().min(16).max(1024).default(64),
-  CODE_SOURCE_MAX_BYTES: z.coerce.number().int().positive().default(256 * 1024),
-  CODE_OUTPUT_MAX_BYTES: z.coerce.number().int().positive().default(1024 * 1024),
+  CODE_SOURCE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(256 * 1024),
+  CODE_OUTPUT_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024),
   CODE_MAX_FETCHES: z.coerce.number().int().min(0).default(20),
   /** Code nodes at once in one worker. */
   CODE_THREADS: z.coerce.number().int().min(1).max(64).default(2),

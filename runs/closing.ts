@@ -24,7 +24,15 @@ export interface Closing {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-export function createClosing({ db, temporal, onClosed }: { db: Pick<Database, "runs" | "approvals" | "log">; temporal: TemporalRuns; onClosed?: (run: Run) => void }): Closing {
+export function createClosing({
+  db,
+  temporal,
+  onClosed,
+}: {
+  db: Pick<Database, "runs" | "approvals" | "log">;
+  temporal: TemporalRuns;
+  onClosed?: (run: Run) => void;
+}): Closing {
   async function closeWhereComplete(tenant: TenantId, runId: string, ending: Ending): Promise<Run | undefined> {
     if (!ending.counts) {
       await pause(FACTS_WITHOUT_COUNTS_MS);
@@ -45,6 +53,7 @@ export function createClosing({ db, temporal, onClosed }: { db: Pick<Database, "
         const known = await db.runs.get(tenant, runId);
         if (!known) throw new PerdureError("resource.not_found", "There is no such run.");
         if (isClosed(known.status)) return known;
+        await tellAgain(tenant, runId);
         const snapshot = await temporal.snapshot(tenant, runId);
         if (snapshot) await db.runs.repair(tenant, runId, snapshot.nodes);
         else if (!ending.isAbrupt && Date.now() - ending.at.getTime() < WORKER_BACK_WITHIN_MS) return known;
@@ -63,11 +72,26 @@ export function createClosing({ db, temporal, onClosed }: { db: Pick<Database, "
     },
   };
 
+  /** Facts of iterations that have ended are in no snapshot: the workflow tells them again, and the log takes those it has missed. */
+  async function tellAgain(tenant: TenantId, runId: string): Promise<void> {
+    for (let after: number | undefined = 0; after !== undefined;) {
+      const told = await temporal.toldFacts(tenant, runId, after);
+      await db.log.append((told?.facts ?? []).map((event) => ({ tenantId: tenant, event })));
+      after = told?.next;
+    }
+  }
+
   async function missingWaits(tenant: TenantId, runId: string, { waits, nodes }: RunSnapshot): Promise<RunEvent[]> {
     const run = await db.runs.get(tenant, runId);
     if (!run || isClosed(run.status)) return [];
     const isShown = ({ node_id, iteration, kind }: WaitSnapshot) =>
-      run.waitingFor.some((shown) => shown.node_id === node_id && shown.iteration === iteration && shown.kind === kind && (shown.approval_id !== undefined || (kind !== "approval" && kind !== "input")));
+      run.waitingFor.some(
+        (shown) =>
+          shown.node_id === node_id &&
+          shown.iteration === iteration &&
+          shown.kind === kind &&
+          (shown.approval_id !== undefined || (kind !== "approval" && kind !== "input")),
+      );
     return waits
       .filter((wait) => !isShown(wait))
       .map(({ kind, node_id, iteration, since, prompt, data, schema, assignees, expires_at }) => {

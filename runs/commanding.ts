@@ -31,7 +31,12 @@ const REASON_CHARACTERS = 200;
 
 export function createCommanding({ db, temporal, runs, waitMs, logger }: CommandingOptions): Commanding {
   /** Hands the command over and settles its row. @throws PerdureError when it was refused, `undefined` when nobody took it. */
-  async function send(tenant: TenantId, runId: string, row: { id: string; command: RunCommand; by: string; at: Date }, timeoutMs: number): Promise<"applied" | "kept"> {
+  async function send(
+    tenant: TenantId,
+    runId: string,
+    row: { id: string; command: RunCommand; by: string; at: Date },
+    timeoutMs: number,
+  ): Promise<"applied" | "kept"> {
     const { id, command, by, at } = row;
     const ends = command.kind === "cancel" || command.kind === "terminate";
     try {
@@ -59,7 +64,14 @@ export function createCommanding({ db, temporal, runs, waitMs, logger }: Command
 
   async function record(tenant: TenantId, runId: string, { id, command, by, at }: { id: string; command: RunCommand; by: string; at: Date }): Promise<void> {
     const node = command.kind === "answer" ? { node_id: command.node_id, iteration: command.iteration } : {};
-    const event = { run_id: runId, key: eventKey("command", "", "", 0, id), kind: "command" as const, at: at.toISOString(), ...node, data: { command: command.kind, by, at: at.toISOString() } };
+    const event = {
+      run_id: runId,
+      key: eventKey("command", "", "", 0, id),
+      kind: "command" as const,
+      at: at.toISOString(),
+      ...node,
+      data: { command: command.kind, by, at: at.toISOString() },
+    };
     await db.log.append([{ tenantId: tenant, event }]);
   }
 
@@ -75,7 +87,9 @@ export function createCommanding({ db, temporal, runs, waitMs, logger }: Command
     if (error instanceof WorkflowNotFoundError) {
       const standing = await db.runs.standing(tenant, runId);
       if (standing && !standing.started && !isClosed(standing.run.status)) return undefined;
-      const run = await runs.reconcile(tenant, runId).catch((cause: unknown) => logger.warn({ err: cause, run_id: runId }, "a closed run could not be reconciled"));
+      const run = await runs
+        .reconcile(tenant, runId)
+        .catch((cause: unknown) => logger.warn({ err: cause, run_id: runId }, "a closed run could not be reconciled"));
       return closedError(run ? run.status : "closed");
     }
     if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
@@ -119,7 +133,8 @@ export function createCommanding({ db, temporal, runs, waitMs, logger }: Command
 
   async function insert(tenant: TenantId, row: { id: string; runId: string; command: RunCommand; by: string; at: Date }): Promise<void> {
     const { command, runId } = row;
-    const exclusiveKey = command.kind === "answer" ? `${runId}:${command.node_id}:${command.iteration}` : command.kind === "cancel" ? `${runId}::cancel` : undefined;
+    const exclusiveKey =
+      command.kind === "answer" ? `${runId}:${command.node_id}:${command.iteration}` : command.kind === "cancel" ? `${runId}::cancel` : undefined;
     try {
       await db.commands.insert(tenant, { ...row, command: command as unknown as Json, ...(exclusiveKey !== undefined && { exclusiveKey }) });
     } catch (error) {

@@ -31,11 +31,23 @@ const INDEXED_TYPES = { KEYWORD: INDEXED.INDEXED_VALUE_TYPE_KEYWORD, INT: INDEXE
  * Connects, waiting for a server that is still starting, and sees to it that namespace and search attributes are there.
  * @throws PerdureError `temporal.unavailable` when nothing answers in time; `configuration.invalid` when the server refuses us.
  */
-export async function connectTemporal({ address, namespace, tls, apiKey, logger, patienceMs = PATIENCE_MS }: TemporalSettings): Promise<{ connection: Connection; client: Client }> {
+export async function connectTemporal({
+  address,
+  namespace,
+  tls,
+  apiKey,
+  logger,
+  patienceMs = PATIENCE_MS,
+}: TemporalSettings): Promise<{ connection: Connection; client: Client }> {
   const deadline = Date.now() + patienceMs;
   for (let attempt = 1; ; attempt++) {
     try {
-      const connection = await Connection.connect({ address, connectTimeout: Math.max(1, Math.min(ATTEMPT_TIMEOUT_MS, deadline - Date.now())), ...(tls && { tls: true }), ...(apiKey !== undefined && { apiKey }) });
+      const connection = await Connection.connect({
+        address,
+        connectTimeout: Math.max(1, Math.min(ATTEMPT_TIMEOUT_MS, deadline - Date.now())),
+        ...(tls && { tls: true }),
+        ...(apiKey !== undefined && { apiKey }),
+      });
       try {
         await ensureNamespace(connection, namespace, logger);
       } catch (error) {
@@ -77,7 +89,11 @@ async function register(connection: Connection, namespace: string): Promise<void
   } catch (error) {
     if (grpcCode(error) === GRPC.alreadyExists) return;
     if (isNotAllowed(error)) {
-      throw new PerdureError("configuration.invalid", `The Temporal namespace "${namespace}" does not exist, and the server does not let us make it: ${grpcDetails(error)}`, { cause: error });
+      throw new PerdureError(
+        "configuration.invalid",
+        `The Temporal namespace "${namespace}" does not exist, and the server does not let us make it: ${grpcDetails(error)}`,
+        { cause: error },
+      );
     }
     throw error;
   }
@@ -90,7 +106,10 @@ async function addSearchAttributes(connection: Connection, namespace: string, lo
       const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
       const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => customAttributes[name] === undefined || customAttributes[name] === null);
       if (missing.length === 0) return;
-      await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing.map(({ name, type }) => [name, INDEXED_TYPES[type]])) });
+      await connection.operatorService.addSearchAttributes({
+        namespace,
+        searchAttributes: Object.fromEntries(missing.map(({ name, type }) => [name, INDEXED_TYPES[type]])),
+      });
     } catch (error) {
       if (isNotAllowed(error)) {
         const names = Object.values(SEARCH_ATTRIBUTES).map(({ name }) => name);

@@ -39,14 +39,18 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
   }
 
   async function markStarted(tenant: TenantId, runId: string): Promise<void> {
-    await db.runs.markStarted(tenant, runId).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the start of a run was not noted; the sweeper will"));
+    await db.runs
+      .markStarted(tenant, runId)
+      .catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the start of a run was not noted; the sweeper will"));
   }
 
   /** A start that took long, or came again, may find that the sweeper has given the run up: it must not run unseen. */
   async function callBackIfGivenUp(tenant: TenantId, runId: string): Promise<void> {
     const run = await db.runs.get(tenant, runId);
     if (run?.error?.code !== "run.not_started") return;
-    await temporal.terminate(tenant, runId, GIVEN_UP).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "a run that had been given up was not called back"));
+    await temporal
+      .terminate(tenant, runId, GIVEN_UP)
+      .catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "a run that had been given up was not called back"));
     throw new PerdureError("temporal.unavailable", "The run was not started in time.", { retryAfterMs: 1_000 });
   }
 

@@ -38,9 +38,15 @@ export function endingOfFailure(error: unknown, at: Date): Ending | undefined {
   }
   if (cause instanceof TerminatedFailure) {
     const byUs = cause.message.startsWith(TERMINATED_BY_US);
-    return { status: byUs ? "cancelled" : "failed", error: failed("run.cancelled", byUs ? "The run was terminated." : "The run was terminated in Temporal."), at, isAbrupt: true };
+    return {
+      status: byUs ? "cancelled" : "failed",
+      error: failed("run.cancelled", byUs ? "The run was terminated." : "The run was terminated in Temporal."),
+      at,
+      isAbrupt: true,
+    };
   }
-  if (cause instanceof TimeoutFailure) return { status: "timed_out", error: failed("run.timed_out", "The run reached its time limit in Temporal."), at, isAbrupt: true };
+  if (cause instanceof TimeoutFailure)
+    return { status: "timed_out", error: failed("run.timed_out", "The run reached its time limit in Temporal."), at, isAbrupt: true };
   return { status: "failed", error: failed("internal", "The run failed."), at };
 }
 

@@ -16,16 +16,19 @@ export function startRounds({ intervalMs, logger, name, round }: { intervalMs: n
   let current = Promise.resolve();
 
   function next(): void {
-    timer = setTimeout(() => {
-      current = round()
-        .catch((error: unknown) => {
-          const isAway = error instanceof PerdureError && error.retryable;
-          logger[isAway ? "warn" : "error"]({ err: error }, `${name} failed; the next round comes`);
-        })
-        .finally(() => {
-          if (!closed) next();
-        });
-    }, intervalMs * (1 + (Math.random() - 0.5) * JITTER));
+    timer = setTimeout(
+      () => {
+        current = round()
+          .catch((error: unknown) => {
+            const isAway = error instanceof PerdureError && error.retryable;
+            logger[isAway ? "warn" : "error"]({ err: error }, `${name} failed; the next round comes`);
+          })
+          .finally(() => {
+            if (!closed) next();
+          });
+      },
+      intervalMs * (1 + (Math.random() - 0.5) * JITTER),
+    );
   }
 
   next();

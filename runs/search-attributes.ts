@@ -13,7 +13,10 @@ export const SEARCH_ATTRIBUTES = {
 /** Stands for the workflow of a run that has none. */
 const AD_HOC = "ad-hoc";
 
-export function searchAttributesOf(tenant: TenantId, { workflowId, version, trigger }: Pick<StartRun, "workflowId" | "version" | "trigger">): SearchAttributePair[] {
+export function searchAttributesOf(
+  tenant: TenantId,
+  { workflowId, version, trigger }: Pick<StartRun, "workflowId" | "version" | "trigger">,
+): SearchAttributePair[] {
   return [
     { key: SEARCH_ATTRIBUTES.tenant, value: tenant },
     { key: SEARCH_ATTRIBUTES.workflow, value: workflowId ?? AD_HOC },

@@ -1,8 +1,28 @@
-import { isGrpcServiceError, NamespaceNotFoundError, QueryNotRegisteredError, ServiceError, WorkflowUpdateRPCTimeoutOrCancelledError } from "@temporalio/client";
+import {
+  isGrpcServiceError,
+  NamespaceNotFoundError,
+  QueryNotRegisteredError,
+  ServiceError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from "@temporalio/client";
 import { PerdureError } from "#core";
 
 /** Codes of gRPC (https://grpc.io/docs/guides/status-codes/). */
-export const GRPC = { cancelled: 1, unknown: 2, invalidArgument: 3, deadlineExceeded: 4, notFound: 5, alreadyExists: 6, permissionDenied: 7, resourceExhausted: 8, failedPrecondition: 9, unimplemented: 12, internal: 13, unavailable: 14, unauthenticated: 16 } as const;
+export const GRPC = {
+  cancelled: 1,
+  unknown: 2,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  alreadyExists: 6,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
 
 const REFUSALS: ReadonlySet<number> = new Set([GRPC.invalidArgument, GRPC.permissionDenied, GRPC.failedPrecondition, GRPC.unimplemented, GRPC.unauthenticated]);
 

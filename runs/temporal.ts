@@ -1,6 +1,17 @@
 import { type Client, type WorkflowHandle, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
 import { PerdureError, type TenantId } from "#core";
-import { COMMAND_UPDATE, type CommandEnvelope, RUN_GRAPH, type RunGraphInput, type RunGraphResult, type RunSnapshot, SNAPSHOT_QUERY, temporalWorkflowId } from "#workflows/messages";
+import {
+  COMMAND_UPDATE,
+  type CommandEnvelope,
+  RUN_GRAPH,
+  type RunGraphInput,
+  type RunGraphResult,
+  type RunSnapshot,
+  SNAPSHOT_QUERY,
+  temporalWorkflowId,
+  type ToldFacts,
+  FACTS_QUERY,
+} from "#workflows/messages";
 import { endingOfFailure, endingOfResult, type Ending } from "./ending.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 import { grpcDetails, isRefusal, isSilence, unavailable } from "./temporal-errors.ts";
@@ -24,6 +35,8 @@ export interface TemporalRuns {
   state(tenant: TenantId, runId: string): Promise<{ state: "open" } | { state: "unknown" } | { state: "closed"; at: Date }>;
   /** Undefined where no worker answers in time. */
   snapshot(tenant: TenantId, runId: string): Promise<RunSnapshot | undefined>;
+  /** As `snapshot`, of the facts that nobody has confirmed to be in the log. */
+  toldFacts(tenant: TenantId, runId: string, after: number): Promise<ToldFacts | undefined>;
   /** @throws the client's errors. */
   update(tenant: TenantId, runId: string, envelope: CommandEnvelope, timeoutMs: number): Promise<void>;
   cancel(tenant: TenantId, runId: string): Promise<void>;
@@ -31,7 +44,8 @@ export interface TemporalRuns {
 }
 
 export function createTemporalRuns(client: Client, settings: { taskQueue: string; heartbeatTimeoutMs: number }): TemporalRuns {
-  const handle = (tenant: TenantId, runId: string): WorkflowHandle<(input: RunGraphInput) => Promise<RunGraphResult>> => client.workflow.getHandle(temporalWorkflowId(tenant, runId));
+  const handle = (tenant: TenantId, runId: string): WorkflowHandle<(input: RunGraphInput) => Promise<RunGraphResult>> =>
+    client.workflow.getHandle(temporalWorkflowId(tenant, runId));
   const within = <T>(ms: number, call: () => Promise<T>): Promise<T> => client.connection.withDeadline(Date.now() + ms, call);
 
   return {
@@ -85,7 +99,9 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
     async state(tenant, runId) {
       try {
         const { status, closeTime } = await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).describe());
-        return status.name === "RUNNING" || status.name === "CONTINUED_AS_NEW" || status.name === "PAUSED" ? { state: "open" } : { state: "closed", at: closeTime ?? new Date() };
+        return status.name === "RUNNING" || status.name === "CONTINUED_AS_NEW" || status.name === "PAUSED"
+          ? { state: "open" }
+          : { state: "closed", at: closeTime ?? new Date() };
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return { state: "unknown" };
         throw isSilence(error) ? unavailable(error) : error;
@@ -100,8 +116,18 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
       }
     },
 
+    async toldFacts(tenant, runId, after) {
+      try {
+        return await within(SNAPSHOT_TIMEOUT_MS, () => handle(tenant, runId).query<ToldFacts, [number]>(FACTS_QUERY, after));
+      } catch {
+        return undefined;
+      }
+    },
+
     update: (tenant, runId, envelope, timeoutMs) =>
-      within(timeoutMs, () => handle(tenant, runId).executeUpdate<void, [CommandEnvelope]>(COMMAND_UPDATE, { updateId: envelope.command_id, args: [envelope] })),
+      within(timeoutMs, () =>
+        handle(tenant, runId).executeUpdate<void, [CommandEnvelope]>(COMMAND_UPDATE, { updateId: envelope.command_id, args: [envelope] }),
+      ),
     async cancel(tenant, runId) {
       await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).cancel());
     },

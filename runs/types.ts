@@ -101,7 +101,13 @@ export interface Runs {
    * Stores the command, hands it to the workflow and waits up to `timeoutMs` (5 s) for its outcome.
    * @throws PerdureError `resource.not_found`, `run.closed`, `run.state`, `approval.answered`, `validation.failed`.
    */
-  command(tenant: TenantId, runId: string, command: Command | { kind: "cancel"; reason?: string } | { kind: "terminate"; reason?: string }, by: string, timeoutMs?: number): Promise<{ outcome: "applied" | "kept"; run: Run }>;
+  command(
+    tenant: TenantId,
+    runId: string,
+    command: Command | { kind: "cancel"; reason?: string } | { kind: "terminate"; reason?: string },
+    by: string,
+    timeoutMs?: number,
+  ): Promise<{ outcome: "applied" | "kept"; run: Run }>;
   /** Asks Temporal whether the run is closed and, if so, writes its last word; repairs what is missing. Harmless to repeat. */
   reconcile(tenant: TenantId, runId: string): Promise<Run>;
 }

@@ -7,7 +7,9 @@ const file = new URL("../.env.example", import.meta.url);
 const BESIDES = ["PERDURE_DATA", "TEMPORAL_UI_PORT", "PERDURE_SECRET_EXAMPLE"];
 
 describe("When .env.example is read", () => {
-  const lines = readFileSync(file, "utf8").split("\n").flatMap((line) => /^#?([A-Z][A-Z0-9_]*)=(.*)$/.exec(line)?.slice(1) ?? []);
+  const lines = readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => /^#?([A-Z][A-Z0-9_]*)=(.*)$/.exec(line)?.slice(1) ?? []);
   const given = new Map(lines.flatMap((name, index) => (index % 2 === 0 ? [[name, lines[index + 1] ?? ""] as const] : [])));
 
   test("When its names are compared with the settings, then both are the same", () => {

@@ -40,7 +40,11 @@ async function findNodes(folder: string): Promise<Found[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter((entry) => entry.isFile() && entry.parentPath !== folder && entry.name.endsWith(".ts") && !/\.(test|gen|examples)\.ts$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll("\\", "/"))
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll("\\", "/"),
+    )
     .sort();
   const found: Found[] = [];
   const owners = new Map<string, string>();

@@ -39,8 +39,13 @@ export async function launch(program) {
 /** `npm ci`, when node_modules is not what package-lock.json says. One at a time in a folder; a second waits and finds it done. */
 async function install() {
   if (isInstalled()) return;
-  const place = createHash("sha256").update(`${ROOT}\0${process.getuid?.() ?? ""}`).digest("hex").slice(0, 16);
-  const release = await lock(join(tmpdir(), `perdure-install-${place}.lock`), ({ pid }) => process.stdout.write(`  … process ${pid} is installing packages here, waiting\n`));
+  const place = createHash("sha256")
+    .update(`${ROOT}\0${process.getuid?.() ?? ""}`)
+    .digest("hex")
+    .slice(0, 16);
+  const release = await lock(join(tmpdir(), `perdure-install-${place}.lock`), ({ pid }) =>
+    process.stdout.write(`  … process ${pid} is installing packages here, waiting\n`),
+  );
   try {
     if (!isInstalled()) await npmCi();
   } finally {
@@ -95,10 +100,14 @@ async function npmCi() {
   const reporting = setInterval(() => process.stdout.write(terminal ? `\r\u001b[2K${say()}` : `${say()}\n`), terminal ? FRAME_MS : REPORT_MS);
   const output = [];
   const code = await new Promise((resolve, reject) => {
-    const child = spawn(command, [...first, "ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--no-progress", "--loglevel=http"], {
-      cwd: ROOT,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = spawn(
+      command,
+      [...first, "ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--no-progress", "--loglevel=http"],
+      {
+        cwd: ROOT,
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     const read = (chunk) => {
       for (const line of String(chunk).split("\n")) {
         if (line.includes("http fetch")) fetched += 1;
@@ -107,14 +116,25 @@ async function npmCi() {
     };
     child.stdout.on("data", read);
     child.stderr.on("data", read);
-    child.once("error", (error) => reject(new Error(error.code === "ENOENT" ? "npm is not on your PATH; it comes with Node: https://nodejs.org/en/download." : `npm could not be run: ${error.message}`)));
+    child.once("error", (error) =>
+      reject(
+        new Error(
+          error.code === "ENOENT" ? "npm is not on your PATH; it comes with Node: https://nodejs.org/en/download." : `npm could not be run: ${error.message}`,
+        ),
+      ),
+    );
     child.once("close", resolve);
   }).finally(() => {
     clearInterval(reporting);
     if (terminal) process.stdout.write("\r\u001b[2K");
   });
   if (code !== 0) {
-    throw new Error(`Installing packages failed (npm ci, exit code ${code}):\n${output.slice(0, 15).map((line) => `    ${line}`).join("\n")}\nCheck the network and \`npm config get registry\`, then run the same command again.`);
+    throw new Error(
+      `Installing packages failed (npm ci, exit code ${code}):\n${output
+        .slice(0, 15)
+        .map((line) => `    ${line}`)
+        .join("\n")}\nCheck the network and \`npm config get registry\`, then run the same command again.`,
+    );
   }
   process.stdout.write(`  ✓ packages installed (${seconds()})\n`);
 }

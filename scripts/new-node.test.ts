@@ -8,11 +8,21 @@ import { scaffold } from "./new-node.ts";
 const root = join(import.meta.dirname, "..");
 
 describe("scaffold", () => {
-  test.each([["SlackMessage", "slack-message"], ["HTTPPing", "http-ping"], ["Rss2Feed", "rss2-feed"], ["Echo", "echo"]])("When the name is %s, then the file is %s.ts", (name, file) => {
+  test.each([
+    ["SlackMessage", "slack-message"],
+    ["HTTPPing", "http-ping"],
+    ["Rss2Feed", "rss2-feed"],
+    ["Echo", "echo"],
+  ])("When the name is %s, then the file is %s.ts", (name, file) => {
     expect([...scaffold(name, "tools", "inline").keys()]).toEqual([`nodes/tools/${file}.ts`, `nodes/tools/${file}.test.ts`]);
   });
 
-  test.each([["slack", "tools", "inline"], ["Slack", "../x", "inline"], ["Slack", "tools", "magic"], [undefined, undefined, undefined]])("When it is given %s %s %s, then it says what is wrong", (name, category, kind) => {
+  test.each([
+    ["slack", "tools", "inline"],
+    ["Slack", "../x", "inline"],
+    ["Slack", "tools", "magic"],
+    [undefined, undefined, undefined],
+  ])("When it is given %s %s %s, then it says what is wrong", (name, category, kind) => {
     expect(() => scaffold(name, category, kind)).toThrow(/must be/);
   });
 });
@@ -30,11 +40,18 @@ describe("in a copy of the project", () => {
 
   const node = (...parameters: string[]) => execFileSync(process.execPath, parameters, { cwd: copy, encoding: "utf8", stdio: "pipe" });
 
-  test.each([["EchoText", "inline"], ["PingPage", "activity"]])("When %s is made, then it stands in the registries and loads", async (name, kind) => {
+  test.each([
+    ["EchoText", "inline"],
+    ["PingPage", "activity"],
+  ])("When %s is made, then it stands in the registries and loads", async (name, kind) => {
     node("scripts/new-node.ts", name, "made-up", kind);
     expect(node("scripts/gen.ts", "--check")).toContain("fresh");
     expect(await readFile(join(copy, "nodes/registry.gen.ts"), "utf8")).toContain("made-up");
-    const found = node("--input-type=module", "-e", `const { nodeDefinition, describeNode } = await import("#nodes"); console.log(describeNode(nodeDefinition("${name}")).kind)`);
+    const found = node(
+      "--input-type=module",
+      "-e",
+      `const { nodeDefinition, describeNode } = await import("#nodes"); console.log(describeNode(nodeDefinition("${name}")).kind)`,
+    );
     expect(found.trim()).toBe(kind);
     const inline = await readFile(join(copy, "nodes/inline.gen.ts"), "utf8");
     expect(inline.includes(`"${name}"`)).toBe(kind === "inline");

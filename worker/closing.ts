@@ -26,7 +26,9 @@ export function createCloser({ db, runs, logger }: { db: Pick<Database, "runs">;
     const open = await db.runs.stillOpen([...tenants.keys()]);
     await Promise.allSettled(
       open.map((runId) =>
-        runs.waitForEnd(tenantId(tenants.get(runId) as string), runId, CLOSE_WITHIN_MS).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the end of a run was not written")),
+        runs
+          .waitForEnd(tenantId(tenants.get(runId) as string), runId, CLOSE_WITHIN_MS)
+          .catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the end of a run was not written")),
       ),
     );
   }

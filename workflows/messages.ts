@@ -5,6 +5,8 @@ import type { Plan, ProviderRecipe, SecretSlot, StepPolicy } from "#graph";
 export const RUN_GRAPH = "runGraph";
 export const COMMAND_UPDATE = "command";
 export const SNAPSHOT_QUERY = "snapshot";
+/** Argument: how many to pass over; result: `ToldFacts`. */
+export const FACTS_QUERY = "facts";
 
 /** Temporal's workflow id of a run: the tenant first, so that it can be read without a look-up. */
 export function temporalWorkflowId(tenantId: string, runId: string): string {
@@ -70,6 +72,13 @@ export interface RunSnapshot {
   nodes: NodeSnapshot[];
   waits: WaitSnapshot[];
   variables: JsonObject;
+}
+
+/** Facts of a run that nobody has confirmed to be in the log, a part of them. */
+export interface ToldFacts {
+  facts: RunEvent[];
+  /** What to pass over for the next part; absent with the last. */
+  next?: number;
 }
 
 export interface NodeSnapshot {

@@ -31,16 +31,20 @@ import {
   COMMAND_UPDATE,
   type CommandEnvelope,
   type EventSinks,
+  FACTS_QUERY,
   type RunGraphFailure,
   type RunGraphInput,
   type RunGraphResult,
   type RunSnapshot,
   SNAPSHOT_QUERY,
+  type ToldFacts,
 } from "./messages.ts";
 
 /** Below the server's own suggestion (4,096 events, 4 MiB), so that a burst of nodes still fits. */
 const FULL_AT_EVENTS = 4_000;
 const FULL_AT_BYTES = 2 * 1024 * 1024;
+/** The server ends a run whose arguments have more than 2 MiB. */
+const ARGUMENTS_MAX_BYTES = 1.75 * 1024 * 1024;
 /** The server delays a continue-as-new of a run younger than this by a second (`history.workflowIdReuseMinimalInterval`). */
 const NEVER_FULL_BEFORE_MS = 1_000;
 /** Beyond the attempt's own time-out, which the activity keeps itself: only a worker that hangs reaches this. */
@@ -53,6 +57,7 @@ const CONFIRM_DEADLINE_MS = 14 * 864e5;
 
 export const commandUpdate = defineUpdate<void, [CommandEnvelope]>(COMMAND_UPDATE);
 export const snapshotQuery = defineQuery<RunSnapshot>(SNAPSHOT_QUERY);
+export const factsQuery = defineQuery<ToldFacts, [number]>(FACTS_QUERY);
 
 const { events } = proxySinks<{ events: EventSinks["events"] }>();
 
@@ -61,29 +66,14 @@ const { events } = proxySinks<{ events: EventSinks["events"] }>();
  * Ends as Temporal's own completed, failed (with `RunGraphFailure` as details) or cancelled.
  */
 export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
-  const info = workflowInfo();
-  const interpreter = new Interpreter({
-    plan: input.plan,
-    identity: {
-      runId: input.run_id,
-      tenantId: input.tenant_id,
-      run: {
-        id: input.run_id,
-        workflow_id: input.workflow_id,
-        workflow_name: input.workflow_name,
-        version: input.version,
-        trigger: input.trigger,
-        started_at: info.startTime.toISOString(),
-      },
-    },
-    inputs: input.inputs,
-    variables: input.variables,
-    entries: input.entries,
-    host: temporalHost(input),
-    inline: inlineDefinition,
-    ...(input.cursor !== undefined && { cursor: input.cursor as Cursor }),
-  });
+  let interpreter: Interpreter;
+  try {
+    interpreter = interpreterOf(input);
+  } catch (error) {
+    return finish(defect(error), input);
+  }
   setHandler(snapshotQuery, () => interpreter.snapshot());
+  setHandler(factsQuery, (after) => interpreter.toldFacts(after));
   setHandler(commandUpdate, ({ command }) => interpreter.apply(command), {
     validator: ({ command }) => {
       const refusal = interpreter.refuse(command);
@@ -95,16 +85,44 @@ export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
   return finish(outcome, input);
 }
 
+function interpreterOf(input: RunGraphInput): Interpreter {
+  return new Interpreter({
+    plan: input.plan,
+    identity: {
+      runId: input.run_id,
+      tenantId: input.tenant_id,
+      run: {
+        id: input.run_id,
+        workflow_id: input.workflow_id,
+        workflow_name: input.workflow_name,
+        version: input.version,
+        trigger: input.trigger,
+        started_at: new Date((input.cursor as Cursor | undefined)?.startedAt ?? Date.now()).toISOString(),
+      },
+    },
+    inputs: input.inputs,
+    variables: input.variables,
+    entries: input.entries,
+    host: temporalHost(input),
+    inline: inlineDefinition,
+    ...(input.cursor !== undefined && { cursor: input.cursor as Cursor }),
+  });
+}
+
 async function settle(interpreter: Interpreter): Promise<Outcome> {
   let outcome: Outcome;
   try {
     outcome = await interpreter.run();
   } catch (error) {
-    // A defect of ours must end the run where it can be seen, not block it for ever.
-    outcome = { kind: "failed", error: { ...toFailureValue(error), code: "internal", retryable: false }, counts: {} };
+    outcome = defect(error);
   }
   await condition(allHandlersFinished);
   return outcome;
+}
+
+/** A defect of ours must end the run where it can be seen, not block it for ever. */
+function defect(error: unknown): Outcome {
+  return { kind: "failed", error: { ...toFailureValue(error), code: "internal", retryable: false }, counts: {} };
 }
 
 async function finish(outcome: Outcome, input: RunGraphInput): Promise<RunGraphResult> {
@@ -136,8 +154,8 @@ function temporalHost(input: RunGraphInput): Host {
     runNode: (step, call) =>
       inScope({ cancellable: true }, () => {
         const shared = {
-          startToCloseTimeout: call.policy.timeout_ms + ATTEMPT_GRACE_MS,
-          scheduleToCloseTimeout: Math.max(call.policy.deadline_ms, call.policy.timeout_ms + ATTEMPT_GRACE_MS),
+          startToCloseTimeout: Math.min(call.policy.timeout_ms + ATTEMPT_GRACE_MS, call.policy.deadline_ms),
+          scheduleToCloseTimeout: call.policy.deadline_ms,
           summary: summaryOf(step),
           retry: {
             initialInterval: call.policy.initial_interval_ms,
@@ -161,6 +179,7 @@ function temporalHost(input: RunGraphInput): Host {
         Date.now() - info.runStartTime.getTime() >= NEVER_FULL_BEFORE_MS
       );
     },
+    fits: (cursor) => new TextEncoder().encode(JSON.stringify({ ...input, cursor })).length < ARGUMENTS_MAX_BYTES,
     describe: (text) => setCurrentDetails(text.slice(0, DETAILS_CHARACTERS)),
   };
 }

@@ -43,7 +43,8 @@ const SETTINGS: Record<string, string> = {
   "28000": "The database refuses the user of DATABASE_URL.",
   "28P01": "The database refuses the password of DATABASE_URL.",
   "3D000": "The database that DATABASE_URL names does not exist.",
-  "42501": "The user of DATABASE_URL may not create, or take on, the roles perdure_app and perdure_system; an administrator must grant them (with CREATEROLE, or GRANT … TO that user).",
+  "42501":
+    "The user of DATABASE_URL may not create, or take on, the roles perdure_app and perdure_system; an administrator must grant them (with CREATEROLE, or GRANT … TO that user).",
   "22023": "The roles perdure_app and perdure_system do not exist in this cluster; run the migrations.",
 };
 

@@ -77,7 +77,12 @@ export function createSessions(pool: Pool): Sessions {
           return result;
         } catch (error) {
           if (begun && !connection.lost) await connection.sendScript("rollback").catch(() => {});
-          throw (await begun?.then(() => undefined, (reason: unknown) => reason)) ?? cause(error);
+          throw (
+            (await begun?.then(
+              () => undefined,
+              (reason: unknown) => reason,
+            )) ?? cause(error)
+          );
         }
       });
     },
@@ -88,7 +93,8 @@ export function createSessions(pool: Pool): Sessions {
 function statementsOf(connection: Connection, after: (() => void) | undefined, before?: () => void): Statements {
   return drizzle(async (statement, parameters: unknown[], method) => {
     before?.();
-    const sent: Promise<Row[] | unknown[][]> = method === "all" ? connection.send(statement, parameters, "arrays") : connection.send(statement, parameters, "objects");
+    const sent: Promise<Row[] | unknown[][]> =
+      method === "all" ? connection.send(statement, parameters, "arrays") : connection.send(statement, parameters, "objects");
     after?.();
     return { rows: await sent };
   });

@@ -3,7 +3,15 @@ import { storableJson, toJsonText, toParameter } from "./values.ts";
 
 describe("toJsonText", () => {
   test("When text holds what jsonb cannot, then it is replaced; when it only looks like it, then it stays", () => {
-    for (const [given, kept] of [["a\0b", "a\ufffdb"], ["\ud800", "\ufffd"], ["x\udfffy", "x\ufffdy"], ["\\u0000", "\\u0000"], ["\\\0", "\\\ufffd"], ["🙂", "🙂"], ["\u001f", "\u001f"]]) {
+    for (const [given, kept] of [
+      ["a\0b", "a\ufffdb"],
+      ["\ud800", "\ufffd"],
+      ["x\udfffy", "x\ufffdy"],
+      ["\\u0000", "\\u0000"],
+      ["\\\0", "\\\ufffd"],
+      ["🙂", "🙂"],
+      ["\u001f", "\u001f"],
+    ]) {
       expect(JSON.parse(toJsonText({ [given as string]: [given] }))).toEqual({ [kept as string]: [kept] });
     }
   });

@@ -20,14 +20,20 @@ export function createAccounts(sessions: Sessions): Accounts {
           await db.insert(memberships).values({ tenantId: tenant, userId: user.id, role: "admin" });
         });
       } catch (error) {
-        if (sqlState(error) === UNIQUE_VIOLATION) throw new PerdureError("resource.conflict", "An account with this e-mail address exists already.", { cause: error });
+        if (sqlState(error) === UNIQUE_VIOLATION)
+          throw new PerdureError("resource.conflict", "An account with this e-mail address exists already.", { cause: error });
         throw error;
       }
       return { user, membership: { tenantId: tenant, organizationName, role: "admin" } };
     },
 
     async findByEmail(email) {
-      const [found] = await sessions.once("system", (db) => db.select({ ...userColumns, passwordHash: users.passwordHash }).from(users).where(hasEmail(email)));
+      const [found] = await sessions.once("system", (db) =>
+        db
+          .select({ ...userColumns, passwordHash: users.passwordHash })
+          .from(users)
+          .where(hasEmail(email)),
+      );
       return found;
     },
 
@@ -47,7 +53,9 @@ export function createAccounts(sessions: Sessions): Accounts {
       ),
 
     async firstOrganization() {
-      const [first] = await sessions.once("system", (db) => db.select({ id: organizations.id }).from(organizations).orderBy(organizations.createdAt, organizations.id).limit(1));
+      const [first] = await sessions.once("system", (db) =>
+        db.select({ id: organizations.id }).from(organizations).orderBy(organizations.createdAt, organizations.id).limit(1),
+      );
       return first && tenantId(first.id);
     },
 
@@ -61,7 +69,14 @@ export function createAccounts(sessions: Sessions): Accounts {
         const [rotated] = await db
           .update(refreshTokens)
           .set({ rotatedAt: sql`now()` })
-          .where(and(eq(refreshTokens.tokenHash, tokenHash), isNull(refreshTokens.rotatedAt), isNull(refreshTokens.revokedAt), sql`${refreshTokens.expiresAt} > now()`))
+          .where(
+            and(
+              eq(refreshTokens.tokenHash, tokenHash),
+              isNull(refreshTokens.rotatedAt),
+              isNull(refreshTokens.revokedAt),
+              sql`${refreshTokens.expiresAt} > now()`,
+            ),
+          )
           .returning();
         if (rotated) {
           const { userId, tenantId: tenant, familyId } = rotated;
@@ -71,7 +86,10 @@ export function createAccounts(sessions: Sessions): Accounts {
         const [known] = await db.select().from(refreshTokens).where(eq(refreshTokens.tokenHash, tokenHash));
         if (!known) return { outcome: "unknown" as const };
         if (!known.rotatedAt && !known.revokedAt) return { outcome: "expired" as const };
-        await db.update(refreshTokens).set({ revokedAt: sql`now()` }).where(and(eq(refreshTokens.familyId, known.familyId), isNull(refreshTokens.revokedAt)));
+        await db
+          .update(refreshTokens)
+          .set({ revokedAt: sql`now()` })
+          .where(and(eq(refreshTokens.familyId, known.familyId), isNull(refreshTokens.revokedAt)));
         return { outcome: "reused" as const };
       });
     },
@@ -81,7 +99,12 @@ export function createAccounts(sessions: Sessions): Accounts {
         db
           .update(refreshTokens)
           .set({ revokedAt: sql`now()` })
-          .where(and(isNull(refreshTokens.revokedAt), sql`${refreshTokens.familyId} in (select known.family_id from ${refreshTokens} known where known.token_hash = ${tokenHash})`)),
+          .where(
+            and(
+              isNull(refreshTokens.revokedAt),
+              sql`${refreshTokens.familyId} in (select known.family_id from ${refreshTokens} known where known.token_hash = ${tokenHash})`,
+            ),
+          ),
       );
     },
 
@@ -90,4 +113,3 @@ export function createAccounts(sessions: Sessions): Accounts {
     },
   };
 }
-

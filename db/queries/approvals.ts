@@ -23,21 +23,42 @@ export function createApprovals(sessions: Sessions, pageMaxBytes: number): Appro
           .orderBy(desc(approvals.createdAt), desc(approvals.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(db, db.select({ one: sql`1`.as("one") }).from(approvals).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(approvals)
+            .where(wanted)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
-        sessions.once(tenant, (db) => db.select().from(approvals).where(and(eq(approvals.tenantId, tenant), inArray(approvals.id, ids)))),
+        sessions.once(tenant, (db) =>
+          db
+            .select()
+            .from(approvals)
+            .where(and(eq(approvals.tenantId, tenant), inArray(approvals.id, ids))),
+        ),
       );
     },
 
     async get(tenant, id) {
-      const [found] = await sessions.once(tenant, (db) => db.select().from(approvals).where(and(eq(approvals.tenantId, tenant), eq(approvals.id, id))));
+      const [found] = await sessions.once(tenant, (db) =>
+        db
+          .select()
+          .from(approvals)
+          .where(and(eq(approvals.tenantId, tenant), eq(approvals.id, id))),
+      );
       return found;
     },
 
     async forNode(tenant, runId, nodeId, iteration) {
       const [found] = await sessions.once(tenant, (db) =>
-        db.select().from(approvals).where(and(eq(approvals.tenantId, tenant), eq(approvals.runId, runId), eq(approvals.nodeId, nodeId), eq(approvals.iteration, iteration))),
+        db
+          .select()
+          .from(approvals)
+          .where(and(eq(approvals.tenantId, tenant), eq(approvals.runId, runId), eq(approvals.nodeId, nodeId), eq(approvals.iteration, iteration))),
       );
       return found;
     },

@@ -9,9 +9,12 @@ export function createCommands(sessions: Sessions): Commands {
   return {
     async insert(tenant, { id, runId, command, by, at, exclusiveKey }) {
       try {
-        await sessions.once(tenant, (db) => db.insert(commands).values({ id, tenantId: tenant, runId, command, by, at, status: "open", exclusiveKey: exclusiveKey ?? null }));
+        await sessions.once(tenant, (db) =>
+          db.insert(commands).values({ id, tenantId: tenant, runId, command, by, at, status: "open", exclusiveKey: exclusiveKey ?? null }),
+        );
       } catch (error) {
-        if (exclusiveKey !== undefined && sqlState(error) === UNIQUE_VIOLATION) throw new PerdureError("approval.answered", "This has been answered already.", { cause: error });
+        if (exclusiveKey !== undefined && sqlState(error) === UNIQUE_VIOLATION)
+          throw new PerdureError("approval.answered", "This has been answered already.", { cause: error });
         throw error;
       }
     },
@@ -36,7 +39,14 @@ export function createCommands(sessions: Sessions): Commands {
       );
       return rows
         .map((row) => ({
-          id: row.id, tenantId: row.tenant_id, runId: row.run_id, command: JSON.parse(row.command) as Json, by: row.by, at: new Date(row.at), status: "open" as const, outcome: null,
+          id: row.id,
+          tenantId: row.tenant_id,
+          runId: row.run_id,
+          command: JSON.parse(row.command) as Json,
+          by: row.by,
+          at: new Date(row.at),
+          status: "open" as const,
+          outcome: null,
         }))
         .sort((a, b) => a.at.getTime() - b.at.getTime());
     },

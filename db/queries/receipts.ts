@@ -10,7 +10,11 @@ export function createReceipts(sessions: Sessions): Receipts {
     async find(tenant, key) {
       const [found] = await sessions.once(tenant, (db) =>
         db
-          .select({ stored: sql<boolean>`${receipts.result} is not null`, result: receipts.result, failures: sql<number>`cardinality(${receipts.failedAttempts})` })
+          .select({
+            stored: sql<boolean>`${receipts.result} is not null`,
+            result: receipts.result,
+            failures: sql<number>`cardinality(${receipts.failedAttempts})`,
+          })
           .from(receipts)
           .where(and(eq(receipts.tenantId, tenant), eq(receipts.key, key))),
       );

@@ -13,7 +13,13 @@ const LONGEST_BETWEEN_LOOKS_SECONDS = 3600;
 const LOOK_AFTER_PART_OF_SILENCE = 0.1;
 
 const {
-  variables: _variables, entries: _entries, graph: _graph, acknowledgedAt: _acknowledgedAt, lastSeq: _lastSeq, lastEventAt: _lastEventAt, checkedAt: _checkedAt,
+  variables: _variables,
+  entries: _entries,
+  graph: _graph,
+  acknowledgedAt: _acknowledgedAt,
+  lastSeq: _lastSeq,
+  lastEventAt: _lastEventAt,
+  checkedAt: _checkedAt,
   ...shown
 } = getTableColumns(runs);
 
@@ -35,7 +41,11 @@ type EventRecord = typeof runEvents.$inferSelect;
 
 function toStoredEvent(row: EventRecord): StoredEvent {
   return {
-    seq: row.seq, run_id: row.runId, key: row.key, kind: row.kind, at: row.at.toISOString(),
+    seq: row.seq,
+    run_id: row.runId,
+    key: row.key,
+    kind: row.kind,
+    at: row.at.toISOString(),
     ...(row.nodeId !== null && { node_id: row.nodeId }),
     ...(row.iteration !== null && { iteration: row.iteration }),
     ...(row.attempt !== null && { attempt: row.attempt }),
@@ -45,8 +55,19 @@ function toStoredEvent(row: EventRecord): StoredEvent {
 
 function toNodeRow(row: typeof nodeExecutions.$inferSelect): NodeRow {
   return {
-    node_id: row.nodeId, iteration: row.iteration, type: row.type, name: row.name, status: row.status, attempt: row.attempt, route: row.route, input: row.input,
-    output: row.output, error: row.error, started_at: row.startedAt?.toISOString() ?? null, completed_at: row.completedAt?.toISOString() ?? null, duration_ms: row.durationMs,
+    node_id: row.nodeId,
+    iteration: row.iteration,
+    type: row.type,
+    name: row.name,
+    status: row.status,
+    attempt: row.attempt,
+    route: row.route,
+    input: row.input,
+    output: row.output,
+    error: row.error,
+    started_at: row.startedAt?.toISOString() ?? null,
+    completed_at: row.completedAt?.toISOString() ?? null,
+    duration_ms: row.durationMs,
   };
 }
 
@@ -86,15 +107,31 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
     async insert(tenant, id, request) {
       const { idempotency } = request;
       const row = {
-        id, tenant_id: tenant, workflow_id: request.workflowId, workflow_name: request.workflowName, version: request.version, trigger: request.trigger, inputs: request.inputs,
-        variables: request.variables, entries: request.entries, graph: request.graph, parent_id: request.parentId, forked_from: request.forkedFrom, created_by: request.createdBy,
+        id,
+        tenant_id: tenant,
+        workflow_id: request.workflowId,
+        workflow_name: request.workflowName,
+        version: request.version,
+        trigger: request.trigger,
+        inputs: request.inputs,
+        variables: request.variables,
+        entries: request.entries,
+        graph: request.graph,
+        parent_id: request.parentId,
+        forked_from: request.forkedFrom,
+        created_by: request.createdBy,
       };
-      const stored = idempotency ? sql`(select k.run_id from idempotency_keys k where k.tenant_id = ${tenant} and k.key = ${idempotency.key})` : sql`${id}::uuid`;
+      const stored = idempotency
+        ? sql`(select k.run_id from idempotency_keys k where k.tenant_id = ${tenant} and k.key = ${idempotency.key})`
+        : sql`${id}::uuid`;
       const [[result], [found]] = await sessions.onceAll(tenant, (db) => [
         db.execute<{ created: boolean; request_hash: string | null }>(
           sql`select created, request_hash from start_run(${toJsonText(row)}::jsonb, ${new Date()}::timestamptz, ${idempotency?.key ?? null}, ${idempotency?.requestHash ?? null})`,
         ),
-        db.select(runColumns).from(runs).where(and(eq(runs.tenantId, tenant), eq(runs.id, stored))),
+        db
+          .select(runColumns)
+          .from(runs)
+          .where(and(eq(runs.tenantId, tenant), eq(runs.id, stored))),
       ]);
       if (result && idempotency && result.request_hash !== idempotency.requestHash) {
         throw new PerdureError("idempotency.mismatch", "This Idempotency-Key was used before with another request.");
@@ -124,10 +161,23 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
           .orderBy(desc(runs.createdAt), desc(runs.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(db, db.select({ one: sql`1`.as("one") }).from(runs).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(runs)
+            .where(wanted)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, async (ids) => {
-        const rows = await sessions.once(tenant, (db) => db.select(runColumns).from(runs).where(and(eq(runs.tenantId, tenant), inArray(runs.id, ids))));
+        const rows = await sessions.once(tenant, (db) =>
+          db
+            .select(runColumns)
+            .from(runs)
+            .where(and(eq(runs.tenantId, tenant), inArray(runs.id, ids))),
+        );
         return rows.map(toRun);
       });
     },
@@ -143,7 +193,15 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
           .orderBy(...NODE_ORDER)
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(db, db.select({ one: sql`1`.as("one") }).from(nodeExecutions).where(ofRun).limit(TOTAL_COUNTED_TO).as("counted")),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(nodeExecutions)
+            .where(ofRun)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
       ]);
       const chosen = fitting(listed, page.limit, pageMaxBytes);
       const [first, last] = [chosen[0], chosen.at(-1)];
@@ -163,7 +221,12 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
 
     async events(tenant, id, after, limit) {
       const rows = await sessions.once(tenant, (db) =>
-        db.select().from(runEvents).where(and(eq(runEvents.tenantId, tenant), eq(runEvents.runId, id), gt(runEvents.seq, after))).orderBy(runEvents.seq).limit(limit),
+        db
+          .select()
+          .from(runEvents)
+          .where(and(eq(runEvents.tenantId, tenant), eq(runEvents.runId, id), gt(runEvents.seq, after)))
+          .orderBy(runEvents.seq)
+          .limit(limit),
       );
       return rows.map(toStoredEvent);
     },
@@ -197,13 +260,22 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
     },
 
     async markStarted(tenant, id) {
-      await sessions.once(tenant, (db) => db.update(runs).set({ acknowledgedAt: sql`coalesce(${runs.acknowledgedAt}, now())` }).where(one(tenant, id)));
+      await sessions.once(tenant, (db) =>
+        db
+          .update(runs)
+          .set({ acknowledgedAt: sql`coalesce(${runs.acknowledgedAt}, now())` })
+          .where(one(tenant, id)),
+      );
     },
 
     async standing(tenant, id) {
       const [found] = await sessions.once(tenant, (db) =>
         db
-          .select({ run: runColumns, acknowledgedAt: runs.acknowledgedAt, silentMs: sql<number>`(extract(epoch from now() - ${runs.lastEventAt}) * 1000)::float8` })
+          .select({
+            run: runColumns,
+            acknowledgedAt: runs.acknowledgedAt,
+            silentMs: sql<number>`(extract(epoch from now() - ${runs.lastEventAt}) * 1000)::float8`,
+          })
           .from(runs)
           .where(one(tenant, id)),
       );
@@ -219,7 +291,12 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
     },
 
     async stillOpen(ids) {
-      const rows = await sessions.once("system", (db) => db.select({ id: runs.id }).from(runs).where(and(inArray(runs.id, [...ids]), isNull(runs.completedAt))));
+      const rows = await sessions.once("system", (db) =>
+        db
+          .select({ id: runs.id })
+          .from(runs)
+          .where(and(inArray(runs.id, [...ids]), isNull(runs.completedAt))),
+      );
       return rows.map(({ id }) => id);
     },
 
@@ -239,4 +316,3 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
     },
   };
 }
-

@@ -24,7 +24,10 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
     create(tenant, fields, version) {
       const id = uuidv7();
       return sessions.transaction(tenant, async (db) => {
-        const [workflow] = await db.insert(workflows).values({ ...fields, id, tenantId: tenant, version: 1 }).returning(workflowColumns);
+        const [workflow] = await db
+          .insert(workflows)
+          .values({ ...fields, id, tenantId: tenant, version: 1 })
+          .returning(workflowColumns);
         if (!workflow) throw new PerdureError("internal", "The workflow was not stored.");
         return { workflow, version: await addVersion(db, tenant, id, 1, version) };
       });
@@ -46,7 +49,15 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .orderBy(desc(workflows.createdAt), desc(workflows.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(db, db.select({ one: sql`1`.as("one") }).from(workflows).where(wanted).limit(TOTAL_COUNTED_TO).as("counted")),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(workflows)
+            .where(wanted)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>
@@ -87,7 +98,13 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
     },
 
     async remove(tenant, id) {
-      const removed = await sessions.once(tenant, (db) => db.update(workflows).set({ deletedAt: sql`now()` }).where(live(tenant, id)).returning({ id: workflows.id }));
+      const removed = await sessions.once(tenant, (db) =>
+        db
+          .update(workflows)
+          .set({ deletedAt: sql`now()` })
+          .where(live(tenant, id))
+          .returning({ id: workflows.id }),
+      );
       return removed.length > 0;
     },
 
@@ -135,7 +152,9 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
     },
 
     async runnable(tenant, id, version) {
-      const [found] = await sessions.once(tenant, (db) => withVersion(db, tenant, id, sql`coalesce(${version ?? null}::integer, ${workflows.publishedVersion}, ${workflows.version})`));
+      const [found] = await sessions.once(tenant, (db) =>
+        withVersion(db, tenant, id, sql`coalesce(${version ?? null}::integer, ${workflows.publishedVersion}, ${workflows.version})`),
+      );
       return found;
     },
   } satisfies Workflows;
@@ -148,7 +167,10 @@ function isSame(saved: NewVersion, stored: WorkflowVersion): boolean {
 }
 
 async function addVersion(db: Statements, tenant: TenantId, workflowId: string, version: number, content: NewVersion): Promise<WorkflowVersion> {
-  const [saved] = await db.insert(workflowVersions).values({ ...content, tenantId: tenant, workflowId, version }).returning(versionColumns);
+  const [saved] = await db
+    .insert(workflowVersions)
+    .values({ ...content, tenantId: tenant, workflowId, version })
+    .returning(versionColumns);
   if (!saved) throw new PerdureError("internal", "The version was not stored.");
   return saved;
 }

@@ -26,7 +26,9 @@ export const memberships = pgTable(
   "memberships",
   {
     tenantId: tenantColumn().references(() => organizations.id),
-    userId: uuid("user_id").notNull().references(() => users.id),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
     role: text("role").$type<Role>().notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
@@ -43,7 +45,9 @@ export const refreshTokens = pgTable(
   {
     id: uuid("id").primaryKey(),
     tenantId: tenantColumn(),
-    userId: uuid("user_id").notNull().references(() => users.id),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
     familyId: uuid("family_id").notNull(),
     tokenHash: text("token_hash").notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),

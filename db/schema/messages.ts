@@ -54,8 +54,12 @@ export const commands = pgTable(
     relayedAt: instant("relayed_at"),
   },
   (table) => [
-    uniqueIndex("commands_exclusive_key").on(table.tenantId, table.exclusiveKey).where(sql`${table.status} <> 'refused'`),
-    index("commands_open_idx").on(table.at).where(sql`${table.status} = 'open'`),
+    uniqueIndex("commands_exclusive_key")
+      .on(table.tenantId, table.exclusiveKey)
+      .where(sql`${table.status} <> 'refused'`),
+    index("commands_open_idx")
+      .on(table.at)
+      .where(sql`${table.status} = 'open'`),
     check("commands_status_check", sql`${table.status} in ('open', 'applied', 'refused')`),
   ],
 );

@@ -21,7 +21,11 @@ export const workflows = pgTable(
     updatedAt: instant("updated_at").notNull().defaultNow(),
     deletedAt: instant("deleted_at"),
   },
-  (table) => [index("workflows_list_idx").on(table.tenantId, table.createdAt, table.id).where(sql`${table.deletedAt} is null`)],
+  (table) => [
+    index("workflows_list_idx")
+      .on(table.tenantId, table.createdAt, table.id)
+      .where(sql`${table.deletedAt} is null`),
+  ],
 );
 
 /** Immutable: the application's role may insert and read, nothing else. */
@@ -38,8 +42,5 @@ export const workflowVersions = pgTable(
     createdBy: uuid("created_by"),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
-  (table) => [
-    primaryKey({ columns: [table.workflowId, table.version] }),
-    foreignKey({ columns: [table.workflowId], foreignColumns: [workflows.id] }),
-  ],
+  (table) => [primaryKey({ columns: [table.workflowId, table.version] }), foreignKey({ columns: [table.workflowId], foreignColumns: [workflows.id] })],
 );

@@ -73,7 +73,10 @@ class Assembly {
       const step = assembleStep(record, parts, incoming.get(record) ?? [], outgoing.get(record) ?? []);
       const body = this.#regions.body(record);
       const compensation = this.#regions.compensation(record);
-      for (const [name, hanging] of [["body", body], ["compensate", compensation]] as const) {
+      for (const [name, hanging] of [
+        ["body", body],
+        ["compensate", compensation],
+      ] as const) {
         if (hanging === undefined) continue;
         const inner = this.body(hanging);
         step[name] = inner.body;
@@ -84,6 +87,12 @@ class Assembly {
       return [step];
     });
     for (const { id } of steps) reads.delete(id);
-    return { body: { steps, edges: edges.map((edge) => ({ id: edge.id, source: edge.source.node.id, route: edge.route, target: edge.target.node.id, handle: edge.handle })) }, reads };
+    return {
+      body: {
+        steps,
+        edges: edges.map((edge) => ({ id: edge.id, source: edge.source.node.id, route: edge.route, target: edge.target.node.id, handle: edge.handle })),
+      },
+      reads,
+    };
   }
 }

@@ -22,7 +22,10 @@ export interface RegionContext {
 export function findRegions({ order, edges, uncertain, findings }: RegionContext): Regions {
   const regions = new Regions();
   const borders = new Borders(findings);
-  const into = Map.groupBy(edges.filter((edge) => !isExit(edge)), (edge) => edge.target);
+  const into = Map.groupBy(
+    edges.filter((edge) => !isExit(edge)),
+    (edge) => edge.target,
+  );
   for (const record of order) {
     const arriving = into.get(record) ?? [];
     const lying = arriving.map((edge) => regions.ofEdge(edge));
@@ -71,7 +74,9 @@ class Borders {
 
   allowsDepth(region: Region): boolean {
     if (region.depth === MAX_BODY_DEPTH + 1) {
-      this.#findings.problem("limit.exceeded", `Loops and compensations stand at most ${MAX_BODY_DEPTH} deep in one another.`, { node_id: region.owner?.node.id });
+      this.#findings.problem("limit.exceeded", `Loops and compensations stand at most ${MAX_BODY_DEPTH} deep in one another.`, {
+        node_id: region.owner?.node.id,
+      });
     }
     return region.depth <= MAX_BODY_DEPTH;
   }
@@ -99,7 +104,9 @@ class Borders {
     let around = parent;
     while (around?.kind === "body") around = around.parent;
     if (around?.kind !== "compensate" || owner === undefined) return;
-    this.#findings.problem("compensate.nested", `\`${owner.node.id}\` stands in ${named(around)}: what compensates is not compensated itself.`, { node_id: owner.node.id });
+    this.#findings.problem("compensate.nested", `\`${owner.node.id}\` stands in ${named(around)}: what compensates is not compensated itself.`, {
+      node_id: owner.node.id,
+    });
   }
 
   #leak(region: Region, message: string, where: Where): void {
@@ -114,6 +121,7 @@ function named(region: Region): string {
 
 function hintOf({ kind, owner }: Region): string {
   const id = owner?.node.id;
-  if (kind === "body") return `What follows the repetition hangs from \`done\` of \`${id}\`; a node of the body reads what came before by its name, not over an edge.`;
+  if (kind === "body")
+    return `What follows the repetition hangs from \`done\` of \`${id}\`; a node of the body reads what came before by its name, not over an edge.`;
   return `What compensates \`${id}\` is reached from its handle \`compensate\` only, and reads what came before by its name.`;
 }

@@ -30,11 +30,55 @@ const literal = (plan: Plan, id: string) => {
 /** The example of the JSON workflow format: two triggers besides the start, a model, a request, an end. */
 const documented = {
   nodes: [
-    { id: "webhook_trigger_1", type: "WebhookTrigger", position: { x: 100, y: 200 }, data: { name: "External API Trigger", inputs: { authentication_required: true, allowed_event_types: "api.request,data.process", max_payload_size: 2048, rate_limit_per_minute: 100 } } },
+    {
+      id: "webhook_trigger_1",
+      type: "WebhookTrigger",
+      position: { x: 100, y: 200 },
+      data: {
+        name: "External API Trigger",
+        inputs: { authentication_required: true, allowed_event_types: "api.request,data.process", max_payload_size: 2048, rate_limit_per_minute: 100 },
+      },
+    },
     { id: "start_1", type: "Start", position: { x: 400, y: 200 }, data: { name: "Workflow Start" } },
-    { id: "openai_1", type: "OpenAINode", position: { x: 700, y: 200 }, data: { name: "GPT-4 Analysis", inputs: { model: "gpt-4-turbo-preview", temperature: 0.7, max_tokens: 2000, system_message: "You are an expert data analyst.", enable_streaming: true } } },
-    { id: "timer_1", type: "TimerStartNode", position: { x: 400, y: 400 }, data: { name: "Daily Report Timer", inputs: { schedule_type: "cron", cron_expression: "0 9 * * 1-5", timezone: "America/New_York", auto_trigger_workflow: true, max_executions: 0, retry_on_failure: true } } },
-    { id: "http_client_1", type: "HttpRequest", position: { x: 1000, y: 200 }, data: { name: "Send Results", inputs: { method: "POST", url: "https://api.example.com/results", headers: { "Content-Type": "application/json", Authorization: "Bearer {{api_token}}" }, enable_templating: true } } },
+    {
+      id: "openai_1",
+      type: "OpenAINode",
+      position: { x: 700, y: 200 },
+      data: {
+        name: "GPT-4 Analysis",
+        inputs: { model: "gpt-4-turbo-preview", temperature: 0.7, max_tokens: 2000, system_message: "You are an expert data analyst.", enable_streaming: true },
+      },
+    },
+    {
+      id: "timer_1",
+      type: "TimerStartNode",
+      position: { x: 400, y: 400 },
+      data: {
+        name: "Daily Report Timer",
+        inputs: {
+          schedule_type: "cron",
+          cron_expression: "0 9 * * 1-5",
+          timezone: "America/New_York",
+          auto_trigger_workflow: true,
+          max_executions: 0,
+          retry_on_failure: true,
+        },
+      },
+    },
+    {
+      id: "http_client_1",
+      type: "HttpRequest",
+      position: { x: 1000, y: 200 },
+      data: {
+        name: "Send Results",
+        inputs: {
+          method: "POST",
+          url: "https://api.example.com/results",
+          headers: { "Content-Type": "application/json", Authorization: "Bearer {{api_token}}" },
+          enable_templating: true,
+        },
+      },
+    },
     { id: "end_1", type: "End", position: { x: 1300, y: 200 }, data: { name: "Workflow End" } },
   ],
   edges: [
@@ -54,7 +98,13 @@ describe("the documented graph", () => {
     expect(result.plan.entries).toEqual({ manual: ["start_1"], triggers: ["webhook_trigger_1", "timer_1", "start_1"] });
     expect(result.plan.steps.map((step) => step.id)).toEqual(["webhook_trigger_1", "timer_1", "start_1", "openai_1", "http_client_1", "end_1"]);
     expect(result.plan.edges.map((each) => each.route)).toEqual(["output", "output", "output", "output", "output"]);
-    expect(literal(result.plan, "openai_1")).toEqual({ model: "gpt-4-turbo-preview", temperature: 0.7, max_tokens: 2000, system: "You are an expert data analyst.", stream: true });
+    expect(literal(result.plan, "openai_1")).toEqual({
+      model: "gpt-4-turbo-preview",
+      temperature: 0.7,
+      max_tokens: 2000,
+      system: "You are an expert data analyst.",
+      stream: true,
+    });
     expect(literal(result.plan, "webhook_trigger_1")).toMatchObject({ allowed_event_types: ["api.request", "data.process"] });
     expect(at(result.plan, "openai_1")).toMatchObject({ name: "GPT-4 Analysis", in: [1, 2], out: [3] });
   });
@@ -127,21 +177,49 @@ describe("everything that is wrong at once", () => {
     ["no nodes", { edges: [] }, ["graph.malformed"]],
     ["an empty graph", { nodes: [] }, ["entry.missing"]],
     ["edges that are no list", { nodes: [start], edges: 3 }, ["graph.malformed"]],
-    ["a node without id, and what follows", { nodes: [start, { type: "Set" }, node("x", "Sett")], edges: [edge("start->x")] }, ["graph.malformed", "node.unknown_type@x"]],
+    [
+      "a node without id, and what follows",
+      { nodes: [start, { type: "Set" }, node("x", "Sett")], edges: [edge("start->x")] },
+      ["graph.malformed", "node.unknown_type@x"],
+    ],
     ["a node without type; its edges are not dangling", { nodes: [start, { id: "a" }], edges: [edge("start->a")] }, ["graph.malformed@a"]],
     ["an edge without target", { nodes: [start], edges: [{ id: "e", source: "start" }] }, ["graph.malformed@e"]],
     ["only providers", graph([node("m", "BufferMemory")]), ["entry.missing"]],
     ["a reserved id", graph([start, node("item", "Set")], "start->item"), ["node.reserved_id@item"]],
-    ["an edge id twice", { nodes: [start, node("a", "Set"), node("b", "Set")], edges: [edge("start->a", "e"), edge("start->b", "e")] }, ["edge.duplicate_id@e"]],
-    ["a type that cannot run yet, its handles unchecked", graph([start, node("l", "Later"), node("a", "Set")], "start->l", "l:body->a", "a->l:return"), ["node.not_available@l"]],
+    [
+      "an edge id twice",
+      { nodes: [start, node("a", "Set"), node("b", "Set")], edges: [edge("start->a", "e"), edge("start->b", "e")] },
+      ["edge.duplicate_id@e"],
+    ],
+    [
+      "a type that cannot run yet, its handles unchecked",
+      graph([start, node("l", "Later"), node("a", "Set")], "start->l", "l:body->a", "a->l:return"),
+      ["node.not_available@l"],
+    ],
     ["a missing input", graph([start, node("h", "HttpRequest")], "start->h"), ["input.missing@h"]],
     ["a node that joins itself", { nodes: [start, node("a", "Set")], edges: [edge("start->a"), edge("a->a", "self")] }, ["graph.cycle@self"]],
-    ["a route that is not named", { nodes: [start, node("c", "Condition", { condition: "true" }), node("a", "Set")], edges: [edge("start->c"), edge("c->a", "e")] }, ["handle.missing@e"]],
-    ["a route that is not there", { nodes: [start, node("c", "Condition", { condition: "true" }), node("a", "Set")], edges: [edge("start->c"), edge("c:maybe->a", "e")] }, ["handle.unknown@e"]],
+    [
+      "a route that is not named",
+      { nodes: [start, node("c", "Condition", { condition: "true" }), node("a", "Set")], edges: [edge("start->c"), edge("c->a", "e")] },
+      ["handle.missing@e"],
+    ],
+    [
+      "a route that is not there",
+      { nodes: [start, node("c", "Condition", { condition: "true" }), node("a", "Set")], edges: [edge("start->c"), edge("c:maybe->a", "e")] },
+      ["handle.unknown@e"],
+    ],
     ["something behind an end", { nodes: [start, node("x", "End"), node("a", "Set")], edges: [edge("start->x"), edge("x->a", "e")] }, ["handle.unknown@e"]],
     ["a handle that is not there", { nodes: [start, node("a", "Set")], edges: [edge("start->a:inptu", "e")] }, ["handle.unknown@e"]],
-    ["continue on a node with routes", graph([start, node("c", "Condition", { condition: "true" }, { on_error: "continue" })], "start->c"), ["settings.invalid@c"]],
-    ["wrong settings, each one", graph([start, node("a", "Set", {}, { timeout: "soon", join: "some", retry: { maximum_attempts: 0 } })], "start->a"), ["settings.invalid@a", "settings.invalid@a", "settings.invalid@a"]],
+    [
+      "continue on a node with routes",
+      graph([start, node("c", "Condition", { condition: "true" }, { on_error: "continue" })], "start->c"),
+      ["settings.invalid@c"],
+    ],
+    [
+      "wrong settings, each one",
+      graph([start, node("a", "Set", {}, { timeout: "soon", join: "some", retry: { maximum_attempts: 0 } })], "start->a"),
+      ["settings.invalid@a", "settings.invalid@a", "settings.invalid@a"],
+    ],
     ["settings of the graph", { ...graph([start]), settings: { max_parallel: 51 } }, ["settings.invalid"]],
     ["a secret in an inline node", graph([start, node("t", "Template", { template: "{{secrets.KEY}}" })], "start->t"), ["secret.not_allowed@t"]],
     ["a secret in a decision", graph([start, node("c", "Condition", { condition: "secrets.KEY == 'a'" })], "start->c"), ["secret.in_expression@c"]],
@@ -150,19 +228,61 @@ describe("everything that is wrong at once", () => {
     ["braces in a decision", graph([start, node("c", "Condition", { condition: "{{input.x}} > 1" })], "start->c"), ["expression.syntax@c"]],
     ["JSONata that does not parse", graph([start, node("t", "Transform", { expression: "a[" })], "start->t"), ["expression.syntax@t"]],
     ["a later node read", graph([start, node("a", "Template", { template: "{{b.x}}" }), node("b", "Set")], "start->a", "a->b"), ["reference.too_early@a"]],
-    ["a node beside read, by CEL", graph([start, node("a", "Condition", { condition: "b.x == 1" }), node("b", "Set")], "start->a", "start->b"), ["reference.too_early@a"]],
-    ["a later node read by JSONata", graph([start, node("a", "Transform", { expression: "b.x" }), node("b", "Set")], "start->a", "a->b"), ["reference.too_early@a"]],
+    [
+      "a node beside read, by CEL",
+      graph([start, node("a", "Condition", { condition: "b.x == 1" }), node("b", "Set")], "start->a", "start->b"),
+      ["reference.too_early@a"],
+    ],
+    [
+      "a later node read by JSONata",
+      graph([start, node("a", "Transform", { expression: "b.x" }), node("b", "Set")], "start->a", "a->b"),
+      ["reference.too_early@a"],
+    ],
     ["a node that reads itself", graph([start, node("a", "Template", { template: "{{a}}" })], "start->a"), ["reference.too_early@a"]],
     ["env", graph([start, node("a", "Template", { template: "{{env.HOME}}" })], "start->a"), ["reference.unknown@a"]],
-    ["errors of a node that is not there", graph([start, node("a", "Template", { template: "{{errors.nobody.message}}" })], "start->a"), ["reference.unknown@a"]],
+    [
+      "errors of a node that is not there",
+      graph([start, node("a", "Template", { template: "{{errors.nobody.message}}" })], "start->a"),
+      ["reference.unknown@a"],
+    ],
     ["a capability that is missing", graph([start, node("g", "Agent", { goal: "x" })], "start->g"), ["capability.missing@g"]],
-    ["two models for one", graph([start, node("g", "Agent", { goal: "x" }), node("m", "OpenAINode"), node("n", "OpenAINode")], "start->g", "m->g:model", "n->g:model"), ["capability.too_many@g"]],
-    ["a memory as model", { nodes: [start, node("g", "Agent", { goal: "x" }), node("m", "BufferMemory")], edges: [edge("start->g"), edge("m->g:model", "e")] }, ["handle.kind@e"]],
-    ["a provider in the flow", { nodes: [start, node("a", "Set"), node("m", "BufferMemory")], edges: [edge("start->a"), edge("m->a", "e")] }, ["handle.kind@e"]],
+    [
+      "two models for one",
+      graph([start, node("g", "Agent", { goal: "x" }), node("m", "OpenAINode"), node("n", "OpenAINode")], "start->g", "m->g:model", "n->g:model"),
+      ["capability.too_many@g"],
+    ],
+    [
+      "a memory as model",
+      { nodes: [start, node("g", "Agent", { goal: "x" }), node("m", "BufferMemory")], edges: [edge("start->g"), edge("m->g:model", "e")] },
+      ["handle.kind@e"],
+    ],
+    [
+      "a provider in the flow",
+      { nodes: [start, node("a", "Set"), node("m", "BufferMemory")], edges: [edge("start->a"), edge("m->a", "e")] },
+      ["handle.kind@e"],
+    ],
     ["flow into a provider", { nodes: [start, node("m", "BufferMemory")], edges: [edge("start->m", "e")] }, ["handle.kind@e"]],
-    ["a node both plugged in and in the flow", graph([start, node("g", "Agent", { goal: "x" }), node("m", "OpenAINode")], "start->g", "start->m", "m->g:model"), ["handle.mixed@m"]],
-    ["a required provider that is disabled", { nodes: [start, node("g", "Agent", { goal: "x" }), node("m", "OpenAINode", {}, { disabled: true })], edges: [edge("start->g"), edge("m->g:model", "e")] }, ["capability.disabled@e"]],
-    ["a provider in a ring", { nodes: [start, node("q", "RetrievalQA"), node("r", "Retriever"), node("g", "Agent", { goal: "x" })], edges: [edge("start->q"), edge("r->q:retriever")] }, ["capability.missing@r", "capability.missing@g", "node.unreachable@g"]],
+    [
+      "a node both plugged in and in the flow",
+      graph([start, node("g", "Agent", { goal: "x" }), node("m", "OpenAINode")], "start->g", "start->m", "m->g:model"),
+      ["handle.mixed@m"],
+    ],
+    [
+      "a required provider that is disabled",
+      {
+        nodes: [start, node("g", "Agent", { goal: "x" }), node("m", "OpenAINode", {}, { disabled: true })],
+        edges: [edge("start->g"), edge("m->g:model", "e")],
+      },
+      ["capability.disabled@e"],
+    ],
+    [
+      "a provider in a ring",
+      {
+        nodes: [start, node("q", "RetrievalQA"), node("r", "Retriever"), node("g", "Agent", { goal: "x" })],
+        edges: [edge("start->q"), edge("r->q:retriever")],
+      },
+      ["capability.missing@r", "capability.missing@g", "node.unreachable@g"],
+    ],
   ])("A2: When there is %s, then that is said and no more", (_what, value, expected) => {
     expect(brief(problemsOf(value)).sort()).toEqual([...expected].sort());
   });
@@ -174,13 +294,23 @@ describe("everything that is wrong at once", () => {
   });
 
   test("A2: When an edge names no node, then what stands behind it is neither lost nor too early", () => {
-    const problems = problemsOf({ nodes: [start, node("http", "HttpRequest", { url: "https://x" }), node("t", "Template", { template: "{{http.body}}" })], edges: [edge("start->http"), edge("htp->t", "e")] });
+    const problems = problemsOf({
+      nodes: [start, node("http", "HttpRequest", { url: "https://x" }), node("t", "Template", { template: "{{http.body}}" })],
+      edges: [edge("start->http"), edge("htp->t", "e")],
+    });
     expect(brief(problems)).toEqual(["edge.dangling@e"]);
     expect(problems[0]?.hint).toBe("Did you mean `http`?");
   });
 
   test("A2: When ids are names of JavaScript's own, then nothing special happens", () => {
-    const plan = planOf(graph([start, node("__proto__", "Set"), node("constructor", "Set", { values: { a: "{{toString.x}}" } }), node("toString", "Set")], "start->toString", "toString->constructor", "constructor->__proto__"));
+    const plan = planOf(
+      graph(
+        [start, node("__proto__", "Set"), node("constructor", "Set", { values: { a: "{{toString.x}}" } }), node("toString", "Set")],
+        "start->toString",
+        "toString->constructor",
+        "constructor->__proto__",
+      ),
+    );
     expect(plan.steps.map((step) => step.id)).toEqual(["start", "toString", "constructor", "__proto__"]);
     expect(at(plan, "constructor")?.reads).toEqual(["toString"]);
     expect(brief(problemsOf(graph([start, node("a", "constructor")], "start->a")))).toEqual(["node.unknown_type@a"]);
@@ -195,7 +325,9 @@ describe("limits", () => {
     expect(problemsOf(many, { limits: { edges: 1 } })).toMatchObject([{ code: "limit.exceeded", path: "edges" }]);
     expect(problemsOf(many, { limits: { bytes: 100 } })).toMatchObject([{ code: "limit.exceeded" }]);
     expect(problemsOf(many, { limits: { depth: 3 } })).toMatchObject([{ code: "limit.exceeded" }]);
-    expect(problemsOf(graph([start, node("t", "Template", { template: "{{a}}{{b}}{{c}}" })], "start->t"), { limits: { expressions: 2 } })).toMatchObject([{ code: "limit.exceeded" }]);
+    expect(problemsOf(graph([start, node("t", "Template", { template: "{{a}}{{b}}{{c}}" })], "start->t"), { limits: { expressions: 2 } })).toMatchObject([
+      { code: "limit.exceeded" },
+    ]);
     let deep: unknown = 1;
     for (let depth = 0; depth < 100_000; depth++) deep = [deep];
     expect(problemsOf(graph([node("start", "Start", { deep })]))).toMatchObject([{ code: "limit.exceeded" }]);
@@ -211,7 +343,11 @@ describe("limits", () => {
   test("A2: When 5,000 nodes stand in a row and in a mesh of 20,000 edges, then compiling does not hang", () => {
     const count = 5_000;
     const nodes = [start, ...Array.from({ length: count - 1 }, (_, index) => node(`n${index}`, "Template", { template: `Hello {{start.name}} ${index}` }))];
-    const edges = nodes.slice(1).flatMap((_, index) => [1, 2, 3, 4].flatMap((back) => (index - back >= -1 ? [edge(`${index - back === -1 ? "start" : `n${index - back}`}->n${index}`)] : [])));
+    const edges = nodes
+      .slice(1)
+      .flatMap((_, index) =>
+        [1, 2, 3, 4].flatMap((back) => (index - back >= -1 ? [edge(`${index - back === -1 ? "start" : `n${index - back}`}->n${index}`)] : [])),
+      );
     const began = performance.now();
     const plan = planOf({ nodes, edges });
     const took = performance.now() - began;
@@ -229,7 +365,16 @@ describe("inputs", () => {
       k: "object",
       fields: [
         ["method", { k: "lit", v: "GET" }],
-        ["url", { k: "text", body: [{ t: "text", text: "https://x/" }, { t: "value", expr: { e: "ref", ref: { root: "node", id: "start", path: ["id"], source: "start.id" } } }] }],
+        [
+          "url",
+          {
+            k: "text",
+            body: [
+              { t: "text", text: "https://x/" },
+              { t: "value", expr: { e: "ref", ref: { root: "node", id: "start", path: ["id"], source: "start.id" } } },
+            ],
+          },
+        ],
         ["headers", { k: "lit", v: { a: "b" } }],
         ["enable_templating", { k: "lit", v: true }],
       ],
@@ -268,7 +413,9 @@ describe("inputs", () => {
   });
 
   test("A2: When an input is not declared, then it is a warning with the nearest name, except where a type takes any", () => {
-    const result = run(graph([start, node("h", "HttpRequest", { url: "https://x", heders: {} }), node("o", "Open", { anything: "{{start.x}}" })], "start->h", "h->o"));
+    const result = run(
+      graph([start, node("h", "HttpRequest", { url: "https://x", heders: {} }), node("o", "Open", { anything: "{{start.x}}" })], "start->h", "h->o"),
+    );
     expect(result).toMatchObject({ ok: true, warnings: [{ code: "input.unknown", node_id: "h", path: "inputs.heders", hint: "Did you mean `headers`?" }] });
     expect(result.ok && inputsOf(result.plan, "o")).toMatchObject({ k: "object", fields: [["anything", { k: "ref" }]] });
   });
@@ -287,7 +434,9 @@ describe("inputs", () => {
 
 describe("references", () => {
   test("A6: When a node is read by an output alias, then the plan holds the field", () => {
-    const plan = planOf(graph([start, node("h", "HttpRequest", { url: "https://x" }), node("t", "Template", { template: "{{h.status_code}}" })], "start->h", "h->t"));
+    const plan = planOf(
+      graph([start, node("h", "HttpRequest", { url: "https://x" }), node("t", "Template", { template: "{{h.status_code}}" })], "start->h", "h->t"),
+    );
     expect(JSON.stringify(inputsOf(plan, "t"))).toContain('"path":["status"]');
     expect(at(plan, "h")?.output_aliases).toEqual({ status_code: "status", response: "body" });
     expect(at(plan, "t")?.reads).toEqual(["h"]);
@@ -305,17 +454,35 @@ describe("references", () => {
     const schema = { type: "object", properties: { api_token: { type: "string" } } };
     const template = "{{api_tokn}} {{api_token}} {{user.name}}";
     const declared = run(graph([node("start", "Start", { schema }), node("t", "Template", { template })], "start->t"));
-    expect(declared.warnings.map((warning) => [warning.code, warning.hint])).toEqual([["reference.undeclared", "Did you mean `api_token`?"], ["reference.undeclared", undefined]]);
+    expect(declared.warnings.map((warning) => [warning.code, warning.hint])).toEqual([
+      ["reference.undeclared", "Did you mean `api_token`?"],
+      ["reference.undeclared", undefined],
+    ]);
     expect(declared.ok && declared.plan.inputs_schema).toEqual(schema);
-    const open = run(graph([start, node("openai_1", "OpenAINode"), node("t", "Template", { template: "{{opanai_1.text}} {{user.name}}" })], "start->openai_1", "openai_1->t"));
+    const open = run(
+      graph([start, node("openai_1", "OpenAINode"), node("t", "Template", { template: "{{opanai_1.text}} {{user.name}}" })], "start->openai_1", "openai_1->t"),
+    );
     expect(open.warnings).toMatchObject([{ code: "reference.undeclared", node_id: "t", hint: "Did you mean the node `openai_1`?" }]);
   });
 
   test("A5: When CEL and JSONata read nodes, then the step knows what to keep and what to hand over", () => {
     const plan = planOf(
-      graph([start, node("h", "HttpRequest", { url: "https://x" }), node("c", "Condition", { condition: "h.body.items.exists(h2, h2.ok) && limit > 3" }), node("t", "Transform", { expression: "h.body.items[price > $$.inputs.least].name" })], "start->h", "h->c", "c:true->t"),
+      graph(
+        [
+          start,
+          node("h", "HttpRequest", { url: "https://x" }),
+          node("c", "Condition", { condition: "h.body.items.exists(h2, h2.ok) && limit > 3" }),
+          node("t", "Transform", { expression: "h.body.items[price > $$.inputs.least].name" }),
+        ],
+        "start->h",
+        "h->c",
+        "c:true->t",
+      ),
     );
-    expect(inputsOf(plan, "c")).toEqual({ k: "object", fields: [["condition", { k: "cel", source: "h.body.items.exists(h2, h2.ok) && limit > 3", roots: ["h", "limit"] }]] });
+    expect(inputsOf(plan, "c")).toEqual({
+      k: "object",
+      fields: [["condition", { k: "cel", source: "h.body.items.exists(h2, h2.ok) && limit > 3", roots: ["h", "limit"] }]],
+    });
     expect(at(plan, "c")?.reads).toEqual(["h"]);
     expect(at(plan, "t")).toMatchObject({ reads: ["h"], scope_roots: ["h", "inputs"], local: true, policy: { timeout_ms: 15_000 } });
   });
@@ -341,17 +508,34 @@ describe("routes, settings, providers", () => {
     const cases = [{ when: "input.x == 1" }, { when: "input.x == 2" }];
     const plan = planOf(graph([start, node("s", "Switch", { cases }), node("a", "Set"), node("b", "Set")], "start->s", "s:case:1->a", "s:default->b"));
     expect(at(plan, "s")?.routes).toEqual(["case:0", "case:1", "default"]);
-    expect(brief(problemsOf({ nodes: [start, node("s", "Switch", { cases }), node("a", "Set")], edges: [edge("start->s"), edge("s:case:2->a", "e")] }))).toEqual(["handle.unknown@e"]);
-    expect(brief(problemsOf({ nodes: [start, node("s", "Switch", { cases: 3 }), node("a", "Set")], edges: [edge("start->s"), edge("s:case:2->a", "e")] }))).toEqual(["input.invalid@s"]);
+    expect(
+      brief(problemsOf({ nodes: [start, node("s", "Switch", { cases }), node("a", "Set")], edges: [edge("start->s"), edge("s:case:2->a", "e")] })),
+    ).toEqual(["handle.unknown@e"]);
+    expect(
+      brief(problemsOf({ nodes: [start, node("s", "Switch", { cases: 3 }), node("a", "Set")], edges: [edge("start->s"), edge("s:case:2->a", "e")] })),
+    ).toEqual(["input.invalid@s"]);
   });
 
   test("A5: When `output` is one of several routes, then an edge need not name it", () => {
-    expect(planOf(graph([start, node("h", "HumanInput"), node("a", "Set"), node("b", "Set")], "start->h", "h->a", "h:timeout->b")).edges.map((each) => each.route)).toEqual(["output", "output", "timeout"]);
+    expect(
+      planOf(graph([start, node("h", "HumanInput"), node("a", "Set"), node("b", "Set")], "start->h", "h->a", "h:timeout->b")).edges.map((each) => each.route),
+    ).toEqual(["output", "output", "timeout"]);
   });
 
   test("A4: When settings are given, then the plan holds them in milliseconds, and defaults come from the type", () => {
-    const settings = { retry: { maximumAttempts: 5, initial_interval: "2s", non_retryable: ["a"] }, timeout: "PT1M", deadline: "3 days", on_error: "continue", join: "any", disabled: true, pinned_output: { a: 1 }, cache: { ttl: "1h", key: "{{input.id}}" } };
-    const result = run(graph([start, node("h", "HttpRequest", { url: "https://x" }, settings), node("i", "HttpRequest", { url: "https://x" })], "start->h", "h->i"));
+    const settings = {
+      retry: { maximumAttempts: 5, initial_interval: "2s", non_retryable: ["a"] },
+      timeout: "PT1M",
+      deadline: "3 days",
+      on_error: "continue",
+      join: "any",
+      disabled: true,
+      pinned_output: { a: 1 },
+      cache: { ttl: "1h", key: "{{input.id}}" },
+    };
+    const result = run(
+      graph([start, node("h", "HttpRequest", { url: "https://x" }, settings), node("i", "HttpRequest", { url: "https://x" })], "start->h", "h->i"),
+    );
     if (!result.ok) throw new Error(JSON.stringify(result.problems));
     expect(at(result.plan, "h")).toMatchObject({
       on_error: "continue",
@@ -359,20 +543,47 @@ describe("routes, settings, providers", () => {
       disabled: true,
       pinned_output: { value: { a: 1 } },
       cache: { ttl_ms: 3_600_000, key: { k: "ref" } },
-      policy: { maximum_attempts: 5, initial_interval_ms: 2_000, backoff_coefficient: 2, maximum_interval_ms: 60_000, non_retryable: ["a"], timeout_ms: 60_000, deadline_ms: 259_200_000 },
+      policy: {
+        maximum_attempts: 5,
+        initial_interval_ms: 2_000,
+        backoff_coefficient: 2,
+        maximum_interval_ms: 60_000,
+        non_retryable: ["a"],
+        timeout_ms: 60_000,
+        deadline_ms: 259_200_000,
+      },
     });
-    expect(at(result.plan, "i")?.policy).toEqual({ maximum_attempts: 4, initial_interval_ms: 1_000, backoff_coefficient: 2, maximum_interval_ms: 60_000, non_retryable: [], timeout_ms: 300_000, deadline_ms: 86_400_000 });
+    expect(at(result.plan, "i")?.policy).toEqual({
+      maximum_attempts: 4,
+      initial_interval_ms: 1_000,
+      backoff_coefficient: 2,
+      maximum_interval_ms: 60_000,
+      non_retryable: [],
+      timeout_ms: 300_000,
+      deadline_ms: 86_400_000,
+    });
     expect(brief(result.warnings)).toEqual(["settings.no_effect@h", "node.disabled@h"]);
   });
 
   test("A5: When the graph has settings, then they are in the plan; express is taken with a warning", () => {
     const result = run({ ...graph([start]), settings: { execution: "express", maxParallel: 4, deadline: "1h", priority: 2 } });
-    expect(result).toMatchObject({ ok: true, plan: { settings: { execution: "express", max_parallel: 4, deadline_ms: 3_600_000, priority: 2 } }, warnings: [{ code: "settings.no_effect" }] });
+    expect(result).toMatchObject({
+      ok: true,
+      plan: { settings: { execution: "express", max_parallel: 4, deadline_ms: 3_600_000, priority: 2 } },
+      warnings: [{ code: "settings.no_effect" }],
+    });
     expect(planOf(graph([start])).settings).toEqual({ execution: "standard", max_parallel: 16 });
   });
 
   test("A5: When an edge leaves `error`, then failures branch", () => {
-    const plan = planOf(graph([start, node("h", "HttpRequest", { url: "https://x" }), node("a", "Set"), node("b", "Template", { template: "{{errors.h.message}}" })], "start->h", "h->a", "h:error->b"));
+    const plan = planOf(
+      graph(
+        [start, node("h", "HttpRequest", { url: "https://x" }), node("a", "Set"), node("b", "Template", { template: "{{errors.h.message}}" })],
+        "start->h",
+        "h->a",
+        "h:error->b",
+      ),
+    );
     expect(at(plan, "h")?.on_error).toBe("branch");
     expect(plan.edges.map((each) => each.route)).toEqual(["output", "output", "error"]);
   });
@@ -380,17 +591,36 @@ describe("routes, settings, providers", () => {
   test("A7: When providers are plugged in, then they are recipes of the step and read what it may read", () => {
     const plan = planOf(
       graph(
-        [start, node("g", "Agent", { goal: "x" }), node("m", "OpenAINode", { model: "{{start.model}}", system: "{{secrets.HINT}}" }), node("mem", "BufferMemory"), node("w", "HttpRequest", { url: "https://w" })],
-        "start->g", "m->g:model", "mem->g", "w->g:tools",
+        [
+          start,
+          node("g", "Agent", { goal: "x" }),
+          node("m", "OpenAINode", { model: "{{start.model}}", system: "{{secrets.HINT}}" }),
+          node("mem", "BufferMemory"),
+          node("w", "HttpRequest", { url: "https://w" }),
+        ],
+        "start->g",
+        "m->g:model",
+        "mem->g",
+        "w->g:tools",
       ),
     );
     expect(plan.steps.map((step) => step.id)).toEqual(["start", "g"]);
     expect(plan.edges).toHaveLength(1);
-    expect(at(plan, "g")).toMatchObject({ reads: ["start"], providers: { model: [{ id: "m", type: "OpenAINode" }], memory: [{ id: "mem", inputs: { k: "lit", v: { size: 10 } } }], tools: [{ id: "w" }] } });
+    expect(at(plan, "g")).toMatchObject({
+      reads: ["start"],
+      providers: { model: [{ id: "m", type: "OpenAINode" }], memory: [{ id: "mem", inputs: { k: "lit", v: { size: 10 } } }], tools: [{ id: "w" }] },
+    });
   });
 
   test("A7: When providers nest, then so do their recipes; one that nothing uses is a warning", () => {
-    const result = run(graph([start, node("q", "RetrievalQA"), node("r", "Retriever"), node("s", "Store", { collection: "c" }), node("x", "BufferMemory")], "start->q", "r->q:retriever", "s->r:store"));
+    const result = run(
+      graph(
+        [start, node("q", "RetrievalQA"), node("r", "Retriever"), node("s", "Store", { collection: "c" }), node("x", "BufferMemory")],
+        "start->q",
+        "r->q:retriever",
+        "s->r:store",
+      ),
+    );
     expect(result).toMatchObject({ ok: true, warnings: [{ code: "provider.unused", node_id: "x" }] });
     expect(result.ok && at(result.plan, "q")?.providers).toMatchObject({ retriever: [{ id: "r", providers: { store: [{ id: "s" }] } }] });
   });

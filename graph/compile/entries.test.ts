@@ -9,7 +9,11 @@ const TYPES: Record<string, string> = { start: "Start", hook: "WebhookTrigger", 
 function planOf(ids: string[], ...edges: string[]): Plan {
   const nodes = ids.map((text) => {
     const id = text.replace("!", "");
-    return { id, type: TYPES[id.replace(/\d/g, "")] ?? "Set", data: { inputs: id.startsWith("timer") ? { schedule_type: "manual" } : {}, settings: { disabled: text.endsWith("!") } } };
+    return {
+      id,
+      type: TYPES[id.replace(/\d/g, "")] ?? "Set",
+      data: { inputs: id.startsWith("timer") ? { schedule_type: "manual" } : {}, settings: { disabled: text.endsWith("!") } },
+    };
   });
   const result = compile({ nodes, edges: edges.map((text) => ({ source: text.split("->")[0], target: text.split("->")[1] })) }, testCatalogue);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
@@ -43,6 +47,8 @@ describe("where a run begins", () => {
   });
 
   test("A5: When all triggers are disabled, then nothing can begin", () => {
-    expect(selectEntries(planOf(["hook!", "a"], "hook->a"))).toMatchObject({ problem: { code: "entry.required", message: expect.stringContaining("disabled") as unknown } });
+    expect(selectEntries(planOf(["hook!", "a"], "hook->a"))).toMatchObject({
+      problem: { code: "entry.required", message: expect.stringContaining("disabled") as unknown },
+    });
   });
 });

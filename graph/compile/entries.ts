@@ -16,10 +16,15 @@ export function findEntries(steps: readonly NodeRecord[], edges: readonly Resolv
     return { manual: roots, triggers: roots };
   }
   const firing = triggers.filter((trigger) => !disabled.has(trigger.node.id)).map((trigger) => trigger.node.id);
-  const starts = startsWithout(steps, edges).filter((start) => !disabled.has(start.node.id)).map((start) => start.node.id);
+  const starts = startsWithout(steps, edges)
+    .filter((start) => !disabled.has(start.node.id))
+    .map((start) => start.node.id);
   const manual = starts.length > 0 ? starts : firing.length === 1 ? firing : [];
   if (manual.length > 0) return { manual, triggers: firing };
-  const message = firing.length === 0 ? "All triggers of this workflow are disabled." : `This workflow has several triggers and no Start; name one of them as \`entry\`: ${firing.join(", ")}.`;
+  const message =
+    firing.length === 0
+      ? "All triggers of this workflow are disabled."
+      : `This workflow has several triggers and no Start; name one of them as \`entry\`: ${firing.join(", ")}.`;
   return { manual, triggers: firing, manual_problem: { code: "entry.required", message, path: "entry" } };
 }
 

@@ -28,7 +28,8 @@ export function resolveEdges(edges: readonly GraphEdge[], context: EdgeContext):
   const joined = new Set<string>();
   for (const edge of edges) {
     const id = edge.id ?? unusedId(edge, ids);
-    if (edge.id !== undefined && named.has(edge.id)) context.findings.problem("edge.duplicate_id", `Two edges have the id \`${edge.id}\`.`, { edge_id: edge.id, path: `edges.${edge.index}.id` });
+    if (edge.id !== undefined && named.has(edge.id))
+      context.findings.problem("edge.duplicate_id", `Two edges have the id \`${edge.id}\`.`, { edge_id: edge.id, path: `edges.${edge.index}.id` });
     named.add(id);
     const source = context.records.get(edge.source);
     const target = context.records.get(edge.target);
@@ -44,7 +45,10 @@ export function resolveEdges(edges: readonly GraphEdge[], context: EdgeContext):
     }
     const key = JSON.stringify([edge.source, ends.route, edge.target, ends.handle]);
     if (joined.has(key)) {
-      context.findings.problem("edge.duplicate", `\`${edge.source}\` is already joined to \`${edge.target}\` by the same handles.`, { edge_id: id, path: `edges.${edge.index}` });
+      context.findings.problem("edge.duplicate", `\`${edge.source}\` is already joined to \`${edge.target}\` by the same handles.`, {
+        edge_id: id,
+        path: `edges.${edge.index}`,
+      });
       continue;
     }
     joined.add(key);
@@ -67,14 +71,27 @@ function unusedId(edge: GraphEdge, taken: Set<string>): string {
 }
 
 function dangling(edge: GraphEdge, id: string, source: NodeRecord | undefined, target: NodeRecord | undefined, context: EdgeContext): void {
-  for (const [end, name, record] of [["source", edge.source, source], ["target", edge.target, target]] as const) {
+  for (const [end, name, record] of [
+    ["source", edge.source, source],
+    ["target", edge.target, target],
+  ] as const) {
     if (record || context.malformed.has(name)) continue;
     const hint = context.nearest.hint(name, context.records.keys());
-    context.findings.problem("edge.dangling", `The edge \`${id}\` has no ${end}: there is no node \`${name}\`.`, { edge_id: id, path: `edges.${edge.index}.${end}`, hint });
+    context.findings.problem("edge.dangling", `The edge \`${id}\` has no ${end}: there is no node \`${name}\`.`, {
+      edge_id: id,
+      path: `edges.${edge.index}.${end}`,
+      hint,
+    });
   }
 }
 
-function resolveEnds(edge: GraphEdge, id: string, source: NodeRecord, target: NodeRecord, context: EdgeContext): Pick<ResolvedEdge, "kind" | "route" | "handle"> {
+function resolveEnds(
+  edge: GraphEdge,
+  id: string,
+  source: NodeRecord,
+  target: NodeRecord,
+  context: EdgeContext,
+): Pick<ResolvedEdge, "kind" | "route" | "handle"> {
   const { kind, handle } = targetEnd(edge, id, source, target, context);
   if (kind !== "flow") return { kind, handle, route: DEFAULT_ROUTE };
   return { kind, handle, route: sourceEnd(edge, id, source, context) };
@@ -89,25 +106,44 @@ function targetEnd(edge: GraphEdge, id: string, source: NodeRecord, target: Node
   const input = flowHandle(target.type, wanted);
   if (capability && (input === undefined || input === DEFAULT_HANDLE || !source.type || canProvide(source.type, capability.handle.capability))) {
     if (source.type && source.checked && !canProvide(source.type, capability.handle.capability)) {
-      context.findings.problem("handle.kind", `\`${capability.name}\` of ${target.type.type} takes a ${capability.handle.capability}; ${source.type.type} is none.`, where);
+      context.findings.problem(
+        "handle.kind",
+        `\`${capability.name}\` of ${target.type.type} takes a ${capability.handle.capability}; ${source.type.type} is none.`,
+        where,
+      );
     }
     return { kind: capability.handle.capability, handle: capability.name };
   }
   if (input === undefined) {
     const { body, capabilities, fixedInputs, inputs } = target.type;
-    const handles = [DEFAULT_HANDLE, ...(body?.exits ?? []), ...Object.keys(capabilities ?? {}), ...Object.keys(inputs.shape)].filter((name) => !fixedInputs?.includes(name));
-    const hint = context.nearest.hint(wanted, handles) ?? `It has ${handles.slice(0, 12).map((name) => `\`${name}\``).join(", ")}.`;
+    const handles = [DEFAULT_HANDLE, ...(body?.exits ?? []), ...Object.keys(capabilities ?? {}), ...Object.keys(inputs.shape)].filter(
+      (name) => !fixedInputs?.includes(name),
+    );
+    const hint =
+      context.nearest.hint(wanted, handles) ??
+      `It has ${handles
+        .slice(0, 12)
+        .map((name) => `\`${name}\``)
+        .join(", ")}.`;
     context.findings.problem("handle.unknown", `${target.type.type} \`${target.node.id}\` has no handle \`${wanted}\` to go into.`, { ...where, hint });
     return { kind: "flow", handle: wanted };
   }
   if (isProvider(source)) {
     const handles = Object.keys(target.type.capabilities ?? {});
     const hint = handles.length === 0 ? `${target.type.type} takes no providers.` : `It goes into ${handles.map((name) => `\`${name}\``).join(" or ")}.`;
-    context.findings.problem("handle.kind", `${source.type?.type ?? "It"} \`${source.node.id}\` is a provider; it plugs into a capability, not into \`${wanted}\`.`, { ...where, hint });
+    context.findings.problem(
+      "handle.kind",
+      `${source.type?.type ?? "It"} \`${source.node.id}\` is a provider; it plugs into a capability, not into \`${wanted}\`.`,
+      { ...where, hint },
+    );
     return { kind: source.type?.provides ?? "tool", handle: wanted };
   }
   if (target.type.kind === "provider") {
-    context.findings.problem("handle.kind", `${target.type.type} \`${target.node.id}\` is a provider: it does not run as a step, so no value flows into it.`, where);
+    context.findings.problem(
+      "handle.kind",
+      `${target.type.type} \`${target.node.id}\` is a provider: it does not run as a step, so no value flows into it.`,
+      where,
+    );
   }
   return { kind: "flow", handle: input };
 }
@@ -132,7 +168,9 @@ function sourceEnd(edge: GraphEdge, id: string, source: NodeRecord, context: Edg
   if (routes === "unknown") return wanted;
   if (routes === undefined) {
     if (wanted === DEFAULT_ROUTE || wanted === source.type.outputHandle) return DEFAULT_ROUTE;
-    const hint = context.nearest.hint(wanted, [DEFAULT_ROUTE, ERROR_ROUTE, ...(source.type.outputHandle === undefined ? [] : [source.type.outputHandle])]) ?? "It leaves from `output`, its failure from `error`.";
+    const hint =
+      context.nearest.hint(wanted, [DEFAULT_ROUTE, ERROR_ROUTE, ...(source.type.outputHandle === undefined ? [] : [source.type.outputHandle])]) ??
+      "It leaves from `output`, its failure from `error`.";
     context.findings.problem("handle.unknown", `${source.type.type} \`${source.node.id}\` has no handle \`${wanted}\` to leave from.`, { ...where, hint });
     return wanted;
   }

@@ -67,7 +67,11 @@ class Compilation {
     const providers = this.#providers(records, edges);
     const links = linksOf(edges);
     const topology = analyse(all.length, links);
-    for (const cycle of topology.cycles) this.#reportCycle(cycle.map((at) => all[at]).filter((record) => record !== undefined), edges);
+    for (const cycle of topology.cycles)
+      this.#reportCycle(
+        cycle.map((at) => all[at]).filter((record) => record !== undefined),
+        edges,
+      );
     const uncertain = reachable(outgoing(all.length, links), [...topology.tangled, ...[...loose, ...duplicates].map((id) => records.get(id)?.at ?? 0)]);
     const nodeSettings = new Map(all.map((record) => [record, this.#settings(record)]));
     const disabled = new Set(all.filter((record) => nodeSettings.get(record)?.disabled).map((record) => record.node.id));
@@ -77,11 +81,21 @@ class Compilation {
     const schema = declaredInputs(steps);
     const regions = findRegions({ order: steps, edges: flow, uncertain, findings: this.#findings });
     const unplaced = steps.filter((record) => regions.of(record) === undefined).map((record) => record.at);
-    const known: Knowledge = { records, providers, ancestors: topology.ancestors, regions, uncertain: new Set([...uncertain, ...unplaced]), declared: schema?.names, findings: this.#findings, nearest: this.#nearest };
+    const known: Knowledge = {
+      records,
+      providers,
+      ancestors: topology.ancestors,
+      regions,
+      uncertain: new Set([...uncertain, ...unplaced]),
+      declared: schema?.names,
+      findings: this.#findings,
+      nearest: this.#nearest,
+    };
     const stepRecords = [...records.values()].filter((record) => !providers.has(record));
     checkReach({ steps: stepRecords, edges: flow.filter((edge) => !isExit(edge)), excused: uncertain, size: all.length, findings: this.#findings });
     const parts = this.#compileSteps(all, known, edges, disabled, loose, nodeSettings);
-    if (options.resolve) checkSubWorkflows(stepRecords, { resolve: options.resolve, workflowId: options.workflowId, catalogue: this.#catalogue, findings: this.#findings });
+    if (options.resolve)
+      checkSubWorkflows(stepRecords, { resolve: options.resolve, workflowId: options.workflowId, catalogue: this.#catalogue, findings: this.#findings });
     checkOutputs(stepRecords, flow, parts, this.#findings);
     if (this.#findings.problems.length > 0) return undefined;
     return assemblePlan({ steps, flow, parts, regions, settings, disabled, schema: schema?.schema });
@@ -103,10 +117,17 @@ class Compilation {
       }
       records.set(id, record);
       if (id.length > MAX_ID_LENGTH) {
-        this.#findings.problem("limit.exceeded", `A node's id has at most ${MAX_ID_LENGTH} characters; this one has ${id.length}.`, { node_id: id.slice(0, MAX_ID_LENGTH), path: `nodes.${index}.id` });
+        this.#findings.problem("limit.exceeded", `A node's id has at most ${MAX_ID_LENGTH} characters; this one has ${id.length}.`, {
+          node_id: id.slice(0, MAX_ID_LENGTH),
+          path: `nodes.${index}.id`,
+        });
       }
       if (RESERVED_IDS.has(id)) {
-        this.#findings.problem("node.reserved_id", `A node cannot have the id \`${id}\`: templates and expressions use that name for something else.`, { node_id: id, path: `nodes.${index}.id`, hint: `Call it \`${id}_1\`.` });
+        this.#findings.problem("node.reserved_id", `A node cannot have the id \`${id}\`: templates and expressions use that name for something else.`, {
+          node_id: id,
+          path: `nodes.${index}.id`,
+          hint: `Call it \`${id}_1\`.`,
+        });
       }
     }
     return { records, duplicates };
@@ -120,7 +141,11 @@ class Compilation {
     for (const record of records.values()) {
       if (record.type?.kind === "provider" || (plugged.has(record) && !flowing.has(record))) providers.add(record);
       else if (plugged.has(record) && record.checked) {
-        this.#findings.problem("handle.mixed", `${record.type?.type} \`${record.node.id}\` is plugged into another node and also stands in the flow; it can only do one of them.`, { node_id: record.node.id, hint: "Use a second node of the same type." });
+        this.#findings.problem(
+          "handle.mixed",
+          `${record.type?.type} \`${record.node.id}\` is plugged into another node and also stands in the flow; it can only do one of them.`,
+          { node_id: record.node.id, hint: "Use a second node of the same type." },
+        );
       }
     }
     return providers;
@@ -152,8 +177,14 @@ class Compilation {
     settings: ReadonlyMap<NodeRecord, NodeSettings | undefined>,
   ): Map<NodeRecord, StepParts> {
     const plugs = new ProviderCompiler(known, edges);
-    const into = Map.groupBy(edges.filter((edge) => edge.kind === "flow" && !isExit(edge)), (edge) => edge.target);
-    const outOf = Map.groupBy(edges.filter((edge) => edge.kind === "flow"), (edge) => edge.source);
+    const into = Map.groupBy(
+      edges.filter((edge) => edge.kind === "flow" && !isExit(edge)),
+      (edge) => edge.target,
+    );
+    const outOf = Map.groupBy(
+      edges.filter((edge) => edge.kind === "flow"),
+      (edge) => edge.source,
+    );
     const parts = new Map<NodeRecord, StepParts>();
     const used = new Set<NodeRecord>();
     for (const edge of edges) if (edge.kind !== "flow" && !known.providers.has(edge.target)) used.add(edge.source);

@@ -142,7 +142,11 @@ function check(record: NodeRecord, type: NodeType, fields: Map<string, Value>, d
     if (name !== undefined && rest.length === 0 && !fields.has(name)) {
       findings.problem("input.missing", `${type.type} \`${record.node.id}\` needs the input \`${name}\`.`, where);
     } else {
-      findings.problem("input.invalid", `${name === undefined ? `The inputs of ${type.type}` : `Input \`${[name, ...rest].join(".")}\` of ${type.type}`} \`${record.node.id}\`: ${issue.message}.`, where);
+      findings.problem(
+        "input.invalid",
+        `${name === undefined ? `The inputs of ${type.type}` : `Input \`${[name, ...rest].join(".")}\` of ${type.type}`} \`${record.node.id}\`: ${issue.message}.`,
+        where,
+      );
     }
   }
   return parsed.data;
@@ -184,7 +188,10 @@ function asList(raw: unknown, schema: z.ZodType | undefined): unknown {
   if (typeof raw !== "string" || schema === undefined || !isListSchema(schema) || /^\s*\{\{.*\}\}\s*$/s.test(raw)) return raw;
   const written = /^\s*\[/.test(raw) ? parseJson(raw) : undefined;
   if (Array.isArray(written)) return written;
-  return raw.split(/,(?![^{]*\}\})/).map((part) => part.trim()).filter((part) => part !== "");
+  return raw
+    .split(/,(?![^{]*\}\})/)
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }
 
 function parseJson(text: string): unknown {
@@ -197,7 +204,8 @@ function parseJson(text: string): unknown {
 
 function isListSchema(schema: z.ZodType): boolean {
   let inner: z.core.$ZodType = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) inner = inner.unwrap();
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault)
+    inner = inner.unwrap();
   return inner instanceof z.ZodArray;
 }
 
@@ -205,6 +213,7 @@ function isJson(value: unknown): value is Json {
   if (value === null || typeof value === "string" || typeof value === "boolean") return true;
   if (typeof value === "number") return Number.isFinite(value);
   if (Array.isArray(value)) return value.every(isJson);
-  if (typeof value !== "object" || !(value.constructor === Object || Object.getPrototypeOf(value) === null || Object.hasOwn(value, "constructor"))) return false;
+  if (typeof value !== "object" || !(value.constructor === Object || Object.getPrototypeOf(value) === null || Object.hasOwn(value, "constructor")))
+    return false;
   return Object.values(value).every((inner) => inner === undefined || isJson(inner));
 }

@@ -74,7 +74,11 @@ export class Names implements TemplateNames {
     if (name === undefined) {
       this.problem("secret.invalid", `\`${source}\` names no secret.`, "A secret is written `{{secrets.NAME}}`.");
     } else if (!this.#secretsAllowed) {
-      this.problem("secret.not_allowed", `${this.#owner.type?.type ?? "This node"} cannot hold a secret: it runs inside the workflow, whose history keeps what it reads.`, "Use the secret in the node that sends it.");
+      this.problem(
+        "secret.not_allowed",
+        `${this.#owner.type?.type ?? "This node"} cannot hold a secret: it runs inside the workflow, whose history keeps what it reads.`,
+        "Use the secret in the node that sends it.",
+      );
     }
   }
 
@@ -88,7 +92,8 @@ export class Names implements TemplateNames {
       return { root: head, path, source };
     }
     if (head === "secrets" || head === "env") {
-      const hint = head === "env" ? "Settings of a run are `variables.NAME`, secrets `secrets.NAME`." : "A secret stands by itself in a text: `{{secrets.NAME}}`.";
+      const hint =
+        head === "env" ? "Settings of a run are `variables.NAME`, secrets `secrets.NAME`." : "A secret stands by itself in a text: `{{secrets.NAME}}`.";
       this.problem(head === "env" ? "reference.unknown" : "secret.in_expression", `\`${source}\` cannot be read here.`, hint);
       return undefined;
     }
@@ -107,7 +112,9 @@ export class Names implements TemplateNames {
 
   /** Ids of all steps before this one. */
   ancestors(): string[] {
-    return [...this.#known.records.values()].filter((record) => !this.#known.providers.has(record) && this.#isCertainlyBefore(record)).map((record) => record.node.id);
+    return [...this.#known.records.values()]
+      .filter((record) => !this.#known.providers.has(record) && this.#isCertainlyBefore(record))
+      .map((record) => record.node.id);
   }
 
   record(id: string): NodeRecord | undefined {
@@ -144,7 +151,11 @@ export class Names implements TemplateNames {
     if (path.length === 0) return { root: "errors", path, source };
     const node = this.#nodeNamed(path);
     if (!node) {
-      this.problem("reference.unknown", `\`${source}\` cannot be read: there is no node \`${path[0]}\`.`, this.nearest.hint(path[0] ?? "", this.#known.records.keys()));
+      this.problem(
+        "reference.unknown",
+        `\`${source}\` cannot be read: there is no node \`${path[0]}\`.`,
+        this.nearest.hint(path[0] ?? "", this.#known.records.keys()),
+      );
       return undefined;
     }
     if (!this.#isBefore(node.record) && !inBlock) {
@@ -189,9 +200,17 @@ export class Names implements TemplateNames {
     const near = parts.length > 1 ? this.nearest.find(head, records.keys()) : undefined;
     if (declared !== undefined) {
       const hint = near ?? this.nearest.find(head, [...declared, ...records.keys()]);
-      this.warn("reference.undeclared", `\`${source}\` is no node, and no Start schema declares an input \`${head}\`; it is read as an input or variable of the run.`, hint === undefined ? undefined : `Did you mean \`${hint}\`?`);
+      this.warn(
+        "reference.undeclared",
+        `\`${source}\` is no node, and no Start schema declares an input \`${head}\`; it is read as an input or variable of the run.`,
+        hint === undefined ? undefined : `Did you mean \`${hint}\`?`,
+      );
     } else if (near !== undefined) {
-      this.warn("reference.undeclared", `\`${source}\` is no node; \`${head}\` is read as an input or variable of the run.`, `Did you mean the node \`${near}\`?`);
+      this.warn(
+        "reference.undeclared",
+        `\`${source}\` is no node; \`${head}\` is read as an input or variable of the run.`,
+        `Did you mean the node \`${near}\`?`,
+      );
     }
   }
 
@@ -223,7 +242,9 @@ export class Names implements TemplateNames {
     if (border?.owner && !this.#isCertainlyBefore(border.owner)) return { reason: `node \`${id}\` cannot have run before this one` };
     if (border?.kind === "body" && border.owner) {
       const owner = border.owner.node.id;
-      const value = border.owner.type?.body?.exits.includes("break") ? `{{${owner}.last}}\`, what the last iteration returned` : `{{${owner}}}\`, the list of what the iterations returned`;
+      const value = border.owner.type?.body?.exits.includes("break")
+        ? `{{${owner}.last}}\`, what the last iteration returned`
+        : `{{${owner}}}\`, the list of what the iterations returned`;
       return { reason: `node \`${id}\` runs once in each iteration of \`${owner}\``, hint: `After the repetition read \`${value}.` };
     }
     if (border?.kind === "compensate") return { reason: `node \`${id}\` runs only to undo \`${border.owner?.node.id}\`` };

@@ -6,32 +6,157 @@ import { compile, diff, selectEntries } from "../index.ts";
 import type { Body, Plan } from "../plan.ts";
 import { scopeOf, testCatalogue } from "../testing/catalogue.ts";
 
-const types = fc.constantFrom("Start", "Set", "Template", "Condition", "Switch", "Transform", "HttpRequest", "OpenAINode", "Agent", "BufferMemory", "Retriever", "Store", "RetrievalQA", "HumanInput", "Open", "Loop", "Loop", "MapReduce", "SubWorkflow", "Later", "End", "WebhookTrigger", "Nope", "__proto__");
+const types = fc.constantFrom(
+  "Start",
+  "Set",
+  "Template",
+  "Condition",
+  "Switch",
+  "Transform",
+  "HttpRequest",
+  "OpenAINode",
+  "Agent",
+  "BufferMemory",
+  "Retriever",
+  "Store",
+  "RetrievalQA",
+  "HumanInput",
+  "Open",
+  "Loop",
+  "Loop",
+  "MapReduce",
+  "SubWorkflow",
+  "Later",
+  "End",
+  "WebhookTrigger",
+  "Nope",
+  "__proto__",
+);
 const ids = fc.constantFrom("a", "b", "c", "d", "e-1", "item", "__proto__", "constructor");
-const handles = fc.option(fc.constantFrom("output", "input", "true", "error", "model", "tools", "memory", "store", "retriever", "case:0", "toString", "body", "body", "done", "return", "return", "break", "compensate", "while"), { nil: undefined });
-const words = fc.constantFrom("{{", "}}", "{{a.x}}", "{{#if b}}", "{{/if}}", "{{else}}", "{{#each c as |x|}}", "{{/each}}", "x", " ", "{{secrets.K}}", "(", ")", "a.x == 1", "&&", "input", "[0]", "\\", "'", '"', "$$", "{{item.x}}", "{{outer.index}}", "{{upper d}}", "|", "..");
-const texts = fc.oneof(fc.array(words, { maxLength: 8 }).map((parts) => parts.join("")), fc.string({ maxLength: 20 }));
-const values = fc.oneof(texts, fc.jsonValue({ maxDepth: 3 }), fc.record({ when: texts }).map((each) => [each]));
-const inputNames = fc.constantFrom("template", "condition", "cases", "expression", "url", "headers", "values", "prompt", "goal", "schema", "collection", "while", "times", "items", "reduce", "workflow_id", "__proto__", "maxTokens", "enable_templating");
-const settings = fc.dictionary(fc.constantFrom("retry", "timeout", "on_error", "join", "disabled", "pinned_output", "cache", "nonsense"), fc.oneof(fc.constantFrom<unknown>("1s", "continue", "branch", "any", true, { ttl: "1m", key: "{{a.b" }), fc.jsonValue({ maxDepth: 2 })));
+const handles = fc.option(
+  fc.constantFrom(
+    "output",
+    "input",
+    "true",
+    "error",
+    "model",
+    "tools",
+    "memory",
+    "store",
+    "retriever",
+    "case:0",
+    "toString",
+    "body",
+    "body",
+    "done",
+    "return",
+    "return",
+    "break",
+    "compensate",
+    "while",
+  ),
+  { nil: undefined },
+);
+const words = fc.constantFrom(
+  "{{",
+  "}}",
+  "{{a.x}}",
+  "{{#if b}}",
+  "{{/if}}",
+  "{{else}}",
+  "{{#each c as |x|}}",
+  "{{/each}}",
+  "x",
+  " ",
+  "{{secrets.K}}",
+  "(",
+  ")",
+  "a.x == 1",
+  "&&",
+  "input",
+  "[0]",
+  "\\",
+  "'",
+  '"',
+  "$$",
+  "{{item.x}}",
+  "{{outer.index}}",
+  "{{upper d}}",
+  "|",
+  "..",
+);
+const texts = fc.oneof(
+  fc.array(words, { maxLength: 8 }).map((parts) => parts.join("")),
+  fc.string({ maxLength: 20 }),
+);
+const values = fc.oneof(
+  texts,
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.record({ when: texts }).map((each) => [each]),
+);
+const inputNames = fc.constantFrom(
+  "template",
+  "condition",
+  "cases",
+  "expression",
+  "url",
+  "headers",
+  "values",
+  "prompt",
+  "goal",
+  "schema",
+  "collection",
+  "while",
+  "times",
+  "items",
+  "reduce",
+  "workflow_id",
+  "__proto__",
+  "maxTokens",
+  "enable_templating",
+);
+const settings = fc.dictionary(
+  fc.constantFrom("retry", "timeout", "on_error", "join", "disabled", "pinned_output", "cache", "nonsense"),
+  fc.oneof(fc.constantFrom<unknown>("1s", "continue", "branch", "any", true, { ttl: "1m", key: "{{a.b" }), fc.jsonValue({ maxDepth: 2 })),
+);
 
 const graphs = fc.record({
   nodes: fc.array(fc.record({ id: ids, type: types, data: fc.record({ inputs: fc.dictionary(inputNames, values), settings }) }), { maxLength: 8 }),
-  edges: fc.array(fc.record({ id: fc.option(fc.constantFrom("e1", "e2", "e3"), { nil: undefined }), source: ids, target: ids, sourceHandle: handles, targetHandle: handles }), { maxLength: 12 }),
+  edges: fc.array(
+    fc.record({ id: fc.option(fc.constantFrom("e1", "e2", "e3"), { nil: undefined }), source: ids, target: ids, sourceHandle: handles, targetHandle: handles }),
+    { maxLength: 12 },
+  ),
 });
 
 /** Sound graphs: node 0 is the start, every other has at least one edge from a lower one, and reads only what leads to it. */
 const soundGraphs = fc
-  .array(fc.record({ type: fc.constantFrom("Set", "Template", "Condition", "HttpRequest", "OpenAINode"), from: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), route: fc.boolean(), join: fc.constantFrom("all", "any") }), { maxLength: 25 })
+  .array(
+    fc.record({
+      type: fc.constantFrom("Set", "Template", "Condition", "HttpRequest", "OpenAINode"),
+      from: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }),
+      route: fc.boolean(),
+      join: fc.constantFrom("all", "any"),
+    }),
+    { maxLength: 25 },
+  )
   .map((drafts) => {
     const typeAt = (index: number) => (index === 0 ? "Start" : (drafts[index - 1]?.type ?? "Set"));
     const nodes = drafts.map(({ type, from, join }, index) => {
       const read = `n${(from[0] ?? 0) % (index + 1)}`;
-      const inputs: Record<string, unknown> = { Template: { template: `{{${read}.x}} and {{inputs.y}}` }, Condition: { condition: `has(${read}.x) && limit > 1` }, HttpRequest: { url: `https://x/{{${read}}}`, headers: { a: "{{secrets.A}}" } }, Set: { values: { a: [`{{${read}}}`] } } };
+      const inputs: Record<string, unknown> = {
+        Template: { template: `{{${read}.x}} and {{inputs.y}}` },
+        Condition: { condition: `has(${read}.x) && limit > 1` },
+        HttpRequest: { url: `https://x/{{${read}}}`, headers: { a: "{{secrets.A}}" } },
+        Set: { values: { a: [`{{${read}}}`] } },
+      };
       return { id: `n${index + 1}`, type, data: { inputs: inputs[type] ?? {}, settings: { join } } };
     });
     const edges = drafts.flatMap(({ from, route }, index) =>
-      [...new Set(from.map((place) => place % (index + 1)))].map((place) => ({ source: `n${place}`, target: `n${index + 1}`, ...(typeAt(place) === "Condition" && { sourceHandle: String(route) }) })),
+      [...new Set(from.map((place) => place % (index + 1)))].map((place) => ({
+        source: `n${place}`,
+        target: `n${index + 1}`,
+        ...(typeAt(place) === "Condition" && { sourceHandle: String(route) }),
+      })),
     );
     return { nodes: [{ id: "n0", type: "Start" }, ...nodes], edges };
   });
@@ -47,7 +172,12 @@ interface Piece {
 
 const { pieces } = fc.letrec<{ pieces: Piece[] }>((tie) => ({
   pieces: fc.array(
-    fc.record({ kind: fc.constantFrom("plain", "plain", "loop", "map"), compensated: fc.boolean(), exit: fc.constantFrom("return", "break", "none", "skip"), inner: fc.oneof({ depthSize: "small", withCrossShrink: true }, fc.constant<Piece[]>([]), tie("pieces")) }),
+    fc.record({
+      kind: fc.constantFrom("plain", "plain", "loop", "map"),
+      compensated: fc.boolean(),
+      exit: fc.constantFrom("return", "break", "none", "skip"),
+      inner: fc.oneof({ depthSize: "small", withCrossShrink: true }, fc.constant<Piece[]>([]), tie("pieces")),
+    }),
     { maxLength: 4 },
   ),
 }));
@@ -63,13 +193,22 @@ function nestedGraph(whole: readonly Piece[]): { nodes: Record<string, unknown>[
     depths.set(id, depth);
     return id;
   };
-  const row = (drafts: readonly Piece[], from: { source: string; sourceHandle?: string }, before: readonly string[], depth: number): { source: string; sourceHandle?: string } => {
+  const row = (
+    drafts: readonly Piece[],
+    from: { source: string; sourceHandle?: string },
+    before: readonly string[],
+    depth: number,
+  ): { source: string; sourceHandle?: string } => {
     let last = from;
     const seen = [...before];
     for (const { kind, compensated, exit, inner } of drafts) {
       const read = seen[nodes.length % seen.length];
       const item = depth === 0 ? "" : depth === 1 ? "{{item}}" : `{{item}} {{${"outer.".repeat(depth - 1)}index}}`;
-      const inputs = { plain: { url: `https://x/{{${read}.x}}${item}` }, loop: { while: `item != ${read} && index < 3` }, map: { items: `{{${read}}}`, reduce: `items[$ = ${read}]` } };
+      const inputs = {
+        plain: { url: `https://x/{{${read}.x}}${item}` },
+        loop: { while: `item != ${read} && index < 3` },
+        map: { items: `{{${read}}}`, reduce: `items[$ = ${read}]` },
+      };
       const id = add(kind === "plain" ? "HttpRequest" : kind === "loop" ? "Loop" : "MapReduce", inputs[kind], depth);
       edges.push({ ...last, target: id });
       if (kind === "plain") last = { source: id };
@@ -78,7 +217,8 @@ function nestedGraph(whole: readonly Piece[]): { nodes: Record<string, unknown>[
         if (exit === "return" || (exit === "break" && kind === "loop")) edges.push({ ...end, target: id, targetHandle: exit });
         last = { source: id, sourceHandle: "done" };
       }
-      if (compensated) edges.push({ source: id, sourceHandle: "compensate", target: add("HttpRequest", { url: `https://undo/{{${id}}}/{{${read}}}${item}` }, depth + 1) });
+      if (compensated)
+        edges.push({ source: id, sourceHandle: "compensate", target: add("HttpRequest", { url: `https://undo/{{${id}}}/{{${read}}}${item}` }, depth + 1) });
       seen.push(id);
     }
     return last;
@@ -91,7 +231,10 @@ describe("compiling anything", () => {
   test("A1: When a graph is sound, then it compiles, whatever the order it is written in", () => {
     fc.assert(
       fc.property(soundGraphs, fc.array(fc.nat()), (graph, shuffle) => {
-        const nodes = graph.nodes.map((node, index) => ({ node, key: shuffle[index] ?? index })).sort((a, b) => a.key - b.key).map(({ node }) => node);
+        const nodes = graph.nodes
+          .map((node, index) => ({ node, key: shuffle[index] ?? index }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ node }) => node);
         const result = compile({ nodes, edges: graph.edges }, testCatalogue);
         expect(result.ok ? [] : result.problems).toEqual([]);
         if (!result.ok) return;
@@ -108,7 +251,10 @@ describe("compiling anything", () => {
     fc.assert(
       fc.property(pieces, fc.array(fc.nat()), (whole, shuffle) => {
         const { nodes, edges, depths } = nestedGraph(whole);
-        const shuffled = nodes.map((node, index) => ({ node, key: shuffle[index] ?? index })).sort((a, b) => a.key - b.key).map(({ node }) => node);
+        const shuffled = nodes
+          .map((node, index) => ({ node, key: shuffle[index] ?? index }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ node }) => node);
         const result = compile({ nodes: shuffled, edges }, testCatalogue);
         expect(result.ok ? [] : result.problems).toEqual([]);
         if (!result.ok) return;
@@ -135,11 +281,14 @@ describe("compiling anything", () => {
 
   test("A2: When it is given any JSON, then it answers and never throws", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.jsonValue({ maxDepth: 6 }), fc.record({ nodes: fc.jsonValue(), edges: fc.jsonValue() }), fc.anything({ maxDepth: 4 })), (value) => {
-        const result = compile(value, testCatalogue);
-        expect(result.ok || result.problems.length > 0).toBe(true);
-        diff(value, value);
-      }),
+      fc.property(
+        fc.oneof(fc.jsonValue({ maxDepth: 6 }), fc.record({ nodes: fc.jsonValue(), edges: fc.jsonValue() }), fc.anything({ maxDepth: 4 })),
+        (value) => {
+          const result = compile(value, testCatalogue);
+          expect(result.ok || result.problems.length > 0).toBe(true);
+          diff(value, value);
+        },
+      ),
       { numRuns: 500 },
     );
   });

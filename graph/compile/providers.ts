@@ -32,14 +32,23 @@ export class ProviderCompiler {
     for (const [name, handle] of Object.entries(record.type?.capabilities ?? {})) {
       const plugs = (this.#plugs.get(record) ?? []).filter((edge) => edge.handle === name);
       if (plugs.length === 0 && handle.required && !excused) {
-        findings.problem("capability.missing", `${record.type?.type} \`${id}\` needs a ${handle.capability} plugged into \`${name}\`.`, { node_id: id, path: `handles.${name}` });
+        findings.problem("capability.missing", `${record.type?.type} \`${id}\` needs a ${handle.capability} plugged into \`${name}\`.`, {
+          node_id: id,
+          path: `handles.${name}`,
+        });
       }
       if (plugs.length > 1 && !handle.many) {
-        findings.problem("capability.too_many", `\`${name}\` of ${record.type?.type} \`${id}\` takes one ${handle.capability}, not ${plugs.length}.`, { node_id: id, path: `handles.${name}` });
+        findings.problem("capability.too_many", `\`${name}\` of ${record.type?.type} \`${id}\` takes one ${handle.capability}, not ${plugs.length}.`, {
+          node_id: id,
+          path: `handles.${name}`,
+        });
       }
       for (const plug of plugs) {
         if (!handle.required || !disabled.has(plug.source.node.id)) continue;
-        findings.problem("capability.disabled", `\`${plug.source.node.id}\` is disabled, but \`${id}\` cannot run without it.`, { node_id: plug.source.node.id, edge_id: plug.id });
+        findings.problem("capability.disabled", `\`${plug.source.node.id}\` is disabled, but \`${id}\` cannot run without it.`, {
+          node_id: plug.source.node.id,
+          edge_id: plug.id,
+        });
       }
     }
   }
@@ -56,10 +65,18 @@ export class ProviderCompiler {
     for (const { source, handle } of plugs) {
       if (!source.type || disabled.has(source.node.id)) continue;
       if (--this.#left < 0) {
-        this.#known.findings.problem("limit.exceeded", `Providers are plugged in at most ${MAX_PROVIDER_RECIPES} times in a graph, each counted wherever it is used.`);
+        this.#known.findings.problem(
+          "limit.exceeded",
+          `Providers are plugged in at most ${MAX_PROVIDER_RECIPES} times in a graph, each counted wherever it is used.`,
+        );
         return undefined;
       }
-      const recipe: ProviderRecipe = { ...compileProvider(source, step, this.#known, reads), id: source.node.id, type: source.type.type, name: source.node.name ?? source.type.displayName };
+      const recipe: ProviderRecipe = {
+        ...compileProvider(source, step, this.#known, reads),
+        id: source.node.id,
+        type: source.type.type,
+        name: source.node.name ?? source.type.displayName,
+      };
       const inner = this.recipes(source, step, disabled, reads, depth + 1);
       if (inner !== undefined) recipe.providers = inner;
       const own = Object.hasOwn(recipes, handle) ? recipes[handle] : undefined;

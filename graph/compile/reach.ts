@@ -23,7 +23,10 @@ export function checkReach({ steps, edges, excused, size, findings }: ReachConte
     findings.problem("entry.missing", "The graph has nowhere to begin: it has no node that runs.");
     return;
   }
-  const out = outgoing(size, edges.map((edge): Link => ({ from: edge.source.at, to: edge.target.at, flow: true })));
+  const out = outgoing(
+    size,
+    edges.map((edge): Link => ({ from: edge.source.at, to: edge.target.at, flow: true })),
+  );
   const reached = reachable(out, [...first, ...unknown].map((step) => step.at).concat([...excuses]));
   const lost = steps.filter((step) => !reached.has(step.at));
   const lostPlaces = new Set(lost.map((step) => step.at));
@@ -32,6 +35,9 @@ export function checkReach({ steps, edges, excused, size, findings }: ReachConte
     if (behind.has(step.at)) continue;
     const others = reachable(out, [step.at]).size - 1;
     const tail = others === 0 ? "" : `, nor the ${others === 1 ? "node" : `${others} nodes`} behind it`;
-    findings.problem("node.unreachable", `No run comes to node \`${step.node.id}\`${tail}: no trigger leads to it.`, { node_id: step.node.id, hint: "Join it to a node that runs, or give it a trigger." });
+    findings.problem("node.unreachable", `No run comes to node \`${step.node.id}\`${tail}: no trigger leads to it.`, {
+      node_id: step.node.id,
+      hint: "Join it to a node that runs, or give it a trigger.",
+    });
   }
 }

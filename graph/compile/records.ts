@@ -11,7 +11,11 @@ import { type NodeRecord, START_TYPE } from "./record.ts";
 export function readRecord(node: GraphNode, at: number, catalogue: NodeCatalogue, findings: Findings, nearest: Nearest): NodeRecord {
   const type = catalogue.get(node.type);
   if (!type) {
-    findings.problem("node.unknown_type", `There is no node type \`${node.type}\`.`, { node_id: node.id, path: `nodes.${node.index}.type`, hint: nearest.hint(node.type, catalogue.names()) });
+    findings.problem("node.unknown_type", `There is no node type \`${node.type}\`.`, {
+      node_id: node.id,
+      path: `nodes.${node.index}.type`,
+      hint: nearest.hint(node.type, catalogue.names()),
+    });
     return { node, type: undefined, given: new Map(), routes: "unknown", checked: false, at };
   }
   if (type.unavailable !== undefined) {
@@ -37,7 +41,10 @@ function routesOf(type: NodeType, given: GivenInputs): NodeRecord["routes"] {
 
 /** The JSON schema of the run's inputs, and the names it declares where it allows no others to go unmentioned. */
 export function declaredInputs(steps: readonly NodeRecord[]): { schema: Record<string, unknown>; names: ReadonlySet<string> | undefined } | undefined {
-  const schemas = steps.filter((step) => step.type?.type === START_TYPE).map((step) => step.given.get("schema")).filter(isObject);
+  const schemas = steps
+    .filter((step) => step.type?.type === START_TYPE)
+    .map((step) => step.given.get("schema"))
+    .filter(isObject);
   const [schema] = schemas;
   if (!schema) return undefined;
   const properties = schemas.map((each) => ownProperty(each, "properties"));

@@ -25,8 +25,19 @@ function problems(whole: unknown, workflows: Record<string, Record<string, unkno
 describe("sub-workflows", () => {
   test("A5: When a graph or its plan is asked for the workflows it runs, then both name them all, each once, also from within bodies", () => {
     const whole = graph(
-      [start, node("l", "Loop", { times: 2 }), node("x", "SubWorkflow", { workflow_id: "in_body", inputs: { a: "{{item}}" } }), node("y", "ExecuteWorkflow", { flow_id: "b", version: 3 }), node("z", "SubWorkflow", { workflow_id: "b", version: 3 }), node("u", "SubWorkflow", { workflow_id: "undo", version: "latest" })],
-      "start->l", "l:body->x", "l:done->y", "l:done->z", "y:compensate->u",
+      [
+        start,
+        node("l", "Loop", { times: 2 }),
+        node("x", "SubWorkflow", { workflow_id: "in_body", inputs: { a: "{{item}}" } }),
+        node("y", "ExecuteWorkflow", { flow_id: "b", version: 3 }),
+        node("z", "SubWorkflow", { workflow_id: "b", version: 3 }),
+        node("u", "SubWorkflow", { workflow_id: "undo", version: "latest" }),
+      ],
+      "start->l",
+      "l:body->x",
+      "l:done->y",
+      "l:done->z",
+      "y:compensate->u",
     );
     const expected = [{ workflow_id: "in_body" }, { workflow_id: "b", version: 3 }, { workflow_id: "undo", version: "latest" }];
     expect(subWorkflowsOf(whole, testCatalogue)).toEqual(expected);
@@ -49,7 +60,9 @@ describe("sub-workflows", () => {
     ["an older version of itself that leads back", ["a@1"], { "a@1": running("b"), b: running("a") }, "this workflow → a@1 → b → a"],
     ["one that runs itself", ["b"], { b: running("c@2"), "c@2": running("b") }, "b → c@2 → b"],
   ])("A2: When a workflow runs %s, then that is a problem with its path", (_what, others, workflows, path) => {
-    expect(problems(running(...others), workflows)).toMatchObject([{ code: "subworkflow.recursive", node_id: "s0", message: expect.stringContaining(`: ${path}.`) as unknown }]);
+    expect(problems(running(...others), workflows)).toMatchObject([
+      { code: "subworkflow.recursive", node_id: "s0", message: expect.stringContaining(`: ${path}.`) as unknown },
+    ]);
   });
 
   test("A2: When one workflow is run in several places, or an older version of itself that ends, then that is no recursion", () => {
@@ -58,7 +71,17 @@ describe("sub-workflows", () => {
   });
 
   test("A2: When very many workflows run one another, then each is looked at once", () => {
-    const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`w${at}`, running(...[1, 2, 3].map((next) => at + next).filter((next) => next < 3_000).map((next) => `w${next}`))]));
+    const many = Object.fromEntries(
+      Array.from({ length: 3_000 }, (_, at) => [
+        `w${at}`,
+        running(
+          ...[1, 2, 3]
+            .map((next) => at + next)
+            .filter((next) => next < 3_000)
+            .map((next) => `w${next}`),
+        ),
+      ]),
+    );
     let asked = 0;
     const result = compile(running("w0", "w1"), testCatalogue, { resolve: (id) => (asked++, many[id]) });
     expect([result.ok, asked]).toEqual([true, 3_000]);

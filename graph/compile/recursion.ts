@@ -26,7 +26,10 @@ export function checkSubWorkflows(records: readonly NodeRecord[], { resolve, wor
       const start = search.endsInSelf(circle) ? ["this workflow"] : [];
       const path = [...start, ...circle.map(named)];
       const shown = path.length > 12 ? [...path.slice(0, 6), "…", ...path.slice(-5)] : path;
-      findings.problem("subworkflow.recursive", `The sub-workflow of \`${node.id}\` would run without end: ${shown.join(" → ")}.`, { ...where, hint: "Repetition is what Loop and MapReduce are for." });
+      findings.problem("subworkflow.recursive", `The sub-workflow of \`${node.id}\` would run without end: ${shown.join(" → ")}.`, {
+        ...where,
+        hint: "Repetition is what Loop and MapReduce are for.",
+      });
     } else if (search.contents(ref) === undefined) {
       const missing = ref.version === undefined || ref.version === "latest" ? "" : ` with a version ${ref.version}`;
       findings.problem("subworkflow.unknown", `There is no workflow \`${ref.workflow_id}\`${missing}.`, where);

@@ -15,14 +15,12 @@ export const MOST_PARALLEL = 50;
 /** As far as timers reach: a little over 10 years. */
 const LONGEST_MS = 3_660 * 864e5;
 
-const duration = z
-  .union([z.string(), z.number()], "must be a duration such as `30s`, `5m`, `3 days` or ISO 8601")
-  .transform((value, context) => {
-    const ms = parseDuration(value);
-    if (ms !== undefined && ms > 0 && ms <= LONGEST_MS) return ms;
-    context.addIssue("must be a duration such as `30s`, `5m`, `3 days` or ISO 8601");
-    return z.NEVER;
-  });
+const duration = z.union([z.string(), z.number()], "must be a duration such as `30s`, `5m`, `3 days` or ISO 8601").transform((value, context) => {
+  const ms = parseDuration(value);
+  if (ms !== undefined && ms > 0 && ms <= LONGEST_MS) return ms;
+  context.addIssue("must be a duration such as `30s`, `5m`, `3 days` or ISO 8601");
+  return z.NEVER;
+});
 const attempts = z.number().int().min(1).max(1_000);
 
 const retrySchema = z.object({
@@ -120,7 +118,10 @@ function readFields<F extends Fields>(raw: unknown, fields: F, path: string, con
     const schema = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (schema === undefined) {
       const hint = context.nearest.hint(name, Object.keys(fields));
-      context.findings.warn("settings.unknown", `There is no setting \`${path}.${written}\`; it is ignored.`, { ...where(`${path}.${written}`, context), hint });
+      context.findings.warn("settings.unknown", `There is no setting \`${path}.${written}\`; it is ignored.`, {
+        ...where(`${path}.${written}`, context),
+        hint,
+      });
       continue;
     }
     if (value === null) continue;

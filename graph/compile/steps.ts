@@ -55,14 +55,22 @@ function onErrorOf(record: NodeRecord, { known, settings, out }: StepContext): S
   const branches = out.some((edge) => edge.route === ERROR_ROUTE);
   const given = settings.on_error;
   if (branches && given !== undefined && given !== "branch") {
-    known.findings.warn("settings.overridden", `An edge leaves \`error\` of \`${record.node.id}\`, so a failure takes it; \`on_error: ${given}\` is ignored.`, where);
+    known.findings.warn(
+      "settings.overridden",
+      `An edge leaves \`error\` of \`${record.node.id}\`, so a failure takes it; \`on_error: ${given}\` is ignored.`,
+      where,
+    );
   }
   if (branches) return "branch";
   if (given === "branch") {
     known.findings.warn("settings.no_error_edge", `\`on_error: branch\` of \`${record.node.id}\` has no edge from \`error\`: a failure ends there.`, where);
   }
   if (given === "continue" && record.routes !== undefined && record.routes !== "unknown") {
-    known.findings.problem("settings.invalid", `\`on_error: continue\` cannot be used on ${record.type?.type} \`${record.node.id}\`: after a failure there is no route to choose.`, { ...where, hint: "Draw an edge from `error` instead." });
+    known.findings.problem(
+      "settings.invalid",
+      `\`on_error: continue\` cannot be used on ${record.type?.type} \`${record.node.id}\`: after a failure there is no route to choose.`,
+      { ...where, hint: "Draw an edge from `error` instead." },
+    );
   }
   return given ?? "fail";
 }

@@ -38,7 +38,11 @@ export function scopeOfJsonata(source: string, names: Names, own: readonly strin
   const roots = new Set<string>();
   for (const name of checked.roots) if (!own.includes(name) && names.resolve([name], name, false)) roots.add(name);
   if (checked.everything && names.ancestors().length > MAX_EVERYTHING) {
-    names.problem("limit.exceeded", `The expression may read all that came before, and that is more than ${MAX_EVERYTHING} nodes.`, "Name the nodes it reads instead of `$$`, `*` or `$eval`.");
+    names.problem(
+      "limit.exceeded",
+      `The expression may read all that came before, and that is more than ${MAX_EVERYTHING} nodes.`,
+      "Name the nodes it reads instead of `$$`, `*` or `$eval`.",
+    );
     return [];
   }
   const before = checked.everything ? names.ancestors() : checked.mentions.filter((name) => !own.includes(name) && names.isNode(name));

@@ -36,7 +36,8 @@ describe("the shape of a graph", () => {
         expect([...order].sort((a, b) => a - b)).toEqual(all.filter((node) => !expectedTangle.has(node)));
         for (const link of links) if (!tangled.has(link.to)) expect(order.indexOf(link.from)).toBeLessThan(order.indexOf(link.to));
         for (const cycle of cycles) {
-          for (const [place, node] of cycle.entries()) expect(links.some((link) => link.from === node && link.to === cycle[(place + 1) % cycle.length])).toBe(true);
+          for (const [place, node] of cycle.entries())
+            expect(links.some((link) => link.from === node && link.to === cycle[(place + 1) % cycle.length])).toBe(true);
         }
         expect(cycles.length > 0).toBe(circular.length > 0);
         const flow = links.filter((link) => link.flow);

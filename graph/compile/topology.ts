@@ -134,7 +134,7 @@ function shortestCycle(knot: ReadonlySet<number>, out: Outgoing): number[] {
     for (const link of out[node] ?? []) {
       if (link.to === start) {
         const path = [node];
-        for (let at = node; at !== start; ) {
+        for (let at = node; at !== start;) {
           at = cameFrom.get(at) ?? start;
           path.push(at);
         }

@@ -15,9 +15,29 @@ const compare = (holds: (order: number) => boolean): Helper => ({ min: 2, max: 2
 
 /** The fixed list; nothing else can be called from a template. Every one is a pure function of its arguments. */
 export const HELPERS: ReadonlyMap<string, Helper> = new Map<string, Helper>([
-  ["json", { min: 1, max: 2, run: ([value, indent]) => JSON.stringify(value ?? null, undefined, typeof indent === "number" ? Math.min(Math.max(indent, 0), 8) : undefined) }],
-  ["join", { min: 1, max: 2, run: ([list, separator]) => listOf("join", list).map(toText).join(separator === undefined ? ", " : toText(separator)) }],
-  ["default", { min: 2, max: 8, lenient: true, run: (args) => args.find((value) => value !== undefined && value !== null && value !== "") ?? args.at(-1) ?? null }],
+  [
+    "json",
+    {
+      min: 1,
+      max: 2,
+      run: ([value, indent]) => JSON.stringify(value ?? null, undefined, typeof indent === "number" ? Math.min(Math.max(indent, 0), 8) : undefined),
+    },
+  ],
+  [
+    "join",
+    {
+      min: 1,
+      max: 2,
+      run: ([list, separator]) =>
+        listOf("join", list)
+          .map(toText)
+          .join(separator === undefined ? ", " : toText(separator)),
+    },
+  ],
+  [
+    "default",
+    { min: 2, max: 8, lenient: true, run: (args) => args.find((value) => value !== undefined && value !== null && value !== "") ?? args.at(-1) ?? null },
+  ],
   ["date", { min: 1, max: 2, run: ([value, format]) => formatDate(value, format) }],
   ["upper", { min: 1, max: 1, run: ([value]) => toText(value).toUpperCase() }],
   ["lower", { min: 1, max: 1, run: ([value]) => toText(value).toLowerCase() }],

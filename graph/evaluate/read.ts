@@ -92,7 +92,8 @@ function explain(ref: Ref, scope: Scope, frame: Frame | undefined): string {
 }
 
 function place(ref: Ref, depth: number): string {
-  const owner = ref.root === "node" ? `the value of node ${ref.id}` : ref.root === "bare" ? `\`${ref.id}\`` : ref.root === "local" ? `\`${ref.id}\`` : `\`${ref.root}\``;
+  const owner =
+    ref.root === "node" ? `the value of node ${ref.id}` : ref.root === "bare" ? `\`${ref.id}\`` : ref.root === "local" ? `\`${ref.id}\`` : `\`${ref.root}\``;
   return depth === 0 ? owner : `${owner} at \`${ref.path.slice(0, depth).join(".")}\``;
 }
 

@@ -19,10 +19,7 @@ export interface Scope {
 }
 
 /** What is known of a node: `absent` where it has not settled (or does not exist). `aliases`: other names of fields of its value. */
-export type NodeReading =
-  | { state: "value"; value: Json; aliases?: Record<string, string> }
-  | { state: "skipped" }
-  | { state: "absent" };
+export type NodeReading = { state: "value"; value: Json; aliases?: Record<string, string> } | { state: "skipped" } | { state: "absent" };
 
 /** Stands for a name that is not there; never leaves this folder. */
 export const MISSING: unique symbol = Symbol("missing");

@@ -105,7 +105,11 @@ function renderEach(writer: Writer, block: TemplateNode & { t: "block" }, subjec
   for (const [index, [key, value]] of entries.entries()) {
     writer.visit();
     const names = named(block.locals, value, key);
-    names.set("@index", index).set("@key", key).set("@first", index === 0).set("@last", index === entries.length - 1);
+    names
+      .set("@index", index)
+      .set("@key", key)
+      .set("@first", index === 0)
+      .set("@last", index === entries.length - 1);
     renderInto(writer, block.body, scope, new Frame(frame, names));
   }
 }

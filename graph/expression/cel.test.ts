@@ -6,7 +6,19 @@ import { checkCel } from "./check.ts";
 import { MAX_CEL_ITEMS } from "./environment.ts";
 
 const scope: ScopeDraft = {
-  input: { count: 3, ratio: 0.5, list: [1, 2, 3], text: "order-42", none: null, flags: { on: true }, people: [{ name: "Ada", age: 36 }, { name: "Bo", age: 17 }], constructor: { x: 1 } },
+  input: {
+    count: 3,
+    ratio: 0.5,
+    list: [1, 2, 3],
+    text: "order-42",
+    none: null,
+    flags: { on: true },
+    people: [
+      { name: "Ada", age: 36 },
+      { name: "Bo", age: 17 },
+    ],
+    constructor: { x: 1 },
+  },
   inputs: { limit: 10, type: "gold" },
   variables: { lang: "no" },
   nodes: { http_1: { state: "value", value: { status: 200, body: { items: [] } }, aliases: { status_code: "status" } }, gone: { state: "skipped" } },
@@ -43,16 +55,44 @@ describe("decisions", () => {
     ["input.people.exists(p, p.age < 18)", true],
     ["input.people.all(p, p.age > 18)", false],
     ["input.people.filter(p, p.age >= 18).map(p, p.name)", ["Ada"]],
-    ["input.people.map(p, {'n': p.name, 'a': p.age + 1})", [{ n: "Ada", a: 37 }, { n: "Bo", a: 18 }]],
+    [
+      "input.people.map(p, {'n': p.name, 'a': p.age + 1})",
+      [
+        { n: "Ada", a: 37 },
+        { n: "Bo", a: 18 },
+      ],
+    ],
     ["input.people.exists_one(p, p.name == 'Ada')", true],
     ["input.list == [1, 2, 3]", true],
-    ["input.list.map(a, input.list.map(b, a * b))", [[1, 2, 3], [2, 4, 6], [3, 6, 9]]],
+    [
+      "input.list.map(a, input.list.map(b, a * b))",
+      [
+        [1, 2, 3],
+        [2, 4, 6],
+        [3, 6, 9],
+      ],
+    ],
     ["input.count > 2 ? 'many' : 'few'", "many"],
     ["string(input.count) + '!'", "3!"],
     ["int('5') + input.count", 8],
     ["-input.count", -3],
     ["[1, 'a', null]", [1, "a", null]],
-    ["input", { count: 3, ratio: 0.5, list: [1, 2, 3], text: "order-42", none: null, flags: { on: true }, people: [{ name: "Ada", age: 36 }, { name: "Bo", age: 17 }], constructor: { x: 1 } }],
+    [
+      "input",
+      {
+        count: 3,
+        ratio: 0.5,
+        list: [1, 2, 3],
+        text: "order-42",
+        none: null,
+        flags: { on: true },
+        people: [
+          { name: "Ada", age: 36 },
+          { name: "Bo", age: 17 },
+        ],
+        constructor: { x: 1 },
+      },
+    ],
     ["input.constructor.x == 1", true],
     ["timestamp('2026-01-01T00:00:00Z') < timestamp('2026-01-01T00:00:00-01:00')", true],
     ["timestamp('2026-01-01T10:00:00+02:00').getHours()", 8],
@@ -154,11 +194,14 @@ describe("checks", () => {
     [`input.x == '${"x".repeat(10_001)}'`, "at most 10000 characters"],
     ["if", "Reserved identifier"],
   ];
-  test.each(cases.map(([source, expected]) => [source.slice(0, 40), source, expected] as const))("A2: When the decision is %j, then the finding says what is wrong", (_shown, source, expected) => {
-    const checked = checkCel(source);
-    expect(checked.ok).toBe(false);
-    expect(JSON.stringify(checked)).toContain(expected);
-  });
+  test.each(cases.map(([source, expected]) => [source.slice(0, 40), source, expected] as const))(
+    "A2: When the decision is %j, then the finding says what is wrong",
+    (_shown, source, expected) => {
+      const checked = checkCel(source);
+      expect(checked.ok).toBe(false);
+      expect(JSON.stringify(checked)).toContain(expected);
+    },
+  );
 
   test.each<[string, string[]]>([
     ["a.b == c && d[e] > f.g.size()", ["a", "c", "d", "e", "f"]],

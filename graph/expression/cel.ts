@@ -119,6 +119,15 @@ function failure(source: string, error: unknown, roots: readonly string[], conte
 /** What the library says, without the source it prints under it and without our names for its functions. */
 export function describe(error: unknown): string {
   if (error instanceof RangeError) return "it is nested too deeply";
-  const summary = typeof error === "object" && error !== null && "summary" in error && typeof error.summary === "string" ? error.summary : error instanceof Error ? error.message : String(error);
-  return (summary.split("\n")[0] ?? "").replaceAll("linearMatches", "matches").replaceAll("zonedTimestamp", "timestamp").replaceAll("dyn<", "<").replace(/\.$/, "");
+  const summary =
+    typeof error === "object" && error !== null && "summary" in error && typeof error.summary === "string"
+      ? error.summary
+      : error instanceof Error
+        ? error.message
+        : String(error);
+  return (summary.split("\n")[0] ?? "")
+    .replaceAll("linearMatches", "matches")
+    .replaceAll("zonedTimestamp", "timestamp")
+    .replaceAll("dyn<", "<")
+    .replace(/\.$/, "");
 }

@@ -19,7 +19,8 @@ export function checkCel(source: string): CheckedCel {
   }
   if (program.nesting > MAX_CEL_NESTING) return wrong(`\`map\`, \`filter\`, \`all\` and \`exists\` stand at most ${MAX_CEL_NESTING} deep in one another.`);
   const [unstable] = program.unstable;
-  if (unstable !== undefined) return wrong(`\`${unstable}\` called so gives different answers on different machines.`, "Times are read in UTC: `getHours()`, `getFullYear()` …");
+  if (unstable !== undefined)
+    return wrong(`\`${unstable}\` called so gives different answers on different machines.`, "Times are read in UTC: `getHours()`, `getFullYear()` …");
   for (const pattern of program.patterns) {
     const reason = patternProblem(pattern);
     if (reason !== undefined) return wrong(`The regular expression \`${pattern}\` is malformed: ${reason}.`);

@@ -16,8 +16,20 @@ export const LIMITED = "limitedItems";
 
 /** Built-in methods whose result depends on the machine (its time zone, or what its JavaScript offers). By name and number of arguments. */
 export const UNSTABLE_METHODS: ReadonlySet<string> = new Set([
-  "getDayOfYear/0", "getDayOfYear/1", "getDate/1", "getDayOfMonth/1", "getDayOfWeek/1", "getFullYear/1", "getHours/1", "getMilliseconds/1",
-  "getMinutes/1", "getMonth/1", "getSeconds/1", "base64/0", "json/0", "hex/0",
+  "getDayOfYear/0",
+  "getDayOfYear/1",
+  "getDate/1",
+  "getDayOfMonth/1",
+  "getDayOfWeek/1",
+  "getFullYear/1",
+  "getHours/1",
+  "getMilliseconds/1",
+  "getMinutes/1",
+  "getMonth/1",
+  "getSeconds/1",
+  "base64/0",
+  "json/0",
+  "hex/0",
 ]);
 
 const budget = { items: 0 };
@@ -27,7 +39,13 @@ export function resetBudget(): void {
 }
 
 function limitItems(collection: unknown): unknown {
-  const size = Array.isArray(collection) ? collection.length : collection instanceof Map ? collection.size : typeof collection === "object" && collection !== null ? Object.keys(collection).length : 0;
+  const size = Array.isArray(collection)
+    ? collection.length
+    : collection instanceof Map
+      ? collection.size
+      : typeof collection === "object" && collection !== null
+        ? Object.keys(collection).length
+        : 0;
   budget.items -= size;
   if (budget.items < 0) throw new Error(`reads more than ${MAX_CEL_ITEMS} list items`);
   return collection;
@@ -78,7 +96,11 @@ function createEnvironment(): Environment {
     environment.registerOperator(`double ${operator} int: double`, run);
     environment.registerOperator(`int ${operator} double: double`, run);
   }
-  for (const [left, right] of [["double", "double"], ["double", "int"], ["int", "double"]]) {
+  for (const [left, right] of [
+    ["double", "double"],
+    ["double", "int"],
+    ["int", "double"],
+  ]) {
     environment.registerOperator(`${left} % ${right}: double`, remainder);
   }
   const sync = { async: false } as const;
@@ -101,6 +123,10 @@ export function environment(): Environment {
 let names: ReadonlySet<string> | undefined;
 /** Names that CEL itself defines, and that therefore cannot name a node or input in an expression. */
 export function celNames(): ReadonlySet<string> {
-  names ??= new Set(environment().getDefinitions().variables.map((variable) => variable.name));
+  names ??= new Set(
+    environment()
+      .getDefinitions()
+      .variables.map((variable) => variable.name),
+  );
   return names;
 }

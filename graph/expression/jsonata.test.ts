@@ -30,16 +30,33 @@ describe("what a JSONata expression reads", () => {
     expect(checked.ok && checked.mentions.sort()).toEqual(["a", "b", "c"]);
   });
 
-  test.each([["a bracket", "a["], ["nothing", ""], ["braces", "{{a}}"], ["depth", `${"(".repeat(50_000)}1`], ["length", "x".repeat(100_001)]])("A2: When an expression does not parse for %s, then that is said, not thrown", (_what, source) => {
+  test.each([
+    ["a bracket", "a["],
+    ["nothing", ""],
+    ["braces", "{{a}}"],
+    ["depth", `${"(".repeat(50_000)}1`],
+    ["length", "x".repeat(100_001)],
+  ])("A2: When an expression does not parse for %s, then that is said, not thrown", (_what, source) => {
     expect(checkJsonata(source)).toMatchObject({ ok: false });
   });
 });
 
 describe("the scope handed to an activity", () => {
-  const scope = scopeOf({ input: 1, inputs: { a: "in", b: 2 }, variables: { a: "var", c: 3 }, nodes: { h: { state: "value", value: { status: 200 }, aliases: { status_code: "status" } }, gone: { state: "skipped" }, late: { state: "absent" } } });
+  const scope = scopeOf({
+    input: 1,
+    inputs: { a: "in", b: 2 },
+    variables: { a: "var", c: 3 },
+    nodes: { h: { state: "value", value: { status: 200 }, aliases: { status_code: "status" } }, gone: { state: "skipped" }, late: { state: "absent" } },
+  });
 
   test("A6: When names are asked for, then nodes, roots and bare names are there, aliases included", () => {
-    expect(scopeFor(["h", "gone", "late", "input", "a", "c", "item", "nobody"], scope)).toEqual({ h: { status: 200, status_code: 200 }, gone: null, input: 1, a: "in", c: 3 });
+    expect(scopeFor(["h", "gone", "late", "input", "a", "c", "item", "nobody"], scope)).toEqual({
+      h: { status: 200, status_code: 200 },
+      gone: null,
+      input: 1,
+      a: "in",
+      c: 3,
+    });
   });
 
   test("A6: When everything is asked for, then inputs win over variables, and nodes and roots over both", () => {
@@ -49,6 +66,10 @@ describe("the scope handed to an activity", () => {
 
   test("A5: When a loop runs, then its item, index and what is around it can be read", () => {
     const outer = scopeOf({ item: "o", index: 0 });
-    expect(scopeFor(["item", "index", "outer"], scopeOf({ item: { x: 1 }, index: 2, outer }))).toEqual({ item: { x: 1 }, index: 2, outer: { item: "o", index: 0 } });
+    expect(scopeFor(["item", "index", "outer"], scopeOf({ item: { x: 1 }, index: 2, outer }))).toEqual({
+      item: { x: 1 },
+      index: 2,
+      outer: { item: "o", index: 0 },
+    });
   });
 });

@@ -31,7 +31,11 @@ export function checkJsonata(source: string): CheckedJsonata {
     return { ok: true, roots: [...reading.roots], mentions: [...reading.mentions], everything: reading.everything };
   } catch (error) {
     const reason = error instanceof RangeError ? "it is nested too deeply" : reasonOf(error);
-    return { ok: false, message: `The JSONata expression does not parse: ${reason}.`, ...(source.includes("{{") && { hint: "JSONata reads names as they are: `http_1.body`, without `{{` and `}}`." }) };
+    return {
+      ok: false,
+      message: `The JSONata expression does not parse: ${reason}.`,
+      ...(source.includes("{{") && { hint: "JSONata reads names as they are: `http_1.body`, without `{{` and `}}`." }),
+    };
   }
 }
 
@@ -91,7 +95,9 @@ function visitPath(path: { steps?: unknown[] }, atRoot: boolean, reading: Readin
 }
 
 function isVariable(step: unknown, name: string): boolean {
-  return typeof step === "object" && step !== null && "type" in step && step.type === "variable" && "value" in step && step.value === name && !("predicate" in step);
+  return (
+    typeof step === "object" && step !== null && "type" in step && step.type === "variable" && "value" in step && step.value === name && !("predicate" in step)
+  );
 }
 
 function isName(step: unknown): step is { value: string } {

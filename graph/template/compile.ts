@@ -101,7 +101,8 @@ class TemplateCompiler {
       this.#names.secret(plain, path.original);
       return plain === undefined ? undefined : { t: "secret", name: plain };
     }
-    const expr = statement.params.length > 0 || hasHash(statement.hash) ? this.#call(path, statement.params, statement.hash, frames) : this.#mustachePath(path, frames);
+    const expr =
+      statement.params.length > 0 || hasHash(statement.hash) ? this.#call(path, statement.params, statement.hash, frames) : this.#mustachePath(path, frames);
     return { t: "value", expr };
   }
 
@@ -128,7 +129,8 @@ class TemplateCompiler {
     const each = helper === "each";
     const scoped = each || helper === "with";
     const locals = program?.blockParams ?? [];
-    if (locals.length > (each ? 2 : scoped ? 1 : 0)) this.#names.problem("template.syntax", `\`#${helper}\` gives ${each ? "two names" : scoped ? "one name" : "no names"} at most.`);
+    if (locals.length > (each ? 2 : scoped ? 1 : 0))
+      this.#names.problem("template.syntax", `\`#${helper}\` gives ${each ? "two names" : scoped ? "one name" : "no names"} at most.`);
     const params = block.params.map((param: AST.Expression) => this.#expression(param, frames));
     const body = this.body(program?.body ?? [], scoped ? [...frames, { each, locals }] : frames);
     return { t: "block", helper, params, hash: [], locals, body, inverse: this.body(inverse?.body ?? [], frames) };
@@ -235,7 +237,8 @@ class TemplateCompiler {
 
   #nested<Result>(compile: () => Result): Result | undefined {
     if (++this.#depth > MAX_TEMPLATE_DEPTH) {
-      if (this.#depth === MAX_TEMPLATE_DEPTH + 1) this.#names.problem("template.syntax", `Blocks and calls of a template stand at most ${MAX_TEMPLATE_DEPTH} deep in one another.`);
+      if (this.#depth === MAX_TEMPLATE_DEPTH + 1)
+        this.#names.problem("template.syntax", `Blocks and calls of a template stand at most ${MAX_TEMPLATE_DEPTH} deep in one another.`);
       this.#depth--;
       return undefined;
     }

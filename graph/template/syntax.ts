@@ -15,11 +15,15 @@ export interface SyntaxProblem {
 export function parseSyntax(template: string): { program: AST.Program } | { problem: SyntaxProblem } {
   if (template.length > MAX_TEMPLATE_LENGTH) return { problem: { message: `A template has at most ${MAX_TEMPLATE_LENGTH} characters.` } };
   if (template.includes("\0")) return { problem: { message: "A template cannot hold the character NUL." } };
-  if (deepest(template) > MAX_TEMPLATE_DEPTH) return { problem: { message: `Blocks and calls of a template stand at most ${MAX_TEMPLATE_DEPTH} deep in one another.` } };
+  if (deepest(template) > MAX_TEMPLATE_DEPTH)
+    return { problem: { message: `Blocks and calls of a template stand at most ${MAX_TEMPLATE_DEPTH} deep in one another.` } };
   try {
     return { program: parse(readablePaths(template)) };
   } catch (error) {
-    return { problem: error instanceof RangeError ? { message: "The template is nested too deeply." } : explain(error instanceof Error ? error.message : String(error)) };
+    return {
+      problem:
+        error instanceof RangeError ? { message: "The template is nested too deeply." } : explain(error instanceof Error ? error.message : String(error)),
+    };
   }
 }
 

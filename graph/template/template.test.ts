@@ -61,7 +61,12 @@ const input = {
   constructor: "mine",
   when: "2026-03-01T12:30:45.5+02:00",
 };
-const scope: ScopeDraft = { input, inputs: { city: "Oslo", user: { name: "Bo" } }, variables: { lang: "no", city: "Bergen" }, nodes: { h: { body: { items: [10, 20] }, text: "{{input.name}} {{secrets.K}}" }, "http-1": { body: "dash" }, gone: { state: "skipped" }, "1": "one" } };
+const scope: ScopeDraft = {
+  input,
+  inputs: { city: "Oslo", user: { name: "Bo" } },
+  variables: { lang: "no", city: "Bergen" },
+  nodes: { h: { body: { items: [10, 20] }, text: "{{input.name}} {{secrets.K}}" }, "http-1": { body: "dash" }, gone: { state: "skipped" }, "1": "one" },
+};
 
 function valueOf(template: string, more: ScopeDraft = {}): Json {
   return evaluate(compiled(template), scopeOf({ ...scope, ...more })).value;
@@ -160,9 +165,12 @@ describe("helpers", () => {
     expect(valueOf(`.${template}`)).toBe(`.${expected}`);
   });
 
-  test.each(["{{join input.name}}", "{{date 'yesterday'}}", "{{date input.when 'week'}}"])("A6: When a helper cannot use its value (%j), then it fails saying so", (template) => {
-    expect(() => valueOf(template)).toThrow(expect.objectContaining({ code: "expression.failed" }) as Error);
-  });
+  test.each(["{{join input.name}}", "{{date 'yesterday'}}", "{{date input.when 'week'}}"])(
+    "A6: When a helper cannot use its value (%j), then it fails saying so",
+    (template) => {
+      expect(() => valueOf(template)).toThrow(expect.objectContaining({ code: "expression.failed" }) as Error);
+    },
+  );
 });
 
 describe("what is not there", () => {
@@ -178,7 +186,9 @@ describe("what is not there", () => {
     ["{{upper input.nothing}}", "has no `nothing`"],
   ])("A6: When %j is read, then the error says where the path ended and what there was", (template, expected) => {
     expect(() => valueOf(template)).toThrow(PerdureError);
-    expect(() => valueOf(template)).toThrow(expect.objectContaining({ code: "template.missing", message: expect.stringContaining(expected) as string }) as Error);
+    expect(() => valueOf(template)).toThrow(
+      expect.objectContaining({ code: "template.missing", message: expect.stringContaining(expected) as string }) as Error,
+    );
   });
 });
 
@@ -217,11 +227,14 @@ describe("what does not parse", () => {
     [`${"{{#if a}}1{{else}}".repeat(200)}${"{{/if}}".repeat(200)}`, "deep"],
     [`{{#if a}}0${"{{else if a}}1".repeat(200)}{{/if}}`, "deep"],
   ];
-  test.each(cases.map(([template, expected]) => [template.slice(0, 40), template, expected] as const))("A6: When the template is %j, then the finding says what is wrong", (_shown, template, expected) => {
-    const said = saidOf(template);
-    expect(said.join("\n")).toContain(expected);
-    expect(said.length).toBeLessThan(4);
-  });
+  test.each(cases.map(([template, expected]) => [template.slice(0, 40), template, expected] as const))(
+    "A6: When the template is %j, then the finding says what is wrong",
+    (_shown, template, expected) => {
+      const said = saidOf(template);
+      expect(said.join("\n")).toContain(expected);
+      expect(said.length).toBeLessThan(4);
+    },
+  );
 
   test("A6: When a problem is explained, then it names the line", () => {
     expect(saidOf("one\ntwo\n{{three")[0]).toMatch(/line 3/);
@@ -230,7 +243,14 @@ describe("what does not parse", () => {
 
 describe("secrets", () => {
   test("F2: When a text holds secrets, then they come out of band and the value holds none", () => {
-    const inputs: Compiled = { k: "object", fields: [["auth", compiled("Bearer {{secrets.TOKEN}}!")], ["list", { k: "list", items: [compiled("{{secrets.KEY}}"), compiled("{{input.name}}")] }], ["block", compiled("{{#if input.count}}a{{secrets.X}}b{{input.name}}{{secrets.Y}}{{/if}}")]] };
+    const inputs: Compiled = {
+      k: "object",
+      fields: [
+        ["auth", compiled("Bearer {{secrets.TOKEN}}!")],
+        ["list", { k: "list", items: [compiled("{{secrets.KEY}}"), compiled("{{input.name}}")] }],
+        ["block", compiled("{{#if input.count}}a{{secrets.X}}b{{input.name}}{{secrets.Y}}{{/if}}")],
+      ],
+    };
     expect(evaluate(inputs, scopeOf(scope))).toEqual({
       value: { auth: "", list: ["", "Ada"], block: "" },
       secrets: [
@@ -245,9 +265,15 @@ describe("secrets", () => {
 describe("bounds", () => {
   test("A10: When a template would write without end, then it stops with an error", () => {
     const rows = Array.from({ length: 1_000 }, () => "x");
-    expect(() => valueOf("{{#each input}}{{#each ../input}}.{{/each}}{{/each}}", { input: rows })).toThrow(expect.objectContaining({ code: expect.stringMatching(/output\.too_large|template\.missing/) as string }) as Error);
-    expect(() => valueOf("{{#each input}}{{#each inputs.rows}}.{{/each}}{{/each}}", { input: rows, inputs: { rows } })).toThrow(expect.objectContaining({ code: "output.too_large" }) as Error);
-    expect(() => valueOf("{{#each input}}{{inputs.big}}{{/each}}", { input: rows, inputs: { big: "x".repeat(20_000) } })).toThrow(expect.objectContaining({ code: "output.too_large" }) as Error);
+    expect(() => valueOf("{{#each input}}{{#each ../input}}.{{/each}}{{/each}}", { input: rows })).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/output\.too_large|template\.missing/) as string }) as Error,
+    );
+    expect(() => valueOf("{{#each input}}{{#each inputs.rows}}.{{/each}}{{/each}}", { input: rows, inputs: { rows } })).toThrow(
+      expect.objectContaining({ code: "output.too_large" }) as Error,
+    );
+    expect(() => valueOf("{{#each input}}{{inputs.big}}{{/each}}", { input: rows, inputs: { big: "x".repeat(20_000) } })).toThrow(
+      expect.objectContaining({ code: "output.too_large" }) as Error,
+    );
   });
 });
 
@@ -260,7 +286,10 @@ describe("paths", () => {
     ["{{! a[0] }} {{!-- b[0] }} --}} \\{{c[0]}} \\\\{{d[0]}}", "{{! a[0] }} {{!-- b[0] }} --}} \\{{c[0]}} \\\\{{d.[0]}}"],
     ["{{a[0", "{{a[0"],
     ["{{upper (trim a[0])}}", "{{upper (trim a.[0])}}"],
-    ["{{a.0}} {{a.b.12 }} {{gt x 1.5}} {{1.5}} {{a.0.b}} {{a.true}} {{a.trueish}}", "{{a.[0]}} {{a.b.[12] }} {{gt x 1.5}} {{1.5}} {{a.0.b}} {{a.[true]}} {{a.trueish}}"],
+    [
+      "{{a.0}} {{a.b.12 }} {{gt x 1.5}} {{1.5}} {{a.0.b}} {{a.true}} {{a.trueish}}",
+      "{{a.[0]}} {{a.b.[12] }} {{gt x 1.5}} {{1.5}} {{a.0.b}} {{a.[true]}} {{a.trueish}}",
+    ],
   ])("A6: When %j is read, then Handlebars is given %j", (template, expected) => {
     expect(readablePaths(template)).toBe(expected);
   });

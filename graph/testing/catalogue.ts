@@ -10,7 +10,11 @@ function nodeType(draft: Draft): NodeType {
   return { category: "test", displayName: draft.type, description: "", inputs: z.object({}), outputs: z.unknown(), ...draft };
 }
 
-const decision: z.ZodType<Json> = z.union([z.boolean(), z.string(), z.object({ left: z.unknown(), operator: z.enum(["equals", "greater_than"]), right: z.unknown() })]) as z.ZodType<Json>;
+const decision: z.ZodType<Json> = z.union([
+  z.boolean(),
+  z.string(),
+  z.object({ left: z.unknown(), operator: z.enum(["equals", "greater_than"]), right: z.unknown() }),
+]) as z.ZodType<Json>;
 
 const types: NodeType[] = [
   nodeType({ type: "Start", kind: "trigger", aliases: ["StartNode"], inputs: z.object({ schema: z.record(z.string(), z.unknown()).optional() }) }),
@@ -39,7 +43,11 @@ const types: NodeType[] = [
     }),
   }),
   nodeType({ type: "End", kind: "inline", aliases: ["EndNode"], terminal: true, inputs: z.object({ value: z.unknown().optional() }) }),
-  nodeType({ type: "Set", kind: "inline", inputs: z.object({ values: z.record(z.string(), z.unknown()).default({}), keep_input: z.boolean().default(false) }) }),
+  nodeType({
+    type: "Set",
+    kind: "inline",
+    inputs: z.object({ values: z.record(z.string(), z.unknown()).default({}), keep_input: z.boolean().default(false) }),
+  }),
   nodeType({ type: "Template", kind: "inline", aliases: ["PromptTemplate"], inputs: z.object({ template: z.string() }) }),
   nodeType({ type: "Condition", kind: "inline", routes: ["true", "false"], inputs: z.object({ condition: decision }), dialects: { condition: "cel" } }),
   nodeType({
@@ -49,7 +57,14 @@ const types: NodeType[] = [
     dialects: { "cases.*.when": "cel" },
     routes: (inputs) => [...(inputs["cases"] as unknown[]).map((_, index) => `case:${index}`), "default"],
   }),
-  nodeType({ type: "Transform", kind: "activity", local: true, inputs: z.object({ expression: z.string().min(1) }), dialects: { expression: "jsonata" }, policy: { timeout: "15s" } }),
+  nodeType({
+    type: "Transform",
+    kind: "activity",
+    local: true,
+    inputs: z.object({ expression: z.string().min(1) }),
+    dialects: { expression: "jsonata" },
+    policy: { timeout: "15s" },
+  }),
   nodeType({
     type: "HttpRequest",
     kind: "activity",
@@ -102,7 +117,9 @@ const types: NodeType[] = [
     routes: ["body", "done"],
     body: { exits: ["return", "break"], asks: "while" },
     fixedInputs: ["while"],
-    inputs: z.object({ while: decision.optional(), times: z.number().optional(), max_iterations: z.number().default(1_000) }).refine((inputs) => inputs.while !== undefined || inputs.times !== undefined, "give `times` or `while`"),
+    inputs: z
+      .object({ while: decision.optional(), times: z.number().optional(), max_iterations: z.number().default(1_000) })
+      .refine((inputs) => inputs.while !== undefined || inputs.times !== undefined, "give `times` or `while`"),
     dialects: { while: "cel" },
   }),
   nodeType({
@@ -120,7 +137,11 @@ const types: NodeType[] = [
     type: "SubWorkflow",
     kind: "control",
     aliases: ["ExecuteWorkflow"],
-    inputs: z.object({ workflow_id: z.string(), version: z.union([z.number(), z.literal("latest")]).optional(), inputs: z.record(z.string(), z.unknown()).optional() }),
+    inputs: z.object({
+      workflow_id: z.string(),
+      version: z.union([z.number(), z.literal("latest")]).optional(),
+      inputs: z.record(z.string(), z.unknown()).optional(),
+    }),
     inputAliases: { flow_id: "workflow_id" },
     dialects: { workflow_id: "literal" },
     fixedInputs: ["workflow_id", "version"],
@@ -150,7 +171,9 @@ export function scopeOf({ nodes = {}, ...rest }: ScopeDraft = {}): Scope {
     node: (id) => {
       const found = Object.hasOwn(nodes, id) ? nodes[id] : undefined;
       if (found === undefined) return { state: "absent" };
-      return typeof found === "object" && found !== null && "state" in found && STATES.has(found.state) ? (found as NodeReading) : { state: "value", value: found as Json };
+      return typeof found === "object" && found !== null && "state" in found && STATES.has(found.state)
+        ? (found as NodeReading)
+        : { state: "value", value: found as Json };
     },
   };
 }

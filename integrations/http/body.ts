@@ -21,7 +21,11 @@ const MAX_ENCODINGS = 5;
  * @throws PerdureError `upstream.rejected` when it is encoded more than five times; `output.too_large` as soon as more than `maxBytes` have come out; the rest is not read.
  */
 export async function readLimited(body: Readable, contentEncoding: string, maxBytes: number): Promise<{ bytes: Uint8Array; decoded: boolean }> {
-  const encodings = contentEncoding.toLowerCase().split(",").map((each) => each.trim()).filter((each) => each !== "" && each !== "identity");
+  const encodings = contentEncoding
+    .toLowerCase()
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "" && each !== "identity");
   if (encodings.length > MAX_ENCODINGS) throw new PerdureError("upstream.rejected", `The answer is encoded ${encodings.length} times over.`);
   const decoders = encodings.map((each) => (Object.hasOwn(DECODERS, each) ? DECODERS[each] : undefined)).reverse();
   const known = decoders.filter((each) => each !== undefined);

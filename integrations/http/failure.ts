@@ -9,8 +9,10 @@ export function networkFailure(error: unknown, host: string): PerdureError {
     if (cause instanceof PerdureError) return cause;
     const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
     if (TIMED_OUT.has(code)) return timedOut(host, error);
-    if (code === "UND_ERR_INVALID_ARG") return new PerdureError("validation.failed", "The request has a header or a method that HTTP does not allow.", { cause: error });
-    if (TLS.test(code)) return new PerdureError("network.unreachable", `The certificate of ${host} cannot be trusted (${code}).`, { retryable: false, cause: error });
+    if (code === "UND_ERR_INVALID_ARG")
+      return new PerdureError("validation.failed", "The request has a header or a method that HTTP does not allow.", { cause: error });
+    if (TLS.test(code))
+      return new PerdureError("network.unreachable", `The certificate of ${host} cannot be trusted (${code}).`, { retryable: false, cause: error });
     if (/^Z_|^ERR__ERROR_FORMAT/.test(code)) return new PerdureError("upstream.failed", `${host} sent a body that cannot be decompressed.`, { cause: error });
     if (code !== "") return new PerdureError("network.unreachable", `${host} could not be reached (${code}).`, { cause: error });
   }

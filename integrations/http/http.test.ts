@@ -84,14 +84,30 @@ const echoed = (body: Uint8Array) => JSON.parse(new TextDecoder().decode(body)) 
 
 describe("what is refused", () => {
   test.each([
-    "http://127.0.0.1:1/", "http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://0/", "http://[::1]/", "http://[::ffff:7f00:1]/",
-    "http://[::ffff:127.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://１２７.０.０.１/",
+    "http://127.0.0.1:1/",
+    "http://127.1/",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://0177.0.0.1/",
+    "http://0/",
+    "http://[::1]/",
+    "http://[::ffff:7f00:1]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://[fd00:ec2::254]/",
+    "http://１２７.０.０.１/",
   ])("F4: When the URL is %s, then it is refused", async (url) => {
     await expect(get(http(), url)).rejects.toMatchObject({ code: "outbound.refused", retryable: false });
   });
 
   test("F4: When a name has a private address among its addresses, then it is refused and nothing is sent", async () => {
-    const client = http({ resolve: async () => [{ address: "93.184.216.34", family: 4 }, { address: "127.0.0.1", family: 4 }] });
+    const client = http({
+      resolve: async () => [
+        { address: "93.184.216.34", family: 4 },
+        { address: "127.0.0.1", family: 4 },
+      ],
+    });
     const before = seen.length;
     await expect(get(client, `http://public.example:${port}/echo`)).rejects.toMatchObject({ code: "outbound.refused" });
     expect(seen.length).toBe(before);

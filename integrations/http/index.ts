@@ -40,7 +40,16 @@ export interface Http extends HttpService {
 
 /** Headers that belong to the connection, not to the request. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  "connection", "content-length", "expect", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+  "connection",
+  "content-length",
+  "expect",
+  "keep-alive",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
 ]);
 
 export function createHttp(options: HttpOptions): Http {
@@ -93,13 +102,28 @@ function firstHop(spec: HttpRequestSpec): Hop {
   return {
     method: spec.method.toUpperCase(),
     url: checkUrl(spec.url),
-    headers: { "accept-encoding": ACCEPT_ENCODING, accept: "*/*", "user-agent": "perdure", ...Object.fromEntries(headers.filter(([name]) => !HOP_BY_HOP.has(name))) },
+    headers: {
+      "accept-encoding": ACCEPT_ENCODING,
+      accept: "*/*",
+      "user-agent": "perdure",
+      ...Object.fromEntries(headers.filter(([name]) => !HOP_BY_HOP.has(name))),
+    },
     body: spec.body,
   };
 }
 
-async function exchange(agent: Agent, hop: Hop, followRedirects: boolean, signal: AbortSignal, maxBytes: number): Promise<{ response: HttpResponse; next: Hop | undefined }> {
-  const { statusCode, headers: raw, body } = await agent.request({
+async function exchange(
+  agent: Agent,
+  hop: Hop,
+  followRedirects: boolean,
+  signal: AbortSignal,
+  maxBytes: number,
+): Promise<{ response: HttpResponse; next: Hop | undefined }> {
+  const {
+    statusCode,
+    headers: raw,
+    body,
+  } = await agent.request({
     origin: hop.url.origin,
     path: hop.url.pathname + hop.url.search,
     method: hop.method,
@@ -107,7 +131,9 @@ async function exchange(agent: Agent, hop: Hop, followRedirects: boolean, signal
     body: hop.body ?? null,
     signal,
   });
-  const headers = Object.fromEntries(Object.entries(raw).flatMap(([name, value]) => (value === undefined ? [] : [[name.toLowerCase(), Array.isArray(value) ? value.join(", ") : value]])));
+  const headers = Object.fromEntries(
+    Object.entries(raw).flatMap(([name, value]) => (value === undefined ? [] : [[name.toLowerCase(), Array.isArray(value) ? value.join(", ") : value]])),
+  );
   const response: HttpResponse = { status: statusCode, headers, body: new Uint8Array(), url: hop.url.href };
   try {
     const next = followRedirects ? follow(hop, statusCode, headers["location"]) : undefined;

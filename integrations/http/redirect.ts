@@ -9,7 +9,15 @@ export interface Hop {
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** All that may follow to another origin: nothing that could prove who sends it. */
-const HARMLESS: ReadonlySet<string> = new Set(["accept", "accept-encoding", "accept-language", "content-language", "content-type", "idempotency-key", "user-agent"]);
+const HARMLESS: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-encoding",
+  "accept-language",
+  "content-language",
+  "content-type",
+  "idempotency-key",
+  "user-agent",
+]);
 
 /**
  * @throws PerdureError `outbound.refused` for anything but http and https, and for a name and password in the URL, which would end up in logs.

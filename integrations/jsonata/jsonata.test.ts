@@ -17,7 +17,15 @@ describe("results", () => {
     ['{"f": $sum, "n": 1}', { f: null, n: 1 }],
     ["$$.input.items[0]", { name: "a", price: 5 }],
   ])("B1: When %s is evaluated over the scope, then it gives %j", async (expression, expected) => {
-    const scope = { input: { items: [{ name: "a", price: 5 }, { name: "b", price: 15 }, { name: "c", price: 15 }] } };
+    const scope = {
+      input: {
+        items: [
+          { name: "a", price: 5 },
+          { name: "b", price: 15 },
+          { name: "c", price: 15 },
+        ],
+      },
+    };
     expect(await evaluate(expression, scope)).toEqual(expected);
   });
 
@@ -40,7 +48,9 @@ describe("limits", () => {
   });
 
   test("F4: When the expression takes too much memory, then only its thread ends", async () => {
-    await expect(evaluate("($f := function($a) { $f($append($a, [1..100000].{'k': $string($)})) }; $f([]))")).rejects.toMatchObject({ code: "expression.failed" });
+    await expect(evaluate("($f := function($a) { $f($append($a, [1..100000].{'k': $string($)})) }; $f([]))")).rejects.toMatchObject({
+      code: "expression.failed",
+    });
     expect(await evaluate("1 + 1")).toBe(2);
   });
 
@@ -63,7 +73,7 @@ describe("isolation", () => {
     '{}.constructor.constructor("return process")()',
     '$lookup({}, "constructor")',
     '$sum.constructor("return 1")',
-    '$string.environment',
+    "$string.environment",
     '$eval("{}.constructor")',
   ])("F4: When %s reaches for the machinery, then there is nothing", async (expression) => {
     const [result] = await Promise.allSettled([evaluate(expression)]);
@@ -71,15 +81,17 @@ describe("isolation", () => {
     else expect(result?.reason).toMatchObject({ code: "expression.failed" });
   });
 
-  test.each(['{"__proto__": {"polluted": true}}', '$merge([input, {"polluted": true}])', 'input ~> | $ | {"__proto__": {"polluted": true}} |', '$lookup(input, "__proto__") ~> | $ | {"polluted": true} |'])(
-    "F4: When %s writes to a prototype, then neither this process nor the next evaluation sees it",
-    async (expression) => {
-      await evaluate(expression, { input: JSON.parse('{"__proto__": {"x": 1}}') as never }).catch(() => {});
-      expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
-      expect(await evaluate('$lookup({}, "polluted")')).toBeNull();
-      expect(await evaluate("$string({})")).toBe("{}");
-    },
-  );
+  test.each([
+    '{"__proto__": {"polluted": true}}',
+    '$merge([input, {"polluted": true}])',
+    'input ~> | $ | {"__proto__": {"polluted": true}} |',
+    '$lookup(input, "__proto__") ~> | $ | {"polluted": true} |',
+  ])("F4: When %s writes to a prototype, then neither this process nor the next evaluation sees it", async (expression) => {
+    await evaluate(expression, { input: JSON.parse('{"__proto__": {"x": 1}}') as never }).catch(() => {});
+    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+    expect(await evaluate('$lookup({}, "polluted")')).toBeNull();
+    expect(await evaluate("$string({})")).toBe("{}");
+  });
 });
 
 test("When evaluations follow each other, then a warm thread answers quickly", async () => {

@@ -13,10 +13,12 @@ export function modelFailure(error: unknown, host: string, apiKey: string | unde
   if (error instanceof APIError && typeof error.status === "number") {
     const said = `${host} answered ${error.status}: ${excerpt(error.message, apiKey)}`;
     if (error.status < 400) return new PerdureError("upstream.rejected", `${host} redirects, which a model server must not.`);
-    if (error.code === "insufficient_quota" || error.type === "insufficient_quota") return new PerdureError("upstream.rate_limited", said, { retryable: false });
+    if (error.code === "insufficient_quota" || error.type === "insufficient_quota")
+      return new PerdureError("upstream.rate_limited", said, { retryable: false });
     return upstreamFailure(error.status, said, Object.fromEntries(error.headers ?? new Headers()), Date.now());
   }
-  if (error instanceof APIError) return new PerdureError("upstream.failed", `${host} failed in mid-answer: ${excerpt(error.message, apiKey)}`, { cause: error });
+  if (error instanceof APIError)
+    return new PerdureError("upstream.failed", `${host} failed in mid-answer: ${excerpt(error.message, apiKey)}`, { cause: error });
   if (error instanceof SyntaxError) return new PerdureError("upstream.failed", `${host} sent an answer that cannot be read.`, { cause: error });
   return networkFailure(error, host);
 }

@@ -23,11 +23,23 @@ function models(options: Omit<ModelOptions, "guardedFetch">, allow: string[] = [
 }
 
 const base: ChatRequest = {
-  tenantId: "t", provider: "openai", model: "gpt-4o", messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Hello there, friend" }],
-  stream: true, idempotencyKey: "run:node:", timeoutMs: 5_000,
+  tenantId: "t",
+  provider: "openai",
+  model: "gpt-4o",
+  messages: [
+    { role: "system", content: "Be brief." },
+    { role: "user", content: "Hello there, friend" },
+  ],
+  stream: true,
+  idempotencyKey: "run:node:",
+  timeoutMs: 5_000,
 };
 
-async function chat(service: ReturnType<typeof models>, more: Partial<ChatRequest> = {}, signal = new AbortController().signal): Promise<ChatResult & { tokens: string[] }> {
+async function chat(
+  service: ReturnType<typeof models>,
+  more: Partial<ChatRequest> = {},
+  signal = new AbortController().signal,
+): Promise<ChatResult & { tokens: string[] }> {
   const tokens: string[] = [];
   const result = await service.chat({ ...base, ...more }, (token) => tokens.push(token), signal);
   return { ...result, tokens };
@@ -131,7 +143,10 @@ describe("failures", () => {
   });
 
   test("When nobody listens, then it is network.unreachable", async () => {
-    await expect(chat(models({ openaiApiKey: "sk", openaiBaseUrl: "http://127.0.0.1:1/v1" }))).rejects.toMatchObject({ code: "network.unreachable", retryable: true });
+    await expect(chat(models({ openaiApiKey: "sk", openaiBaseUrl: "http://127.0.0.1:1/v1" }))).rejects.toMatchObject({
+      code: "network.unreachable",
+      retryable: true,
+    });
   });
 
   test("When the answer takes too long, then it is network.timed_out, even in mid-stream", async () => {

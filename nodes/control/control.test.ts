@@ -3,7 +3,16 @@ import { describe, expect, test } from "vitest";
 import { catalogue, describeNode, nodeDefinition } from "../index.ts";
 
 function compiled(type: string, inputs: Record<string, unknown>) {
-  return compile({ nodes: [{ id: "start", type: "Start" }, { id: "n", type, data: { inputs } }], edges: [{ source: "start", target: "n" }] }, catalogue);
+  return compile(
+    {
+      nodes: [
+        { id: "start", type: "Start" },
+        { id: "n", type, data: { inputs } },
+      ],
+      edges: [{ source: "start", target: "n" }],
+    },
+    catalogue,
+  );
 }
 
 function stepOf(type: string, inputs: Record<string, unknown>): Step {
@@ -14,7 +23,9 @@ function stepOf(type: string, inputs: Record<string, unknown>): Step {
 }
 
 function literals({ inputs }: Step): unknown {
-  return inputs.k === "lit" ? inputs.v : Object.fromEntries(inputs.k === "object" ? inputs.fields.map(([name, value]) => [name, value.k === "lit" ? value.v : value.k]) : []);
+  return inputs.k === "lit"
+    ? inputs.v
+    : Object.fromEntries(inputs.k === "object" ? inputs.fields.map(([name, value]) => [name, value.k === "lit" ? value.v : value.k]) : []);
 }
 
 function problemsOf(type: string, inputs: Record<string, unknown>): unknown[] {
@@ -25,7 +36,10 @@ function problemsOf(type: string, inputs: Record<string, unknown>): unknown[] {
 describe("Loop", () => {
   test.each<[Record<string, unknown>, unknown]>([
     [{ times: 3 }, { times: 3, max_iterations: 1_000 }],
-    [{ count: "3", maxIterations: 5 }, { times: 3, max_iterations: 5 }],
+    [
+      { count: "3", maxIterations: 5 },
+      { times: 3, max_iterations: 5 },
+    ],
     [{ times: "{{input.n}}" }, { times: "ref", max_iterations: 1_000 }],
     [{ while: "index < 3" }, { max_iterations: 1_000 }],
   ])("A5: When it is given %j, then it knows how often to run", (inputs, expected) => {
@@ -34,8 +48,18 @@ describe("Loop", () => {
 
   test("A5: When `while` is an expression, a comparison or a combination of both, then it stands by itself, as Condition reads it", () => {
     expect(stepOf("LoopNode", { condition: "item.left > 0" }).while).toEqual({ k: "cel", source: "item.left > 0", roots: ["item"] });
-    expect(stepOf("Loop", { while: { left: "{{item.n}}", operator: "<", right: 3 } }).while).toMatchObject({ k: "object", fields: [["left", { k: "ref", ref: { root: "item" } }], ["operator", { k: "lit" }], ["right", { k: "lit" }]] });
-    expect(stepOf("Loop", { while: { all: ["item.a", { left: "{{index}}", operator: "<", right: 3 }] } }).while).toMatchObject({ k: "object", fields: [["all", { k: "list", items: [{ k: "cel" }, { k: "object" }] }]] });
+    expect(stepOf("Loop", { while: { left: "{{item.n}}", operator: "<", right: 3 } }).while).toMatchObject({
+      k: "object",
+      fields: [
+        ["left", { k: "ref", ref: { root: "item" } }],
+        ["operator", { k: "lit" }],
+        ["right", { k: "lit" }],
+      ],
+    });
+    expect(stepOf("Loop", { while: { all: ["item.a", { left: "{{index}}", operator: "<", right: 3 }] } }).while).toMatchObject({
+      k: "object",
+      fields: [["all", { k: "list", items: [{ k: "cel" }, { k: "object" }] }]],
+    });
   });
 
   test.each<[Record<string, unknown>, string[]]>([
@@ -56,7 +80,12 @@ describe("Loop", () => {
 describe("MapReduce", () => {
   test("A5: When it is given a list or an expression, then the rest has its defaults", () => {
     expect(literals(stepOf("MapReduce", { items: [1, 2] }))).toEqual({ items: [1, 2], concurrency: 10, on_item_error: "fail" });
-    expect(literals(stepOf("for_each", { list: "{{input.rows}}", concurrency: "50", onItemError: "Collect", reduce: "$sum(items)" }))).toEqual({ items: "ref", concurrency: 50, on_item_error: "collect", reduce: "$sum(items)" });
+    expect(literals(stepOf("for_each", { list: "{{input.rows}}", concurrency: "50", onItemError: "Collect", reduce: "$sum(items)" }))).toEqual({
+      items: "ref",
+      concurrency: 50,
+      on_item_error: "collect",
+      reduce: "$sum(items)",
+    });
   });
 
   test.each<[Record<string, unknown>, string[]]>([
@@ -72,7 +101,11 @@ describe("MapReduce", () => {
 describe("SubWorkflow", () => {
   test("A5: When it is given an id, a version and inputs, then inputs are templates and the rest stays as it is", () => {
     expect(literals(stepOf("SubWorkflow", { workflow_id: "w" }))).toEqual({ workflow_id: "w" });
-    expect(literals(stepOf("ExecuteWorkflow", { flow_id: "w", version: "3", parameters: { a: "{{input.x}}" } }))).toEqual({ workflow_id: "w", version: 3, inputs: "object" });
+    expect(literals(stepOf("ExecuteWorkflow", { flow_id: "w", version: "3", parameters: { a: "{{input.x}}" } }))).toEqual({
+      workflow_id: "w",
+      version: 3,
+      inputs: "object",
+    });
     expect(literals(stepOf("SubWorkflow", { workflow_id: "w", version: "latest" }))).toEqual({ workflow_id: "w", version: "latest" });
   });
 
@@ -88,7 +121,11 @@ describe("SubWorkflow", () => {
 
 describe("WaitForEvent", () => {
   test("A9: When it is given an event, then the correlation may be a template", () => {
-    expect(literals(stepOf("WaitForEvent", { signal_name: "paid", correlation_id: "{{input.order}}", timeout: "3 days" }))).toEqual({ event: "paid", correlation: "ref", timeout: "3 days" });
+    expect(literals(stepOf("WaitForEvent", { signal_name: "paid", correlation_id: "{{input.order}}", timeout: "3 days" }))).toEqual({
+      event: "paid",
+      correlation: "ref",
+      timeout: "3 days",
+    });
     expect(stepOf("WaitForEvent", { event: "paid" }).routes).toEqual(["output", "timeout"]);
     expect(problemsOf("WaitForEvent", { event: " ", timeout: "soon" })).toEqual(["input.invalid inputs.event", "input.invalid inputs.timeout"]);
   });
@@ -101,8 +138,14 @@ test("B12: When nodes that own a body are described, then their handles are ther
     const { in: into, out } = describeNode(definition).handles;
     return [into.map((handle) => handle.name), out.map((handle) => handle.name)];
   };
-  expect(handles("Loop")).toEqual([["input", "return", "break"], ["body", "done", "error", "compensate"]]);
-  expect(handles("MapReduce")).toEqual([["input", "return"], ["body", "done", "error", "compensate"]]);
+  expect(handles("Loop")).toEqual([
+    ["input", "return", "break"],
+    ["body", "done", "error", "compensate"],
+  ]);
+  expect(handles("MapReduce")).toEqual([
+    ["input", "return"],
+    ["body", "done", "error", "compensate"],
+  ]);
   expect(handles("Start")).toEqual([["input"], ["output", "error"]]);
   expect(handles("End")).toEqual([["input"], ["error"]]);
 });

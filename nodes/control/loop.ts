@@ -17,14 +17,32 @@ export default defineNode({
     .object({
       while: decisionSchema()
         .optional()
-        .describe("Asked before each iteration: CEL, or a comparison as in Condition. `item` is what the iteration before returned (at first, what arrives), `index` how many there were."),
-      times: number((count) => count.int().nonnegative().max(MOST_ITERATIONS)).optional().describe("How many iterations at most."),
-      max_iterations: number((count) => count.int().positive().max(MOST_ITERATIONS)).default(1_000).describe("Reaching it with `while` still true fails."),
+        .describe(
+          "Asked before each iteration: CEL, or a comparison as in Condition. `item` is what the iteration before returned (at first, what arrives), `index` how many there were.",
+        ),
+      times: number((count) => count.int().nonnegative().max(MOST_ITERATIONS))
+        .optional()
+        .describe("How many iterations at most."),
+      max_iterations: number((count) => count.int().positive().max(MOST_ITERATIONS))
+        .default(1_000)
+        .describe("Reaching it with `while` still true fails."),
     })
     .refine((inputs) => inputs.while !== undefined || inputs.times !== undefined, { error: "give `times`, `while` or both" })
     .refine(({ times, max_iterations: most }) => times === undefined || times <= most, { error: "is more than `max_iterations` allows", path: ["times"] }),
-  inputAliases: { condition: "while", while_condition: "while", loop_condition: "while", count: "times", iterations: "times", loop_count: "times", max_loops: "max_iterations", max_loop_count: "max_iterations" },
-  outputs: z.object({ last: z.unknown().describe("What the last iteration returned; what arrived, where there was none."), iterations: z.number().int().describe("How many ran.") }),
+  inputAliases: {
+    condition: "while",
+    while_condition: "while",
+    loop_condition: "while",
+    count: "times",
+    iterations: "times",
+    loop_count: "times",
+    max_loops: "max_iterations",
+    max_loop_count: "max_iterations",
+  },
+  outputs: z.object({
+    last: z.unknown().describe("What the last iteration returned; what arrived, where there was none."),
+    iterations: z.number().int().describe("How many ran."),
+  }),
   dialects: celPaths("while"),
   routes: ["body", "done"],
   body: { exits: ["return", "break"], asks: "while" },

@@ -16,7 +16,15 @@ export default defineNode({
     correlation: text().optional().describe("Only an event that carries this key."),
     timeout: duration().optional().describe("How long it waits; without it, for ever."),
   }),
-  inputAliases: { event_name: "event", event_type: "event", signal: "event", signal_name: "event", correlation_key: "correlation", correlation_id: "correlation", wait_timeout: "timeout" },
+  inputAliases: {
+    event_name: "event",
+    event_type: "event",
+    signal: "event",
+    signal_name: "event",
+    correlation_key: "correlation",
+    correlation_id: "correlation",
+    wait_timeout: "timeout",
+  },
   outputs: z.unknown().describe("The event's payload."),
   routes: ["output", "timeout"],
 });

@@ -3,13 +3,28 @@ import type { Json } from "#core";
 import type { ActivityContext, HttpRequestSpec, HttpResponse } from "../define.ts";
 import httpRequest from "./http-request.ts";
 
-async function send(inputs: Record<string, unknown>, answer: Partial<Omit<HttpResponse, "body">> & { body?: string | Uint8Array } = {}, input: Json = null, key = "run:n1:") {
+async function send(
+  inputs: Record<string, unknown>,
+  answer: Partial<Omit<HttpResponse, "body">> & { body?: string | Uint8Array } = {},
+  input: Json = null,
+  key = "run:n1:",
+) {
   const sent: HttpRequestSpec[] = [];
   const { body = "", ...rest } = answer;
   const response: HttpResponse = { status: 200, headers: {}, url: "", ...rest, body: typeof body === "string" ? new TextEncoder().encode(body) : body };
   const context = {
-    input, tenantId: "t", idempotencyKey: key, signal: new AbortController().signal,
-    services: { http: { request: (spec: HttpRequestSpec) => { sent.push(spec); return Promise.resolve(response); } } },
+    input,
+    tenantId: "t",
+    idempotencyKey: key,
+    signal: new AbortController().signal,
+    services: {
+      http: {
+        request: (spec: HttpRequestSpec) => {
+          sent.push(spec);
+          return Promise.resolve(response);
+        },
+      },
+    },
   } as unknown as ActivityContext;
   const { value } = await httpRequest.run(httpRequest.inputs.parse({ url: "https://api.example/x", ...inputs }), context);
   return { value: value as { status: number; headers: Record<string, string>; body: unknown; elapsed_ms: number }, sent: sent[0]! };
@@ -24,7 +39,11 @@ describe("what is sent", () => {
 
   test("B6: When a POST has no body, then what arrives is sent as JSON", async () => {
     const { sent } = await send({ method: "post", headers: { Authorization: "Bearer x" } }, {}, { text: "hi" });
-    expect(sent).toMatchObject({ method: "POST", body: '{"text":"hi"}', headers: { authorization: "Bearer x", "content-type": "application/json", "idempotency-key": "run:n1:" } });
+    expect(sent).toMatchObject({
+      method: "POST",
+      body: '{"text":"hi"}',
+      headers: { authorization: "Bearer x", "content-type": "application/json", "idempotency-key": "run:n1:" },
+    });
     expect((await send({ method: "DELETE" }, {}, { text: "hi" })).sent).not.toHaveProperty("body");
     expect((await send({ method: "POST" }, {}, null)).sent).not.toHaveProperty("body");
   });
@@ -85,7 +104,11 @@ describe("what is handed on", () => {
 
   test("A16: When the status is a failure, then it says what was answered, without the query", async () => {
     const failed = send({ url: "https://api.example/x?key=hidden" }, { status: 503, headers: { "retry-after": "2" }, body: "closed for lunch" });
-    await expect(failed).rejects.toMatchObject({ code: "upstream.failed", retryAfterMs: 2000, message: "GET https://api.example/x answered 503: closed for lunch" });
+    await expect(failed).rejects.toMatchObject({
+      code: "upstream.failed",
+      retryAfterMs: 2000,
+      message: "GET https://api.example/x answered 503: closed for lunch",
+    });
   });
 
   test("When JSON was asked for and something else came, then it fails", async () => {

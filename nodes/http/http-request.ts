@@ -32,8 +32,15 @@ export default defineNode({
     enable_templating: flag().default(true).describe("Off takes every input as it stands."),
   }),
   inputAliases: {
-    params: "query", query_params: "query", data: "body", payload: "body", json: "body",
-    verify_ssl: "verify_tls", ssl_verify: "verify_tls", timeout_seconds: "timeout", authentication: "auth",
+    params: "query",
+    query_params: "query",
+    data: "body",
+    payload: "body",
+    json: "body",
+    verify_ssl: "verify_tls",
+    ssl_verify: "verify_tls",
+    timeout_seconds: "timeout",
+    authentication: "auth",
   },
   outputs: z.object({
     status: z.number().int().describe("HTTP status."),
@@ -69,7 +76,10 @@ export default defineNode({
     );
     const elapsedMs = Date.now() - sentAt;
     if (inputs.fail_on_status && response.status >= 400) {
-      const excerpt = new TextDecoder().decode(response.body.subarray(0, EXCERPT * 4)).slice(0, EXCERPT).trim();
+      const excerpt = new TextDecoder()
+        .decode(response.body.subarray(0, EXCERPT * 4))
+        .slice(0, EXCERPT)
+        .trim();
       const said = `${inputs.method} ${url.origin}${url.pathname} answered ${response.status}${excerpt ? `: ${excerpt}` : "."}`;
       throw upstreamFailure(response.status, said, response.headers, Date.now());
     }

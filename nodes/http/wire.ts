@@ -30,7 +30,10 @@ export function makeBody(value: unknown, headers: Map<string, string>): string {
 /** @throws PerdureError `upstream.rejected` when JSON was asked for and something else came. */
 export function readBody(response: HttpResponse, as: "auto" | "json" | "text" | "binary"): unknown {
   const contentType = response.headers["content-type"] ?? "";
-  const [mime = "", ...parameters] = contentType.toLowerCase().split(";").map((part) => part.trim());
+  const [mime = "", ...parameters] = contentType
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim());
   if (as === "binary") return binary(response.body, mime);
   const text = () => decode(response.body, parameters);
   if (as === "text") return text();
@@ -66,7 +69,11 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** In the charset that the content type names, as far as it is known; else UTF-8. */
 function decode(bytes: Uint8Array, parameters: readonly string[]): string {
-  const charset = parameters.find((each) => each.startsWith("charset="))?.slice("charset=".length).replaceAll('"', "") ?? "utf-8";
+  const charset =
+    parameters
+      .find((each) => each.startsWith("charset="))
+      ?.slice("charset=".length)
+      .replaceAll('"', "") ?? "utf-8";
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {

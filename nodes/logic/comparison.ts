@@ -11,19 +11,55 @@ export interface Comparison {
 }
 
 export const OPERATORS = [
-  "equals", "not_equals", "greater_than", "greater_or_equal", "less_than", "less_or_equal",
-  "contains", "not_contains", "starts_with", "ends_with", "in", "not_in", "is_empty", "is_not_empty", "is_null", "is_not_null", "is_true", "is_false",
+  "equals",
+  "not_equals",
+  "greater_than",
+  "greater_or_equal",
+  "less_than",
+  "less_or_equal",
+  "contains",
+  "not_contains",
+  "starts_with",
+  "ends_with",
+  "in",
+  "not_in",
+  "is_empty",
+  "is_not_empty",
+  "is_null",
+  "is_not_null",
+  "is_true",
+  "is_false",
 ] as const;
 export type Operator = (typeof OPERATORS)[number];
 
 const OPERATOR_ALIASES: Readonly<Record<string, Operator>> = {
-  "==": "equals", "===": "equals", "=": "equals", eq: "equals", equal: "equals", is: "equals",
-  "!=": "not_equals", "!==": "not_equals", ne: "not_equals", neq: "not_equals", not_equal: "not_equals",
-  ">": "greater_than", gt: "greater_than", greater: "greater_than",
-  ">=": "greater_or_equal", gte: "greater_or_equal", greater_than_or_equal: "greater_or_equal",
-  "<": "less_than", lt: "less_than", less: "less_than",
-  "<=": "less_or_equal", lte: "less_or_equal", less_than_or_equal: "less_or_equal",
-  includes: "contains", not_includes: "not_contains", exists: "is_not_null", not_exists: "is_null",
+  "==": "equals",
+  "===": "equals",
+  "=": "equals",
+  eq: "equals",
+  equal: "equals",
+  is: "equals",
+  "!=": "not_equals",
+  "!==": "not_equals",
+  ne: "not_equals",
+  neq: "not_equals",
+  not_equal: "not_equals",
+  ">": "greater_than",
+  gt: "greater_than",
+  greater: "greater_than",
+  ">=": "greater_or_equal",
+  gte: "greater_or_equal",
+  greater_than_or_equal: "greater_or_equal",
+  "<": "less_than",
+  lt: "less_than",
+  less: "less_than",
+  "<=": "less_or_equal",
+  lte: "less_or_equal",
+  less_than_or_equal: "less_or_equal",
+  includes: "contains",
+  not_includes: "not_contains",
+  exists: "is_not_null",
+  not_exists: "is_null",
 };
 
 const operatorSchema = z.preprocess(
@@ -45,9 +81,21 @@ const decision: z.ZodType<Decision, unknown> = z.union([
   z.boolean(),
   z.string(),
   comparisonSchema,
-  z.strictObject({ get all() { return z.array(decision); } }),
-  z.strictObject({ get any() { return z.array(decision); } }),
-  z.strictObject({ get not() { return decision; } }),
+  z.strictObject({
+    get all() {
+      return z.array(decision);
+    },
+  }),
+  z.strictObject({
+    get any() {
+      return z.array(decision);
+    },
+  }),
+  z.strictObject({
+    get not() {
+      return decision;
+    },
+  }),
 ]);
 
 /** A CEL string (evaluated before the node runs, so it arrives as a boolean) or the structured form. A function: see `defineNode` on schemas that are exported. */
@@ -86,24 +134,42 @@ export function equalJson(left: unknown, right: unknown): boolean {
 
 function compare(left: unknown, operator: Operator, right: unknown): boolean {
   switch (operator) {
-    case "equals": return equalJson(left, right);
-    case "not_equals": return !equalJson(left, right);
-    case "greater_than": return order(left, right) > 0;
-    case "greater_or_equal": return order(left, right) >= 0;
-    case "less_than": return order(left, right) < 0;
-    case "less_or_equal": return order(left, right) <= 0;
-    case "contains": return contains(left, right);
-    case "not_contains": return !contains(left, right);
-    case "starts_with": return asText(left).startsWith(asText(right));
-    case "ends_with": return asText(left).endsWith(asText(right));
-    case "in": return contains(right, left);
-    case "not_in": return !contains(right, left);
-    case "is_empty": return isEmpty(left);
-    case "is_not_empty": return !isEmpty(left);
-    case "is_null": return left === null || left === undefined;
-    case "is_not_null": return left !== null && left !== undefined;
-    case "is_true": return left === true || left === "true";
-    case "is_false": return left === false || left === "false";
+    case "equals":
+      return equalJson(left, right);
+    case "not_equals":
+      return !equalJson(left, right);
+    case "greater_than":
+      return order(left, right) > 0;
+    case "greater_or_equal":
+      return order(left, right) >= 0;
+    case "less_than":
+      return order(left, right) < 0;
+    case "less_or_equal":
+      return order(left, right) <= 0;
+    case "contains":
+      return contains(left, right);
+    case "not_contains":
+      return !contains(left, right);
+    case "starts_with":
+      return asText(left).startsWith(asText(right));
+    case "ends_with":
+      return asText(left).endsWith(asText(right));
+    case "in":
+      return contains(right, left);
+    case "not_in":
+      return !contains(right, left);
+    case "is_empty":
+      return isEmpty(left);
+    case "is_not_empty":
+      return !isEmpty(left);
+    case "is_null":
+      return left === null || left === undefined;
+    case "is_not_null":
+      return left !== null && left !== undefined;
+    case "is_true":
+      return left === true || left === "true";
+    case "is_false":
+      return left === false || left === "false";
   }
 }
 

@@ -10,7 +10,9 @@ export default defineNode({
   displayName: "Condition",
   description: "Goes on by `true` or `false`. The condition is a CEL expression, a comparison, or several joined by `all`, `any`, `not`.",
   inputs: z.object({
-    condition: decisionSchema().describe('CEL (`input.score > 5`), or `{"left": "{{input.score}}", "operator": "greater_than", "right": 5}`, or `{"all": [...]}`, `{"any": [...]}`.'),
+    condition: decisionSchema().describe(
+      'CEL (`input.score > 5`), or `{"left": "{{input.score}}", "operator": "greater_than", "right": 5}`, or `{"all": [...]}`, `{"any": [...]}`.',
+    ),
   }),
   inputAliases: { expression: "condition", if: "condition" },
   outputs: z.unknown().describe("What arrived."),

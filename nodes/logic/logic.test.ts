@@ -95,7 +95,16 @@ describe("Merge", () => {
 
   test("When a value names __proto__, then nothing but a field of that name is made", () => {
     const evil = JSON.parse('{"__proto__": {"polluted": true}}') as { [key: string]: never };
-    const merged = merge.run({ mode: "deep" }, { input: null, arrivals: [{ key: "a", value: { n: 1 } }, { key: "b", value: evil }] }).value as object;
+    const merged = merge.run(
+      { mode: "deep" },
+      {
+        input: null,
+        arrivals: [
+          { key: "a", value: { n: 1 } },
+          { key: "b", value: evil },
+        ],
+      },
+    ).value as object;
     expect(Object.hasOwn(merged, "__proto__")).toBe(true);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);

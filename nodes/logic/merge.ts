@@ -34,10 +34,14 @@ export default defineNode({
   run: ({ mode }, { input, arrivals = asArrivals(input) }) => {
     const values = arrivals.map((each) => each.value);
     switch (mode) {
-      case "object": return { value: Object.fromEntries(arrivals.map(({ key, value }) => [key, value])) };
-      case "array": return { value: values };
-      case "first": return { value: values[0] ?? null };
-      case "deep": return { value: values.length === 0 ? null : values.slice(1).reduce(deepMerge, values[0] ?? null) };
+      case "object":
+        return { value: Object.fromEntries(arrivals.map(({ key, value }) => [key, value])) };
+      case "array":
+        return { value: values };
+      case "first":
+        return { value: values[0] ?? null };
+      case "deep":
+        return { value: values.length === 0 ? null : values.slice(1).reduce(deepMerge, values[0] ?? null) };
     }
   },
 });

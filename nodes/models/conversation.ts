@@ -4,7 +4,12 @@ import type { ChatMessage } from "../define.ts";
 import { text } from "../inputs.ts";
 
 const ROLES: Readonly<Record<string, ChatMessage["role"]>> = {
-  system: "system", developer: "system", user: "user", human: "user", assistant: "assistant", ai: "assistant",
+  system: "system",
+  developer: "system",
+  user: "user",
+  human: "user",
+  assistant: "assistant",
+  ai: "assistant",
 };
 
 export const messageSchema = z.object({

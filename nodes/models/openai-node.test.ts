@@ -5,10 +5,28 @@ import openAiNode from "./openai-node.ts";
 
 async function ask(inputs: Record<string, unknown>, input: Json = null, answer: Partial<ChatResult> = {}) {
   const asked: ChatRequest[] = [];
-  const result: ChatResult = { text: "Hi.", usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }, finish_reason: "stop", model: "gpt", mock: false, ...answer };
+  const result: ChatResult = {
+    text: "Hi.",
+    usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+    finish_reason: "stop",
+    model: "gpt",
+    mock: false,
+    ...answer,
+  };
   const context = {
-    input, tenantId: "t", idempotencyKey: "k", signal: new AbortController().signal, token: () => {},
-    services: { models: { chat: (request: ChatRequest) => { asked.push(request); return Promise.resolve(result); } } },
+    input,
+    tenantId: "t",
+    idempotencyKey: "k",
+    signal: new AbortController().signal,
+    token: () => {},
+    services: {
+      models: {
+        chat: (request: ChatRequest) => {
+          asked.push(request);
+          return Promise.resolve(result);
+        },
+      },
+    },
   } as unknown as ActivityContext;
   const { value } = await openAiNode.run(openAiNode.inputs.parse(inputs), context);
   return { value, request: asked[0]! };
@@ -29,13 +47,49 @@ describe("what the model is given", () => {
   });
 
   test("B2: When system, messages and prompt are given, then they come in that order", async () => {
-    const { request } = await ask({ system: "s", messages: [{ role: "human", content: "a" }, { role: "ai", content: "b" }], prompt: "c" }, "ignored");
-    expect(request.messages).toEqual([{ role: "system", content: "s" }, { role: "user", content: "a" }, { role: "assistant", content: "b" }, { role: "user", content: "c" }]);
+    const { request } = await ask(
+      {
+        system: "s",
+        messages: [
+          { role: "human", content: "a" },
+          { role: "ai", content: "b" },
+        ],
+        prompt: "c",
+      },
+      "ignored",
+    );
+    expect(request.messages).toEqual([
+      { role: "system", content: "s" },
+      { role: "user", content: "a" },
+      { role: "assistant", content: "b" },
+      { role: "user", content: "c" },
+    ]);
   });
 
   test("B2: When options are given, then they reach the model; those that are null do not", async () => {
-    const { request } = await ask({ model: "gpt-4o", temperature: "0.7", max_tokens: 100, stop: "a,b", stream: false, base_url: "https://x/v1", api_key: "k", top_p: null, timeout: "30s" });
-    expect(request).toMatchObject({ provider: "openai", model: "gpt-4o", temperature: 0.7, maxTokens: 100, stop: ["a", "b"], stream: false, baseUrl: "https://x/v1", apiKey: "k", timeoutMs: 30_000, idempotencyKey: "k" });
+    const { request } = await ask({
+      model: "gpt-4o",
+      temperature: "0.7",
+      max_tokens: 100,
+      stop: "a,b",
+      stream: false,
+      base_url: "https://x/v1",
+      api_key: "k",
+      top_p: null,
+      timeout: "30s",
+    });
+    expect(request).toMatchObject({
+      provider: "openai",
+      model: "gpt-4o",
+      temperature: 0.7,
+      maxTokens: 100,
+      stop: ["a", "b"],
+      stream: false,
+      baseUrl: "https://x/v1",
+      apiKey: "k",
+      timeoutMs: 30_000,
+      idempotencyKey: "k",
+    });
     expect(request).not.toHaveProperty("topP");
   });
 });
@@ -43,7 +97,12 @@ describe("what the model is given", () => {
 describe("what is handed on", () => {
   test("A18: When the mock answered, then the value says so, else it does not speak of it", async () => {
     expect((await ask({}, "x", { mock: true })).value).toMatchObject({ text: "Hi.", mock: true });
-    expect((await ask({}, "x")).value).toEqual({ text: "Hi.", usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }, finish_reason: "stop", model: "gpt" });
+    expect((await ask({}, "x")).value).toEqual({
+      text: "Hi.",
+      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+      finish_reason: "stop",
+      model: "gpt",
+    });
   });
 
   test("When a schema was given, then the answer is parsed, and what cannot be is a failure that is tried again", async () => {

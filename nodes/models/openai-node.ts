@@ -16,9 +16,15 @@ export default defineNode({
     messages: z.array(messageSchema).nullish().describe("A conversation so far: `[{role, content}]`."),
     system: text().nullish().describe("How the model is to behave."),
     model: text().default("gpt-4o-mini").describe("Name of the model."),
-    temperature: number((value) => value.min(0).max(2)).nullish().describe("0 to 2; without it, the model's own."),
-    max_tokens: number((value) => value.int().positive()).nullish().describe("Longest answer, in tokens."),
-    top_p: number((value) => value.min(0).max(1)).nullish().describe("Share of likely tokens to choose from."),
+    temperature: number((value) => value.min(0).max(2))
+      .nullish()
+      .describe("0 to 2; without it, the model's own."),
+    max_tokens: number((value) => value.int().positive())
+      .nullish()
+      .describe("Longest answer, in tokens."),
+    top_p: number((value) => value.min(0).max(1))
+      .nullish()
+      .describe("Share of likely tokens to choose from."),
     stop: list(z.string()).default([]).describe("Texts that end the answer; 4 at most."),
     stream: flag().default(true).describe("Shows the answer while it is made."),
     response_schema: jsonSchema().nullish().describe("JSON schema of the answer, which is then handed on parsed, as `json`."),
@@ -28,14 +34,20 @@ export default defineNode({
     enable_templating: flag().default(true).describe("Off takes every input as it stands."),
   }),
   inputAliases: {
-    system_message: "system", system_prompt: "system", enable_streaming: "stream", streaming: "stream", model_name: "model",
-    user_prompt: "prompt", message: "prompt", stop_sequences: "stop", openai_api_key: "api_key", openai_base_url: "base_url",
+    system_message: "system",
+    system_prompt: "system",
+    enable_streaming: "stream",
+    streaming: "stream",
+    model_name: "model",
+    user_prompt: "prompt",
+    message: "prompt",
+    stop_sequences: "stop",
+    openai_api_key: "api_key",
+    openai_base_url: "base_url",
   },
   outputs: z.object({
     text: z.string().describe("What the model answered."),
-    usage: z
-      .object({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
-      .describe("Tokens read and written."),
+    usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() }).describe("Tokens read and written."),
     finish_reason: z.string().describe("`stop`, `length`, `content_filter` …"),
     model: z.string().describe("The model that answered, as it calls itself."),
     json: z.unknown().optional().describe("The answer parsed, with `response_schema`."),

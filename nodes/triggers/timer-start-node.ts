@@ -13,15 +13,23 @@ export default defineNode({
     .object({
       schedule_type: word("cron", "interval", "once", "manual").default("interval").describe("How the moments are chosen."),
       cron_expression: text().optional().describe("Five fields: minute, hour, day of month, month, day of week. For `cron`."),
-      interval_seconds: number((seconds) => seconds.positive()).optional().describe("Seconds between firings. For `interval`."),
-      delay_seconds: number((seconds) => seconds.nonnegative()).optional().describe("Seconds until the only firing. For `once`."),
+      interval_seconds: number((seconds) => seconds.positive())
+        .optional()
+        .describe("Seconds between firings. For `interval`."),
+      delay_seconds: number((seconds) => seconds.nonnegative())
+        .optional()
+        .describe("Seconds until the only firing. For `once`."),
       scheduled_time: text().optional().describe("Moment of the only firing, ISO 8601. For `once`."),
       timezone: text().default("UTC").describe("IANA time zone in which `cron_expression` is read."),
       enabled: flag().default(true).describe("Off keeps the schedule without firing."),
       auto_trigger_workflow: flag().default(true).describe("A firing starts a run by itself."),
-      max_executions: number((count) => count.int().nonnegative()).default(0).describe("Firings in all; 0 is no limit."),
+      max_executions: number((count) => count.int().nonnegative())
+        .default(0)
+        .describe("Firings in all; 0 is no limit."),
       retry_on_failure: flag().default(false).describe("A run that failed is started again."),
-      retry_count: number((count) => count.int().min(0).max(100)).default(3).describe("How often, with `retry_on_failure`."),
+      retry_count: number((count) => count.int().min(0).max(100))
+        .default(3)
+        .describe("How often, with `retry_on_failure`."),
     })
     .refine((inputs) => inputs.schedule_type !== "cron" || (inputs.cron_expression ?? "") !== "", {
       path: ["cron_expression"],

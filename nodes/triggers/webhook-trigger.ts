@@ -12,8 +12,12 @@ export default defineNode({
   inputs: z.object({
     authentication_required: flag().default(true).describe("Callers must send the webhook's token."),
     allowed_event_types: list(text()).default([]).describe("Event types that are taken; empty takes all."),
-    max_payload_size: number((size) => size.int().positive()).default(1024).describe("Largest body, in KiB."),
-    rate_limit_per_minute: number((rate) => rate.int().nonnegative()).default(60).describe("Calls a minute; 0 is no limit."),
+    max_payload_size: number((size) => size.int().positive())
+      .default(1024)
+      .describe("Largest body, in KiB."),
+    rate_limit_per_minute: number((rate) => rate.int().nonnegative())
+      .default(60)
+      .describe("Calls a minute; 0 is no limit."),
     timeout: duration().default("30s").describe("How long a caller that waits for the run's result is kept."),
     enable_cors: flag().default(true).describe("Browsers of other origins may call."),
     node_behavior: word("auto", "start_only", "trigger_only").default("auto").describe("Whether a call starts a run, only feeds one, or what fits."),

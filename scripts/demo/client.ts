@@ -84,7 +84,10 @@ export class DemoClient {
   }
 
   async *#stream(path: string, last: string, signal: AbortSignal): AsyncGenerator<{ id: string | undefined; event: StreamEvent }> {
-    const answer = await fetch(new URL(path, this.#base()), { signal, headers: { authorization: `Bearer ${this.#token}`, accept: "text/event-stream", ...(last !== "" && { "last-event-id": last }) } });
+    const answer = await fetch(new URL(path, this.#base()), {
+      signal,
+      headers: { authorization: `Bearer ${this.#token}`, accept: "text/event-stream", ...(last !== "" && { "last-event-id": last }) },
+    });
     if (!answer.ok || answer.body === null) throw new ApiError(answer.status, path, await answer.text());
     const arrived: { id: string | undefined; event: StreamEvent }[] = [];
     const parser = createParser({ onEvent: ({ id, event, data }) => arrived.push({ id, event: { ...(JSON.parse(data) as object), kind: event ?? "" } }) });

@@ -38,7 +38,12 @@ export class EventPrinter {
         return;
       case "node_end":
         if (event["status"] === "skipped") return this.#line("○", "dim", this.#name(id), colour("dim", "skipped"));
-        return this.#line("●", "green", this.#name(id), `${typeof event["route"] === "string" ? `${colour("bold", event["route"])} ` : ""}${colour("dim", shorten(event["output"]))}`);
+        return this.#line(
+          "●",
+          "green",
+          this.#name(id),
+          `${typeof event["route"] === "string" ? `${colour("bold", event["route"])} ` : ""}${colour("dim", shorten(event["output"]))}`,
+        );
       case "node_error":
         return this.#line("✗", "red", this.#name(id), shorten((event["error"] as { message?: string } | undefined)?.message));
       case "workflow_complete":

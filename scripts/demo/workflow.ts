@@ -24,7 +24,10 @@ export const DEMO_WORKFLOW = {
         id: "warm",
         type: "Template",
         position: { x: 440, y: 40 },
-        data: { name: "Warm thanks", inputs: { template: "Thank {{inputs.customer}} warmly for an order of {{inputs.amount}} euros and offer free delivery." } },
+        data: {
+          name: "Warm thanks",
+          inputs: { template: "Thank {{inputs.customer}} warmly for an order of {{inputs.amount}} euros and offer free delivery." },
+        },
       },
       {
         id: "brief",

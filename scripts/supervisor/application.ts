@@ -19,7 +19,12 @@ const STOP_MS = 35_000;
 export async function startApplication({ name, env, logFile }: ApplicationCommand): Promise<Server> {
   const offset = prepareLog(logFile);
   const log = openSync(logFile, "a", 0o600);
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ENTRY[name]], { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", log] });
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ENTRY[name]], {
+    cwd: ROOT,
+    env,
+    detached: true,
+    stdio: ["ignore", "pipe", log],
+  });
   closeSync(log);
   let ended: Exit | undefined;
   const exited = new Promise<Exit>((resolve) => {

@@ -65,7 +65,7 @@ export class DataFolder {
   async stopOrphan(part: PartName): Promise<boolean> {
     const state = this.read(part);
     if (state === undefined || !isOurs(state)) return false;
-    for (const deadline = Date.now() + ORPHAN_MS; Date.now() < deadline && isOurs(state); ) await sleep(100);
+    for (const deadline = Date.now() + ORPHAN_MS; Date.now() < deadline && isOurs(state);) await sleep(100);
     if (isOurs(state)) kill(-state.pid, "SIGKILL");
     return true;
   }

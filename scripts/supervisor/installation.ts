@@ -77,15 +77,25 @@ export class Installation {
     const kind = SERVERS[part];
     const given = process.env[kind.variable];
     if (given) {
-      return progress.run(`${kind.title} of your own`, async () => {
-        await kind.check(given).catch((error: unknown) => {
-          throw new Error(`${kind.title} does not answer at ${kind.show(given)} (${(error as Error).message}). Check ${kind.variable}, or remove it to have one started here.`);
-        });
-        return given;
-      }, () => kind.show(given));
+      return progress.run(
+        `${kind.title} of your own`,
+        async () => {
+          await kind.check(given).catch((error: unknown) => {
+            throw new Error(
+              `${kind.title} does not answer at ${kind.show(given)} (${(error as Error).message}). Check ${kind.variable}, or remove it to have one started here.`,
+            );
+          });
+          return given;
+        },
+        () => kind.show(given),
+      );
     }
     if (!this.#options.parts.includes(part)) return this.#elsewhere(part);
-    const server = await progress.run(kind.title, (step) => kind.start(this.#folder, step), (started) => (started === undefined ? "not available" : kind.show(started.uiUrl ?? started.url)));
+    const server = await progress.run(
+      kind.title,
+      (step) => kind.start(this.#folder, step),
+      (started) => (started === undefined ? "not available" : kind.show(started.uiUrl ?? started.url)),
+    );
     if (server === undefined) return undefined;
     this.#look(part, server, progress, (previous) => kind.start(this.#folder, quietStep(progress), previous));
     return server.url;
@@ -95,7 +105,9 @@ export class Installation {
     const state = this.#folder.read(part);
     const needed = this.#options.parts.includes("api") || this.#options.parts.includes("worker");
     if (state === undefined && needed && part !== "qdrant") {
-      throw new Error(`${SERVERS[part].title} has not been started in ${this.#folder.path} yet. Run \`npm start -- --only infra\` first, or set ${SERVERS[part].variable}.`);
+      throw new Error(
+        `${SERVERS[part].title} has not been started in ${this.#folder.path} yet. Run \`npm start -- --only infra\` first, or set ${SERVERS[part].variable}.`,
+      );
     }
     return state?.url ?? (needed ? undefined : "");
   }

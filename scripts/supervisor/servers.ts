@@ -33,7 +33,12 @@ export const SERVERS: Record<ServerPart, ServerKind> = {
     title: "PostgreSQL",
     variable: "DATABASE_URL",
     start: (folder, step, previous) =>
-      startPostgres({ folder: folder.of("postgres"), logFile: folder.logOf("postgres"), port: previous?.port ?? folder.read("postgres")?.port, note: step.note }),
+      startPostgres({
+        folder: folder.of("postgres"),
+        logFile: folder.logOf("postgres"),
+        port: previous?.port ?? folder.read("postgres")?.port,
+        note: step.note,
+      }),
     async check(address) {
       const sql = postgres(address, { max: 1, connect_timeout: CHECK_MS / 1000, onnotice: () => {} });
       try {
@@ -62,7 +67,8 @@ export const SERVERS: Record<ServerPart, ServerKind> = {
         uiPort: uiPortOf(previous) ?? wished,
         namespace: process.env.TEMPORAL_NAMESPACE || undefined,
       });
-      if (previous === undefined && server.uiPort !== wished) step.note(`port ${wished} is in use, so the Web UI is on ${server.uiPort} (TEMPORAL_UI_PORT changes it)`);
+      if (previous === undefined && server.uiPort !== wished)
+        step.note(`port ${wished} is in use, so the Web UI is on ${server.uiPort} (TEMPORAL_UI_PORT changes it)`);
       return server;
     },
     async check(address) {
@@ -88,7 +94,12 @@ export const SERVERS: Record<ServerPart, ServerKind> = {
     variable: "QDRANT_URL",
     async start(folder, step, previous) {
       try {
-        return await startQdrant({ binary: await qdrantBinary(step), folder: folder.of("qdrant"), logFile: folder.logOf("qdrant"), port: previous?.port ?? folder.read("qdrant")?.port });
+        return await startQdrant({
+          binary: await qdrantBinary(step),
+          folder: folder.of("qdrant"),
+          logFile: folder.logOf("qdrant"),
+          port: previous?.port ?? folder.read("qdrant")?.port,
+        });
       } catch (error) {
         if (!(error instanceof MissingBinaryError)) throw error;
         step.note(error.message);
@@ -96,7 +107,10 @@ export const SERVERS: Record<ServerPart, ServerKind> = {
       }
     },
     async check(address) {
-      const answer = await fetch(new URL("/readyz", address), { signal: AbortSignal.timeout(CHECK_MS), headers: process.env.QDRANT_API_KEY ? { "api-key": process.env.QDRANT_API_KEY } : {} });
+      const answer = await fetch(new URL("/readyz", address), {
+        signal: AbortSignal.timeout(CHECK_MS),
+        headers: process.env.QDRANT_API_KEY ? { "api-key": process.env.QDRANT_API_KEY } : {},
+      });
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     },
     show: (address) => address,

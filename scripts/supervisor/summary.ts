@@ -12,7 +12,11 @@ export async function firstRun(installation: Installation, folder: DataFolder, p
   try {
     const known = folder.demo;
     if (known !== undefined && (await isDemoUsable(base, known))) return;
-    const demo = await progress.run("demo user and example workflow", () => prepareDemo(base), ({ email }) => email);
+    const demo = await progress.run(
+      "demo user and example workflow",
+      () => prepareDemo(base),
+      ({ email }) => email,
+    );
     folder.demo = demo;
     progress.line();
     progress.line(colour("bold", "  The example runs"));

@@ -67,7 +67,13 @@ describe("When a part is looked after", () => {
   verifies(["K5"], "When it is stopped, then its end starts nothing", async () => {
     const first = fake(1);
     let restarts = 0;
-    const supervised = supervise({ name: "part", first: first.server, firstDelayMs: 1, restart: () => Promise.reject(new Error(`${++restarts}`)), say: () => {} });
+    const supervised = supervise({
+      name: "part",
+      first: first.server,
+      firstDelayMs: 1,
+      restart: () => Promise.reject(new Error(`${++restarts}`)),
+      say: () => {},
+    });
     await supervised.stop();
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect({ restarts, stops: first.stops.count }).toEqual({ restarts: 0, stops: 1 });

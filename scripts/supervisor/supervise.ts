@@ -35,7 +35,7 @@ export function supervise({ name, first, restart, say, firstDelayMs = 500, maxDe
       if (exit === undefined || stopping.signal.aborted) return;
       if (Date.now() - startedAt > STEADY_MS) delayMs = firstDelayMs;
       say(`${name} ended (${describeExit(exit)}), starting it again`);
-      for (let down = true; down && !stopping.signal.aborted; ) {
+      for (let down = true; down && !stopping.signal.aborted;) {
         const beganAt = Date.now();
         await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => {});
         delayMs = Math.min(delayMs * 2, maxDelayMs);

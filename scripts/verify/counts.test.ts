@@ -9,7 +9,14 @@ describe("When a test report is counted", () => {
   const write = (testResults: { status: string; assertionResults: { status: string }[] }[]) => {
     const all = testResults.flatMap(({ assertionResults }) => assertionResults.map(({ status }) => status));
     const file = join(folder, "report.json");
-    writeFileSync(file, JSON.stringify({ numPassedTests: all.filter((each) => each === "passed").length, numFailedTests: all.filter((each) => each === "failed").length, testResults }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        numPassedTests: all.filter((each) => each === "passed").length,
+        numFailedTests: all.filter((each) => each === "failed").length,
+        testResults,
+      }),
+    );
     return file;
   };
   beforeEach(() => {

@@ -17,7 +17,9 @@ export function readCounts(report: string, exitCode: number): { passed: number; 
   } catch {
     return { passed: 0, failed: 1 };
   }
-  const brokenFiles = read.testResults.filter(({ status, assertionResults }) => status === "failed" && !assertionResults.some((each) => each.status === "failed")).length;
+  const brokenFiles = read.testResults.filter(
+    ({ status, assertionResults }) => status === "failed" && !assertionResults.some((each) => each.status === "failed"),
+  ).length;
   const failed = read.numFailedTests + brokenFiles;
   return { passed: read.numPassedTests, failed: failed === 0 && exitCode !== 0 ? 1 : failed };
 }

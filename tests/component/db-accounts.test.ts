@@ -40,7 +40,9 @@ test("F6: When organizations are made, then the first stays the first", async ()
 
 test("D1: When an e-mail is taken, also by a registration at the same moment, then one succeeds and nothing of the others is left", async () => {
   const email = `${randomUUID()}@example.com`;
-  const results = await Promise.allSettled([email, email.toUpperCase(), email].map((address) => db.accounts.register({ email: address, passwordHash: "h", name: "A", organizationName: "O" })));
+  const results = await Promise.allSettled(
+    [email, email.toUpperCase(), email].map((address) => db.accounts.register({ email: address, passwordHash: "h", name: "A", organizationName: "O" })),
+  );
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.conflict" });
 });
@@ -48,11 +50,17 @@ test("D1: When an e-mail is taken, also by a registration at the same moment, th
 test("D1: When ten calls rotate one refresh token at once, then one succeeds and the family is revoked", async () => {
   const { user, tenantId } = await account();
   await db.accounts.createRefreshToken({ userId: user.id, tenantId, tokenHash: `${user.id}:0`, expiresAt: inAnHour() });
-  const results = await Promise.all(Array.from({ length: 10 }, (_, n) => db.accounts.rotateRefreshToken({ tokenHash: `${user.id}:0`, newTokenHash: `${user.id}:new${n}`, expiresAt: inAnHour() })));
+  const results = await Promise.all(
+    Array.from({ length: 10 }, (_, n) =>
+      db.accounts.rotateRefreshToken({ tokenHash: `${user.id}:0`, newTokenHash: `${user.id}:new${n}`, expiresAt: inAnHour() }),
+    ),
+  );
   expect(results.map(({ outcome }) => outcome).toSorted()).toEqual([...Array.from({ length: 9 }, () => "reused"), "rotated"]);
   expect(results.find(({ outcome }) => outcome === "rotated")).toEqual({ outcome: "rotated", userId: user.id, tenantId });
   const winner = results.findIndex(({ outcome }) => outcome === "rotated");
-  expect(await db.accounts.rotateRefreshToken({ tokenHash: `${user.id}:new${winner}`, newTokenHash: `${user.id}:x`, expiresAt: inAnHour() })).toEqual({ outcome: "reused" });
+  expect(await db.accounts.rotateRefreshToken({ tokenHash: `${user.id}:new${winner}`, newTokenHash: `${user.id}:x`, expiresAt: inAnHour() })).toEqual({
+    outcome: "reused",
+  });
 });
 
 test("D1: When a token is rotated, revoked, expired or unknown, then the outcome says so", async () => {
@@ -60,7 +68,9 @@ test("D1: When a token is rotated, revoked, expired or unknown, then the outcome
   const hash = (n: number) => `${user.id}:${n}`;
   await db.accounts.createRefreshToken({ userId: user.id, tenantId, tokenHash: hash(0), expiresAt: inAnHour() });
   for (const n of [0, 1, 2]) {
-    expect(await db.accounts.rotateRefreshToken({ tokenHash: hash(n), newTokenHash: hash(n + 1), expiresAt: inAnHour() })).toMatchObject({ outcome: "rotated" });
+    expect(await db.accounts.rotateRefreshToken({ tokenHash: hash(n), newTokenHash: hash(n + 1), expiresAt: inAnHour() })).toMatchObject({
+      outcome: "rotated",
+    });
   }
   await db.accounts.revokeRefreshFamily(hash(1));
   expect(await db.accounts.rotateRefreshToken({ tokenHash: hash(3), newTokenHash: hash(4), expiresAt: inAnHour() })).toEqual({ outcome: "reused" });

@@ -92,7 +92,9 @@ describe("connections", () => {
     const found = await Promise.all(Array.from({ length: 10 }, () => db.workflows.get(tenant, workflow.id)));
     expect(new Set(found.map((value) => value?.workflow.name))).toEqual(new Set(["w"]));
     const admin = postgres(database.url, { max: 1 });
-    const [{ busy } = { busy: -1 }] = await admin<{ busy: number }[]>`select count(*)::int as busy from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`;
+    const [{ busy } = { busy: -1 }] = await admin<
+      { busy: number }[]
+    >`select count(*)::int as busy from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`;
     await admin.end();
     expect(busy).toBe(0);
   });
@@ -106,7 +108,12 @@ describe("connections", () => {
     const { workflow } = await db.workflows.create(tenant, fields, version);
     for (let round = 0; round < 5; round++) {
       proxy.state.accepting = false;
-      const flying = Array.from({ length: 6 }, () => db.workflows.get(tenant, workflow.id).then(() => "ok", (error: { code: string }) => error.code));
+      const flying = Array.from({ length: 6 }, () =>
+        db.workflows.get(tenant, workflow.id).then(
+          () => "ok",
+          (error: { code: string }) => error.code,
+        ),
+      );
       proxy.cut();
       for (const outcome of await Promise.all(flying)) expect(["ok", "database.unavailable"]).toContain(outcome);
       await expect(db.ping()).rejects.toMatchObject({ code: "database.unavailable" });
@@ -118,8 +125,22 @@ describe("connections", () => {
   test("When the connection that listens is lost, then calls come again once it is back", async () => {
     const heard: string[] = [];
     const listening = await db.log.listen((id) => heard.push(id));
-    const run = async () => (await db.runs.insert(tenant, randomUUID(), { workflowId: null, workflowName: "w", version: null, plan: {} as never, inputs: {}, variables: {}, entries: [], trigger: "api", createdBy: null })).run.id;
-    const tell = (id: string) => db.log.append([{ tenantId: tenant, event: { run_id: id, key: randomUUID(), kind: "token_delta", at: new Date().toISOString() } }]);
+    const run = async () =>
+      (
+        await db.runs.insert(tenant, randomUUID(), {
+          workflowId: null,
+          workflowName: "w",
+          version: null,
+          plan: {} as never,
+          inputs: {},
+          variables: {},
+          entries: [],
+          trigger: "api",
+          createdBy: null,
+        })
+      ).run.id;
+    const tell = (id: string) =>
+      db.log.append([{ tenantId: tenant, event: { run_id: id, key: randomUUID(), kind: "token_delta", at: new Date().toISOString() } }]);
     const first = await run();
     await tell(first);
     await expect.poll(() => heard).toContain(first);

@@ -21,18 +21,40 @@ afterAll(async () => {
 });
 
 const request = (more: Partial<StartRun> = {}): StartRun => ({
-  workflowId: null, workflowName: "w", version: null, plan: {} as StartRun["plan"], inputs: {}, variables: {}, entries: [], trigger: "api", createdBy: null, ...more,
+  workflowId: null,
+  workflowName: "w",
+  version: null,
+  plan: {} as StartRun["plan"],
+  inputs: {},
+  variables: {},
+  entries: [],
+  trigger: "api",
+  createdBy: null,
+  ...more,
 });
 
 async function newRun(): Promise<string> {
   return (await db.runs.insert(tenant, uuidv7(), request())).run.id;
 }
 
-function fact(runId: string, kind: EventKind, nodeId?: string, more: { attempt?: number; data?: EventData; iteration?: string; detail?: string; at?: string } = {}): { tenantId: string; event: RunEvent } {
+function fact(
+  runId: string,
+  kind: EventKind,
+  nodeId?: string,
+  more: { attempt?: number; data?: EventData; iteration?: string; detail?: string; at?: string } = {},
+): { tenantId: string; event: RunEvent } {
   const { attempt, data, iteration = "", detail, at = new Date().toISOString() } = more;
   return {
     tenantId: tenant,
-    event: { run_id: runId, key: eventKey(kind, nodeId, iteration, attempt ?? 0, detail), kind, at, ...(nodeId !== undefined && { node_id: nodeId, iteration }), ...(attempt !== undefined && { attempt }), ...(data && { data }) },
+    event: {
+      run_id: runId,
+      key: eventKey(kind, nodeId, iteration, attempt ?? 0, detail),
+      kind,
+      at,
+      ...(nodeId !== undefined && { node_id: nodeId, iteration }),
+      ...(attempt !== undefined && { attempt }),
+      ...(data && { data }),
+    },
   };
 }
 
@@ -46,7 +68,9 @@ describe("numbers", () => {
         let count = 0;
         for (let group = 0; group < 10; group++) {
           const order = appender % 2 === 0 ? runIds : runIds.toReversed();
-          count += await db.log.append(order.flatMap((id) => [0, 1, 2].map((n) => fact(id, "token_delta", "n", { attempt: 1, detail: `${appender}.${group}.${n}`, data: { text: "x" } }))));
+          count += await db.log.append(
+            order.flatMap((id) => [0, 1, 2].map((n) => fact(id, "token_delta", "n", { attempt: 1, detail: `${appender}.${group}.${n}`, data: { text: "x" } }))),
+          );
         }
         return count;
       }),
@@ -60,23 +84,44 @@ describe("numbers", () => {
 
   test("When the same facts are told again, also twice in one group and by several at once, then they are in the log once", async () => {
     const id = await newRun();
-    const facts = [fact(id, "run_start"), fact(id, "node_start", "a", { attempt: 1 }), fact(id, "node_start", "a", { attempt: 1 }), fact(id, "node_end", "a", { attempt: 1 })];
+    const facts = [
+      fact(id, "run_start"),
+      fact(id, "node_start", "a", { attempt: 1 }),
+      fact(id, "node_start", "a", { attempt: 1 }),
+      fact(id, "node_end", "a", { attempt: 1 }),
+    ];
     const counts = await Promise.all(Array.from({ length: 6 }, () => db.log.append(facts)));
     expect(counts.toSorted((a, b) => b - a)).toEqual([3, 0, 0, 0, 0, 0]);
-    expect((await db.runs.events(tenant, id, 0, 100)).map(({ seq, kind }) => [seq, kind])).toEqual([[1, "run_queued"], [2, "run_start"], [3, "node_start"], [4, "node_end"]]);
+    expect((await db.runs.events(tenant, id, 0, 100)).map(({ seq, kind }) => [seq, kind])).toEqual([
+      [1, "run_queued"],
+      [2, "run_start"],
+      [3, "node_start"],
+      [4, "node_end"],
+    ]);
   });
 
   test("When facts name an unknown run, a foreign tenant or a closing kind, then they are passed over and the rest is kept", async () => {
     const id = await newRun();
     const strange = fact(id, "run_start");
-    expect(await db.log.append([fact(randomUUID(), "run_start"), { ...strange, tenantId: randomUUID() }, fact(id, "workflow_complete"), fact(id, "error"), fact(id, "node_start", "a")])).toBe(1);
+    expect(
+      await db.log.append([
+        fact(randomUUID(), "run_start"),
+        { ...strange, tenantId: randomUUID() },
+        fact(id, "workflow_complete"),
+        fact(id, "error"),
+        fact(id, "node_start", "a"),
+      ]),
+    ).toBe(1);
     expect((await db.runs.get(tenant, id))?.status).toBe("running");
   });
 
   test("When a value holds NUL or half a surrogate pair, then it is stored with the replacement character instead", async () => {
     const id = await newRun();
     const text = "a\u0000b\ud800c \\u0000 \\\\u0000";
-    await db.log.append([fact(id, "node_start", "a", { attempt: 1, data: { input: { [text]: text } } }), fact(id, "node_end", "a", { attempt: 1, data: { output: text } })]);
+    await db.log.append([
+      fact(id, "node_start", "a", { attempt: 1, data: { input: { [text]: text } } }),
+      fact(id, "node_end", "a", { attempt: 1, data: { output: text } }),
+    ]);
     const kept = "a\ufffdb\ufffdc \\u0000 \\\\u0000";
     expect(await node(id, "a")).toMatchObject({ status: "completed", input: { [kept]: kept }, output: kept });
     const { run } = await db.runs.insert(tenant, uuidv7(), request({ workflowName: "n\u0000", inputs: { text } }));
@@ -87,7 +132,10 @@ describe("numbers", () => {
 
   test("When a JSON value is a string that looks like JSON, then it comes back as that string", async () => {
     const id = await newRun();
-    await db.log.append([fact(id, "node_end", "a", { attempt: 1, data: { output: "123" } }), fact(id, "node_end", "b", { attempt: 1, data: { output: '{"a":1}' } })]);
+    await db.log.append([
+      fact(id, "node_end", "a", { attempt: 1, data: { output: "123" } }),
+      fact(id, "node_end", "b", { attempt: 1, data: { output: '{"a":1}' } }),
+    ]);
     expect([(await node(id, "a"))?.output, (await node(id, "b"))?.output]).toEqual(["123", '{"a":1}']);
     expect((await db.runs.close(tenant, id, { status: "completed", outputs: "true", at: new Date() })).outputs).toBe("true");
   });
@@ -95,7 +143,14 @@ describe("numbers", () => {
   test("M4: When groups of 500 facts are appended, then thousands of facts a second are stored", async () => {
     const ids = await Promise.all(Array.from({ length: 20 }, newRun));
     const groups = Array.from({ length: 10 }, (_, group) =>
-      ids.flatMap((id) => Array.from({ length: 13 }, (_n, n) => [fact(id, "node_start", `n${group}.${n}`, { attempt: 1, data: { type: "Set", name: "N", input: { a: 1 } } }), fact(id, "node_end", `n${group}.${n}`, { attempt: 1, data: { output: { b: 2 } } })]).flat()).slice(0, 500),
+      ids
+        .flatMap((id) =>
+          Array.from({ length: 13 }, (_n, n) => [
+            fact(id, "node_start", `n${group}.${n}`, { attempt: 1, data: { type: "Set", name: "N", input: { a: 1 } } }),
+            fact(id, "node_end", `n${group}.${n}`, { attempt: 1, data: { output: { b: 2 } } }),
+          ]).flat(),
+        )
+        .slice(0, 500),
     );
     const began = performance.now();
     for (const group of groups) await db.log.append(group);
@@ -108,24 +163,44 @@ describe("projections", () => {
   test("When a node starts, is retried and ends, then its row follows", async () => {
     const id = await newRun();
     const error = { code: "network.timed_out", message: "late", retryable: true };
-    await db.log.append([fact(id, "node_start", "a", { attempt: 1, at: "2026-01-01T00:00:00.000Z", data: { type: "HttpRequest", name: "Call", input: { x: 1 } } })]);
-    expect(await node(id, "a")).toMatchObject({ status: "running", attempt: 1, type: "HttpRequest", name: "Call", input: { x: 1 }, started_at: "2026-01-01T00:00:00.000Z", completed_at: null });
+    await db.log.append([
+      fact(id, "node_start", "a", { attempt: 1, at: "2026-01-01T00:00:00.000Z", data: { type: "HttpRequest", name: "Call", input: { x: 1 } } }),
+    ]);
+    expect(await node(id, "a")).toMatchObject({
+      status: "running",
+      attempt: 1,
+      type: "HttpRequest",
+      name: "Call",
+      input: { x: 1 },
+      started_at: "2026-01-01T00:00:00.000Z",
+      completed_at: null,
+    });
     await db.log.append([fact(id, "node_retry", "a", { attempt: 1, data: { error } })]);
     expect(await node(id, "a")).toMatchObject({ status: "retrying", attempt: 1, error });
     await db.log.append([fact(id, "node_start", "a", { attempt: 2, at: "2026-01-01T00:00:01.000Z" })]);
     expect(await node(id, "a")).toMatchObject({ status: "running", attempt: 2 });
     await db.log.append([fact(id, "node_end", "a", { attempt: 2, at: "2026-01-01T00:00:02.500Z", data: { output: { y: 2 }, route: "true" } })]);
-    expect(await node(id, "a")).toMatchObject({ status: "completed", attempt: 2, output: { y: 2 }, route: "true", error: null, duration_ms: 2500, completed_at: "2026-01-01T00:00:02.500Z" });
+    expect(await node(id, "a")).toMatchObject({
+      status: "completed",
+      attempt: 2,
+      output: { y: 2 },
+      route: "true",
+      error: null,
+      duration_ms: 2500,
+      completed_at: "2026-01-01T00:00:02.500Z",
+    });
     expect((await db.runs.get(tenant, id))?.status).toBe("running");
   });
 
   test("When a whole life comes in one group, in any order of attempts, then the row is the same", async () => {
     const id = await newRun();
     await db.log.append([
-      fact(id, "node_start", "a", { attempt: 1, data: { type: "T", name: "N" } }), fact(id, "node_start", "a", { attempt: 2 }),
+      fact(id, "node_start", "a", { attempt: 1, data: { type: "T", name: "N" } }),
+      fact(id, "node_start", "a", { attempt: 2 }),
       fact(id, "node_retry", "a", { attempt: 1, data: { error: { code: "internal", message: "m", retryable: true } } }),
       fact(id, "node_end", "b", { data: { status: "skipped", type: "T", name: "B" } }),
-      fact(id, "node_start", "c", { attempt: 1 }), fact(id, "node_error", "c", { attempt: 1, data: { error: { code: "internal", message: "m", retryable: false } } }),
+      fact(id, "node_start", "c", { attempt: 1 }),
+      fact(id, "node_error", "c", { attempt: 1, data: { error: { code: "internal", message: "m", retryable: false } } }),
     ]);
     expect(await node(id, "a")).toMatchObject({ status: "running", attempt: 2 });
     expect(await node(id, "b")).toMatchObject({ status: "skipped", attempt: 0, started_at: null, name: "B" });
@@ -137,11 +212,23 @@ describe("projections", () => {
     await db.log.append([fact(id, "node_end", "a", { attempt: 1, data: { output: 1 } })]);
     await db.log.append([
       fact(id, "node_start", "a", { attempt: 1, at: "2026-01-01T00:00:00.000Z", data: { type: "Set", name: "A", input: 7 } }),
-      fact(id, "waiting", "a", { attempt: 1, data: { wait: "timer" } }), fact(id, "node_error", "a", { attempt: 2 }),
+      fact(id, "waiting", "a", { attempt: 1, data: { wait: "timer" } }),
+      fact(id, "node_error", "a", { attempt: 2 }),
     ]);
-    expect(await node(id, "a")).toMatchObject({ status: "completed", output: 1, error: null, type: "Set", name: "A", input: 7, started_at: "2026-01-01T00:00:00.000Z" });
+    expect(await node(id, "a")).toMatchObject({
+      status: "completed",
+      output: 1,
+      error: null,
+      type: "Set",
+      name: "A",
+      input: 7,
+      started_at: "2026-01-01T00:00:00.000Z",
+    });
     await db.log.append([fact(id, "node_start", "b", { attempt: 2 }), fact(id, "node_start", "b2", { attempt: 2 })]);
-    await db.log.append([fact(id, "node_retry", "b", { attempt: 1, data: { error: { code: "internal", message: "m", retryable: true } } }), fact(id, "node_error", "b2", { attempt: 1 })]);
+    await db.log.append([
+      fact(id, "node_retry", "b", { attempt: 1, data: { error: { code: "internal", message: "m", retryable: true } } }),
+      fact(id, "node_error", "b2", { attempt: 1 }),
+    ]);
     expect([(await node(id, "b"))?.status, (await node(id, "b2"))?.status]).toEqual(["running", "running"]);
   });
 
@@ -154,9 +241,15 @@ describe("projections", () => {
 
   test("A9: When the workflow ends a node between two attempts, then its row ends, whatever attempt the fact names", async () => {
     const id = await newRun();
-    const end = (kind: EventKind, name: string, data: EventData) => ({ tenantId: tenant, event: { ...fact(id, kind, name, { attempt: 1, data }).event, key: eventKey(kind, name, "", 0) } });
+    const end = (kind: EventKind, name: string, data: EventData) => ({
+      tenantId: tenant,
+      event: { ...fact(id, kind, name, { attempt: 1, data }).event, key: eventKey(kind, name, "", 0) },
+    });
     await db.log.append(["a", "b"].map((name) => fact(id, "node_retry", name, { attempt: 3 })));
-    await db.log.append([end("node_error", "a", { error: { code: "internal", message: "m", retryable: false } }), end("node_end", "b", { status: "cancelled" })]);
+    await db.log.append([
+      end("node_error", "a", { error: { code: "internal", message: "m", retryable: false } }),
+      end("node_end", "b", { status: "cancelled" }),
+    ]);
     expect([(await node(id, "a"))?.status, (await node(id, "b"))?.status]).toEqual(["failed", "cancelled"]);
   });
 
@@ -166,8 +259,14 @@ describe("projections", () => {
     const start = (name: string) => fact(id, "node_start", name, { attempt: 1, data: { input: 1 } });
     await db.log.append([waiting("a"), start("a"), waiting("b")]);
     await db.log.append([start("b")]);
-    expect((await db.runs.get(tenant, id))?.waitingFor.map(({ node_id, kind }) => [node_id, kind])).toEqual([["a", "approval"], ["b", "approval"]]);
-    expect([await node(id, "a"), await node(id, "b")]).toMatchObject([{ status: "waiting", input: 1 }, { status: "waiting", input: 1 }]);
+    expect((await db.runs.get(tenant, id))?.waitingFor.map(({ node_id, kind }) => [node_id, kind])).toEqual([
+      ["a", "approval"],
+      ["b", "approval"],
+    ]);
+    expect([await node(id, "a"), await node(id, "b")]).toMatchObject([
+      { status: "waiting", input: 1 },
+      { status: "waiting", input: 1 },
+    ]);
     await db.log.append([fact(id, "resumed", "a", { attempt: 1 }), fact(id, "node_start", "b", { attempt: 2 })]);
     expect([(await node(id, "a"))?.status, (await node(id, "b"))?.status]).toEqual(["running", "running"]);
   });
@@ -186,23 +285,58 @@ describe("projections", () => {
   test("A9: When a node waits for a person, then an approval is open, the run says what it waits for, and an answer closes it", async () => {
     const id = await newRun();
     await db.log.append([
-      fact(id, "run_start"), fact(id, "node_start", "ask", { attempt: 1, data: { type: "HumanApproval", name: "Ask" } }),
-      fact(id, "waiting", "ask", { attempt: 1, data: { wait: "approval", prompt: "Go?", data: { n: 1 }, schema: { type: "object" }, assignees: ["me@example.com"], expires_at: "2030-01-01T00:00:00.000Z" } }),
+      fact(id, "run_start"),
+      fact(id, "node_start", "ask", { attempt: 1, data: { type: "HumanApproval", name: "Ask" } }),
+      fact(id, "waiting", "ask", {
+        attempt: 1,
+        data: {
+          wait: "approval",
+          prompt: "Go?",
+          data: { n: 1 },
+          schema: { type: "object" },
+          assignees: ["me@example.com"],
+          expires_at: "2030-01-01T00:00:00.000Z",
+        },
+      }),
       fact(id, "waiting"),
     ]);
     const approval = await db.approvals.forNode(tenant, id, "ask", "");
-    expect(approval).toMatchObject({ kind: "approval", status: "pending", prompt: "Go?", data: { n: 1 }, schema: { type: "object" }, assignees: ["me@example.com"], expiresAt: new Date("2030-01-01T00:00:00.000Z") });
-    expect(await db.runs.get(tenant, id)).toMatchObject({ status: "waiting", waitingFor: [{ kind: "approval", node_id: "ask", iteration: "", approval_id: approval?.id, expires_at: "2030-01-01T00:00:00.000Z" }] });
+    expect(approval).toMatchObject({
+      kind: "approval",
+      status: "pending",
+      prompt: "Go?",
+      data: { n: 1 },
+      schema: { type: "object" },
+      assignees: ["me@example.com"],
+      expiresAt: new Date("2030-01-01T00:00:00.000Z"),
+    });
+    expect(await db.runs.get(tenant, id)).toMatchObject({
+      status: "waiting",
+      waitingFor: [{ kind: "approval", node_id: "ask", iteration: "", approval_id: approval?.id, expires_at: "2030-01-01T00:00:00.000Z" }],
+    });
     const answer = { decision: "approved", by: "me", at: "2026-01-01T00:00:00.000Z", comment: "ok", data: { a: 1 } };
-    await db.log.append([fact(id, "resumed", "ask", { attempt: 1, data: { route: "approved", answer } }), fact(id, "node_end", "ask", { attempt: 1, data: { route: "approved" } }), fact(id, "resumed")]);
-    expect(await db.approvals.get(tenant, approval?.id ?? "")).toMatchObject({ status: "answered", decision: "approved", answer: { a: 1 }, comment: "ok", answeredBy: "me" });
+    await db.log.append([
+      fact(id, "resumed", "ask", { attempt: 1, data: { route: "approved", answer } }),
+      fact(id, "node_end", "ask", { attempt: 1, data: { route: "approved" } }),
+      fact(id, "resumed"),
+    ]);
+    expect(await db.approvals.get(tenant, approval?.id ?? "")).toMatchObject({
+      status: "answered",
+      decision: "approved",
+      answer: { a: 1 },
+      comment: "ok",
+      answeredBy: "me",
+    });
     expect(await db.runs.get(tenant, id)).toMatchObject({ status: "running", waitingFor: [] });
     expect(await node(id, "ask")).toMatchObject({ status: "completed", route: "approved" });
   });
 
   test("When a wait opens and times out in one group, then its approval is expired", async () => {
     const id = await newRun();
-    await db.log.append([fact(id, "waiting", "ask", { attempt: 1, data: { wait: "input", prompt: "?" } }), fact(id, "resumed", "ask", { attempt: 1, data: { route: "timeout" } })]);
+    await db.log.append([
+      fact(id, "waiting", "ask", { attempt: 1, data: { wait: "input", prompt: "?" } }),
+      fact(id, "resumed", "ask", { attempt: 1, data: { route: "timeout" } }),
+    ]);
     expect(await db.approvals.forNode(tenant, id, "ask", "")).toMatchObject({ status: "expired", kind: "input" });
     expect((await node(id, "ask"))?.status).toBe("running");
   });
@@ -213,7 +347,9 @@ describe("the end", () => {
     const id = await newRun();
     await db.log.append([fact(id, "node_start", "a", { attempt: 1 }), fact(id, "waiting", "ask", { attempt: 1, data: { wait: "approval", prompt: "?" } })]);
     const error = { code: "run.cancelled", message: "no", retryable: false };
-    const closes = await Promise.all(["cancelled", "failed", "cancelled"].map((status) => db.runs.close(tenant, id, { status: status as "failed", error, at: new Date() })));
+    const closes = await Promise.all(
+      ["cancelled", "failed", "cancelled"].map((status) => db.runs.close(tenant, id, { status: status as "failed", error, at: new Date() })),
+    );
     expect(new Set(closes.map(({ status }) => status)).size).toBe(1);
     const events = await db.runs.events(tenant, id, 0, 100);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
@@ -230,25 +366,44 @@ describe("the end", () => {
     const end = { status: "completed" as const, outputs: { a: 1 }, at: new Date() };
     expect(await db.runs.closeIfComplete(tenant, id, end, { completed: 1 })).toMatchObject({ closed: false, run: { status: "queued" } });
     await db.log.append([fact(id, "node_end", "a", { attempt: 1 })]);
-    expect(await db.runs.closeIfComplete(tenant, id, end, { completed: 1, failed: 0 })).toMatchObject({ closed: true, run: { status: "completed", outputs: { a: 1 } } });
+    expect(await db.runs.closeIfComplete(tenant, id, end, { completed: 1, failed: 0 })).toMatchObject({
+      closed: true,
+      run: { status: "completed", outputs: { a: 1 } },
+    });
     expect(await db.runs.closeIfComplete(tenant, id, end, { completed: 9 })).toMatchObject({ closed: true });
   });
 
   test("When rows are missing or differ from the snapshot, then repair corrects them and the log gets the facts; twice changes nothing", async () => {
     const id = await newRun();
-    await db.log.append([fact(id, "node_end", "wrong", { attempt: 1, data: { output: 1 } }), fact(id, "node_start", "open", { attempt: 2 }), fact(id, "node_end", "same", { attempt: 1, data: { output: 5 } })]);
+    await db.log.append([
+      fact(id, "node_end", "wrong", { attempt: 1, data: { output: 1 } }),
+      fact(id, "node_start", "open", { attempt: 2 }),
+      fact(id, "node_end", "same", { attempt: 1, data: { output: 5 } }),
+    ]);
     const at = "2026-01-01T00:00:00.000Z";
     const shared = { iteration: "", type: "T", started_at: at, completed_at: at };
     const snapshot = [
-      { ...shared, node_id: "wrong", name: "Wrong", status: "completed" as const, output: 2 }, { ...shared, node_id: "open", name: "Open", status: "failed" as const, error: { code: "internal", message: "m", retryable: false } },
-      { ...shared, node_id: "missing", name: "Missing", status: "skipped" as const }, { ...shared, node_id: "same", name: "Same", status: "completed" as const }, { ...shared, node_id: "future", name: "F", status: "pending" as const },
+      { ...shared, node_id: "wrong", name: "Wrong", status: "completed" as const, output: 2 },
+      { ...shared, node_id: "open", name: "Open", status: "failed" as const, error: { code: "internal", message: "m", retryable: false } },
+      { ...shared, node_id: "missing", name: "Missing", status: "skipped" as const },
+      { ...shared, node_id: "same", name: "Same", status: "completed" as const },
+      { ...shared, node_id: "future", name: "F", status: "pending" as const },
     ];
     await db.runs.repair(tenant, id, snapshot);
-    expect(Object.fromEntries((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ node_id, status, output }) => [node_id, [status, output]]))).toEqual({
-      wrong: ["completed", 2], open: ["failed", null], missing: ["skipped", null], same: ["completed", 5],
+    expect(
+      Object.fromEntries((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ node_id, status, output }) => [node_id, [status, output]])),
+    ).toEqual({
+      wrong: ["completed", 2],
+      open: ["failed", null],
+      missing: ["skipped", null],
+      same: ["completed", 5],
     });
     const events = await db.runs.events(tenant, id, 4, 100);
-    expect(events.map(({ kind, node_id }) => [kind, node_id])).toEqual([["node_end", "wrong"], ["node_error", "open"], ["node_end", "missing"]]);
+    expect(events.map(({ kind, node_id }) => [kind, node_id])).toEqual([
+      ["node_end", "wrong"],
+      ["node_error", "open"],
+      ["node_end", "missing"],
+    ]);
     await db.runs.repair(tenant, id, snapshot);
     expect(await db.runs.events(tenant, id, 4, 100)).toEqual(events);
     await db.log.append([fact(id, "node_start", "more", { attempt: 1 })]);
@@ -259,10 +414,15 @@ describe("the end", () => {
     const id = await newRun();
     const at = "2026-01-01T00:00:00.000Z";
     const shared = { iteration: "2", type: "T", name: "N", started_at: at };
-    await db.runs.repair(tenant, id, [{ ...shared, node_id: "done", status: "completed", output: 1, completed_at: "2026-01-01T00:00:01.000Z" }, { ...shared, node_id: "busy", status: "running" }]);
+    await db.runs.repair(tenant, id, [
+      { ...shared, node_id: "done", status: "completed", output: 1, completed_at: "2026-01-01T00:00:01.000Z" },
+      { ...shared, node_id: "busy", status: "running" },
+    ]);
     await db.log.append([fact(id, "node_start", "done", { attempt: 1, iteration: "2" }), fact(id, "node_start", "busy", { attempt: 1, iteration: "2" })]);
     expect((await db.runs.events(tenant, id, 1, 100)).map(({ kind, node_id, at: when }) => [kind, node_id, when])).toEqual([
-      ["node_start", "done", at], ["node_end", "done", "2026-01-01T00:00:01.000Z"], ["node_start", "busy", at],
+      ["node_start", "done", at],
+      ["node_end", "done", "2026-01-01T00:00:01.000Z"],
+      ["node_start", "busy", at],
     ]);
     expect(await node(id, "done")).toMatchObject({ status: "completed", output: 1, duration_ms: 1000 });
   });
@@ -274,7 +434,9 @@ describe("starting", () => {
     const results = await Promise.all(Array.from({ length: 20 }, () => db.runs.insert(tenant, uuidv7(), request({ idempotency }))));
     expect(new Set(results.map(({ run }) => run.id)).size).toBe(1);
     expect(results.filter(({ created }) => created)).toHaveLength(1);
-    await expect(db.runs.insert(tenant, uuidv7(), request({ idempotency: { ...idempotency, requestHash: "other" } }))).rejects.toMatchObject({ code: "idempotency.mismatch" });
+    await expect(db.runs.insert(tenant, uuidv7(), request({ idempotency: { ...idempotency, requestHash: "other" } }))).rejects.toMatchObject({
+      code: "idempotency.mismatch",
+    });
   });
 
   test("A8: When Temporal never took the run that a key names, then the key begins a new one, once; a run that was refused keeps its key", async () => {
@@ -289,7 +451,9 @@ describe("starting", () => {
     expect(second).not.toBe(first);
     await db.runs.close(tenant, second as string, notStarted(false));
     expect(await db.runs.insert(tenant, uuidv7(), request({ idempotency }))).toMatchObject({ created: false, run: { id: second } });
-    await expect(db.runs.insert(tenant, uuidv7(), request({ idempotency: { ...idempotency, requestHash: "other" } }))).rejects.toMatchObject({ code: "idempotency.mismatch" });
+    await expect(db.runs.insert(tenant, uuidv7(), request({ idempotency: { ...idempotency, requestHash: "other" } }))).rejects.toMatchObject({
+      code: "idempotency.mismatch",
+    });
   });
 
   test("When runs are listed, then pages follow each other without a row twice or left out, newest first", async () => {
@@ -320,7 +484,8 @@ describe("starting", () => {
 describe("commands and receipts", () => {
   test("A9: When twenty answers to one wait race, then one is stored; after a refusal another may come", async () => {
     const runId = await newRun();
-    const insert = (id = uuidv7()) => db.commands.insert(tenant, { id, runId, command: { kind: "answer" }, by: "me", at: new Date(), exclusiveKey: `${runId}:a:` }).then(() => id);
+    const insert = (id = uuidv7()) =>
+      db.commands.insert(tenant, { id, runId, command: { kind: "answer" }, by: "me", at: new Date(), exclusiveKey: `${runId}:a:` }).then(() => id);
     const results = await Promise.allSettled(Array.from({ length: 20 }, () => insert()));
     const stored = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     expect(stored).toHaveLength(1);
@@ -334,7 +499,9 @@ describe("commands and receipts", () => {
     const id = uuidv7();
     await db.commands.insert(tenant, { id, runId, command: { kind: "pause" }, by: "me", at: new Date(Date.now() - 60_000) });
     const taken = (await Promise.all([1, 2, 3, 4].map(() => db.commands.open(30_000, 100)))).flat();
-    expect(taken.filter((row) => row.id === id)).toEqual([expect.objectContaining({ tenantId: tenant, runId, command: { kind: "pause" }, by: "me", status: "open" })]);
+    expect(taken.filter((row) => row.id === id)).toEqual([
+      expect.objectContaining({ tenantId: tenant, runId, command: { kind: "pause" }, by: "me", status: "open" }),
+    ]);
   });
 
   test("A4: When two attempts store a receipt, then the first stands; failures count once for each attempt", async () => {
@@ -370,12 +537,14 @@ describe("what one answer holds", () => {
     expect(seen).toEqual([[1, 2, 3], [4], [5]]);
     expect(await narrow.runs.eventPage(tenant, id, 5, 100)).toEqual({ events: [], hasMore: false });
     expect(await narrow.runs.eventPage(tenant, id, 0, 2)).toMatchObject({ events: [{ seq: 1 }, { seq: 2 }], hasMore: true });
-    expect((await narrow.runs.eventPage(tenant, id, 0, 100)).events).toEqual((await db.runs.events(tenant, id, 0, 3)));
+    expect((await narrow.runs.eventPage(tenant, id, 0, 100)).events).toEqual(await db.runs.events(tenant, id, 0, 3));
   });
 
   test("F4: When rows of nodes hold more than may be held at once, then every row comes once, in order, over several pages", async () => {
     const id = await newRun();
-    await db.log.append([5, 4, 3, 2, 1].map((n) => fact(id, "node_end", `n${n}`, { attempt: 1, iteration: String(n), data: n === 2 ? { output: "y".repeat(9_000) } : large })));
+    await db.log.append(
+      [5, 4, 3, 2, 1].map((n) => fact(id, "node_end", `n${n}`, { attempt: 1, iteration: String(n), data: n === 2 ? { output: "y".repeat(9_000) } : large })),
+    );
     const pages: string[][] = [];
     let cursor: string | undefined;
     do {
@@ -402,6 +571,11 @@ describe("what one answer holds", () => {
     const written: Record<string, string[]> = { a: ["boss@example.com", " Me@Example.COM\t"], b: [me.toUpperCase()], c: ["not-me@example.com"], d: [] };
     await db.log.append(Object.entries(written).map(([name, assignees]) => fact(id, "waiting", name, { data: { wait: "approval", prompt: "?", assignees } })));
     const { rows } = await db.approvals.list(tenant, { assignee: [me, "me@example.com"] }, { limit: 500 });
-    expect(rows.filter(({ runId }) => runId === id).map(({ nodeId }) => nodeId).toSorted()).toEqual(["a", "b", "d"]);
+    expect(
+      rows
+        .filter(({ runId }) => runId === id)
+        .map(({ nodeId }) => nodeId)
+        .toSorted(),
+    ).toEqual(["a", "b", "d"]);
   });
 });

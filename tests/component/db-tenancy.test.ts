@@ -38,7 +38,10 @@ async function fill(tenant: TenantId): Promise<void> {
       if (column === "tenant_id") return `'${tenant}'`;
       if (column === "role") return "'admin'";
       if (column === "status") return name === "node_executions" ? "'running'" : name === "runs" ? "'running'" : name === "commands" ? "'open'" : "'pending'";
-      return { uuid: `'${randomUUID()}'`, integer: "1", boolean: "true", jsonb: "'{}'", "text[]": "'{}'", "timestamp with time zone": "now()" }[type] ?? `'${randomUUID()}'`;
+      return (
+        { uuid: `'${randomUUID()}'`, integer: "1", boolean: "true", jsonb: "'{}'", "text[]": "'{}'", "timestamp with time zone": "now()" }[type] ??
+        `'${randomUUID()}'`
+      );
     };
     await admin.unsafe(`insert into ${name} (${columns.map((column) => `"${column.name}"`).join(", ")}) values (${columns.map(value).join(", ")})`);
   }
@@ -94,8 +97,15 @@ describe("row-level security", () => {
 
   test("F1: When the application's role asks for users, tokens or logins, then it is refused; versions and events it cannot change", async () => {
     const attempts = [
-      "select password_hash from users", "select email from users", "select token_hash from refresh_tokens", "select 1 from login_activity",
-      "update workflow_versions set hash = ''", "delete from run_events", "update run_events set seq = 0", "delete from runs", "select append_events('[]')",
+      "select password_hash from users",
+      "select email from users",
+      "select token_hash from refresh_tokens",
+      "select 1 from login_activity",
+      "update workflow_versions set hash = ''",
+      "delete from run_events",
+      "update run_events set seq = 0",
+      "delete from runs",
+      "select append_events('[]')",
     ];
     for (const attempt of attempts) {
       await expect(
@@ -109,9 +119,18 @@ describe("row-level security", () => {
   });
 
   test("F1: When a query of one tenant names a row of another, then it finds nothing", async () => {
-    const [a, b] = await Promise.all(["a", "b"].map(async (name) => (await db.accounts.register({ email: `${name}-${randomUUID()}@example.com`, passwordHash: "h", name, organizationName: name })).membership.tenantId));
+    const [a, b] = await Promise.all(
+      ["a", "b"].map(
+        async (name) =>
+          (await db.accounts.register({ email: `${name}-${randomUUID()}@example.com`, passwordHash: "h", name, organizationName: name })).membership.tenantId,
+      ),
+    );
     const version = { graph: {}, plan: null, problems: [], hash: "1", createdBy: null };
-    const { workflow } = await db.workflows.create(a as TenantId, { name: "w", description: "", tags: [], settings: {}, isPublic: false, createdBy: null }, version);
+    const { workflow } = await db.workflows.create(
+      a as TenantId,
+      { name: "w", description: "", tags: [], settings: {}, isPublic: false, createdBy: null },
+      version,
+    );
     const other = b as TenantId;
     expect(await db.workflows.get(other, workflow.id)).toBeUndefined();
     expect(await db.workflows.update(other, workflow.id, { name: "x" })).toBeUndefined();

@@ -19,15 +19,25 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const version = (hash: string): NewVersion => ({ graph: { nodes: [], mark: hash, unknown: { "a-b": [1, null, "x"] } }, plan: null, problems: [], hash, createdBy: null });
-const create = (name: string, tags: string[] = [], description = "") => db.workflows.create(tenant, { name, description, tags, settings: { deadline: "1h" }, isPublic: false, createdBy: null }, version("1"));
+const version = (hash: string): NewVersion => ({
+  graph: { nodes: [], mark: hash, unknown: { "a-b": [1, null, "x"] } },
+  plan: null,
+  problems: [],
+  hash,
+  createdBy: null,
+});
+const create = (name: string, tags: string[] = [], description = "") =>
+  db.workflows.create(tenant, { name, description, tags, settings: { deadline: "1h" }, isPublic: false, createdBy: null }, version("1"));
 
 test("A12: When a graph is saved, then it is a version of its own; the same graph again is none", async () => {
   const { workflow } = await create("versions");
   expect((await db.workflows.update(tenant, workflow.id, { name: "renamed" }, version("1")))?.version.version).toBe(1);
   const second = await db.workflows.update(tenant, workflow.id, {}, version("2"));
   expect(second).toMatchObject({ workflow: { name: "renamed", version: 2 }, version: { version: 2, graph: version("2").graph } });
-  expect((await db.workflows.versions(tenant, workflow.id, { limit: 10 }))?.rows.map(({ version: number, hash }) => [number, hash])).toEqual([[2, "2"], [1, "1"]]);
+  expect((await db.workflows.versions(tenant, workflow.id, { limit: 10 }))?.rows.map(({ version: number, hash }) => [number, hash])).toEqual([
+    [2, "2"],
+    [1, "1"],
+  ]);
   expect((await db.workflows.version(tenant, workflow.id, 1))?.graph).toEqual(version("1").graph);
   expect(await db.workflows.version(tenant, workflow.id, 3)).toBeUndefined();
   expect((await db.workflows.get(tenant, workflow.id))?.version.version).toBe(2);
@@ -48,7 +58,11 @@ test("F4: When the rows of a page hold more than may be held at once, then it en
   const graph = { nodes: [], text: "x".repeat(1_000) };
   for (let n = 0; n < 7; n++) {
     const large = n === 3 ? { ...graph, text: "y".repeat(10_000) } : graph;
-    await narrow.workflows.create(tenant, { name: `${mark} ${n}`, description: "", tags: [], settings: {}, isPublic: false, createdBy: null }, { ...version("1"), graph: large });
+    await narrow.workflows.create(
+      tenant,
+      { name: `${mark} ${n}`, description: "", tags: [], settings: {}, isPublic: false, createdBy: null },
+      { ...version("1"), graph: large },
+    );
   }
   const sizes: number[] = [];
   const seen: string[] = [];
@@ -79,7 +93,9 @@ test("A12: When there are many versions, then they come in pages, the newest fir
 
 test("A12: When two save at once from the same version, then one is told that it was changed meanwhile", async () => {
   const { workflow } = await create("conflict");
-  const results = await Promise.allSettled([version("a"), version("b"), version("c")].map((content) => db.workflows.update(tenant, workflow.id, {}, content, 1)));
+  const results = await Promise.allSettled(
+    [version("a"), version("b"), version("c")].map((content) => db.workflows.update(tenant, workflow.id, {}, content, 1)),
+  );
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.conflict" });
   expect((await db.workflows.get(tenant, workflow.id))?.workflow.version).toBe(2);

@@ -22,12 +22,39 @@ afterAll(async () => {
 });
 
 async function newRun(): Promise<string> {
-  const request = { workflowId: null, workflowName: "w", version: null, plan: {} as never, inputs: {}, variables: {}, entries: [], trigger: "api", createdBy: null };
+  const request = {
+    workflowId: null,
+    workflowName: "w",
+    version: null,
+    plan: {} as never,
+    inputs: {},
+    variables: {},
+    entries: [],
+    trigger: "api",
+    createdBy: null,
+  };
   return (await db.runs.insert(tenant, uuidv7(), request)).run.id;
 }
 
-const token = (runId: string, n: number): RunEvent => ({ run_id: runId, key: eventKey("token_delta", "a", "", 1, n), kind: "token_delta", at: new Date().toISOString(), node_id: "a", iteration: "", attempt: 1, data: { text: String(n) } });
-const start = (runId: string, nodeId: string): RunEvent => ({ run_id: runId, key: eventKey("node_start", nodeId, "", 1), kind: "node_start", at: new Date().toISOString(), node_id: nodeId, iteration: "", attempt: 1 });
+const token = (runId: string, n: number): RunEvent => ({
+  run_id: runId,
+  key: eventKey("token_delta", "a", "", 1, n),
+  kind: "token_delta",
+  at: new Date().toISOString(),
+  node_id: "a",
+  iteration: "",
+  attempt: 1,
+  data: { text: String(n) },
+});
+const start = (runId: string, nodeId: string): RunEvent => ({
+  run_id: runId,
+  key: eventKey("node_start", nodeId, "", 1),
+  kind: "node_start",
+  at: new Date().toISOString(),
+  node_id: nodeId,
+  iteration: "",
+  attempt: 1,
+});
 const unavailable = () => new PerdureError("database.unavailable", "away");
 const texts = async (runId: string) => (await db.runs.events(tenant, runId, 1, 10_000)).map(({ data }) => data?.text);
 
@@ -76,7 +103,11 @@ describe("the writer", () => {
   test("When too many facts wait, then the oldest tokens go and every other fact stays", async () => {
     const id = await newRun();
     let isAway = true;
-    const writer = createEventWriter({ logger, queueMaxFacts: 10, log: { append: (facts) => (isAway ? Promise.reject(unavailable()) : db.log.append(facts)) } });
+    const writer = createEventWriter({
+      logger,
+      queueMaxFacts: 10,
+      log: { append: (facts) => (isAway ? Promise.reject(unavailable()) : db.log.append(facts)) },
+    });
     for (let n = 0; n < 30; n++) writer.write(tenant, [token(id, n), ...(n % 3 === 0 ? [start(id, `n${n}`)] : [])]);
     isAway = false;
     await writer.flush();
@@ -92,7 +123,13 @@ describe("the writer", () => {
     const id = await newRun();
     const writer = createEventWriter({ logger, log: db.log });
     const bad = { ...start(id, "bad"), data: { name: "Bad", duration_ms: 1 } };
-    writer.write(tenant, [token(id, 0), { ...bad, kind: "node_end", key: "bad-duration", data: { duration_ms: "no number" as never } }, token(id, 1), { ...token(id, 2), at: "no time" }, token(id, 3)]);
+    writer.write(tenant, [
+      token(id, 0),
+      { ...bad, kind: "node_end", key: "bad-duration", data: { duration_ms: "no number" as never } },
+      token(id, 1),
+      { ...token(id, 2), at: "no time" },
+      token(id, 3),
+    ]);
     await writer.flush();
     expect((await db.runs.events(tenant, id, 1, 100)).map(({ key }) => key)).toEqual([token(id, 0).key, "bad-duration", token(id, 1).key, token(id, 3).key]);
     expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows).toMatchObject([{ node_id: "bad", status: "completed" }]);
@@ -112,7 +149,8 @@ describe("the reader", () => {
   test("G1: When a run is read while it goes on, then every event comes once, in order, and the reading ends with the closing event", async () => {
     const id = await newRun();
     const reading = collect(id, 0);
-    for (let group = 0; group < 12; group++) await db.log.append(Array.from({ length: 100 }, (_, n) => ({ tenantId: tenant, event: token(id, group * 100 + n) })));
+    for (let group = 0; group < 12; group++)
+      await db.log.append(Array.from({ length: 100 }, (_, n) => ({ tenantId: tenant, event: token(id, group * 100 + n) })));
     await close(id);
     const seen = await reading;
     expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 1 + 1200 + 1 }, (_, index) => index + 1));
@@ -156,7 +194,11 @@ describe("the reader", () => {
     let queries = 0;
     const stop = new AbortController();
     let received = 0;
-    const reader = createEventReader({ log: db.log, pollMs: 60_000, runs: { get: db.runs.get, events: (...args) => (queries++, db.runs.events(...args)), eventPage: (...args) => (queries++, db.runs.eventPage(...args)) } });
+    const reader = createEventReader({
+      log: db.log,
+      pollMs: 60_000,
+      runs: { get: db.runs.get, events: (...args) => (queries++, db.runs.events(...args)), eventPage: (...args) => (queries++, db.runs.eventPage(...args)) },
+    });
     const readings = Array.from({ length: 1_000 }, async () => {
       for await (const _event of reader.read(tenant, quiet, 0, stop.signal)) received++;
     });

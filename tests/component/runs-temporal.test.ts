@@ -21,7 +21,13 @@ let taskQueue: string;
 let runs: RunsService;
 let stopWorker: (() => Promise<void>) | undefined;
 
-const settings = () => ({ TEMPORAL_TASK_QUEUE: taskQueue, NODE_HEARTBEAT_TIMEOUT_MS: 30_000, COMMAND_WAIT_MS: 2_000, SWEEP_SILENT_MS: 50, SWEEP_INTERVAL_MS: 50 });
+const settings = () => ({
+  TEMPORAL_TASK_QUEUE: taskQueue,
+  NODE_HEARTBEAT_TIMEOUT_MS: 30_000,
+  COMMAND_WAIT_MS: 2_000,
+  SWEEP_SILENT_MS: 50,
+  SWEEP_INTERVAL_MS: 50,
+});
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger("ERROR") });
@@ -60,15 +66,38 @@ afterEach(async () => {
 });
 
 const request = (inputs: JsonObject, more: Partial<StartRun> = {}): StartRun => ({
-  workflowId: null, workflowName: "Tiny 🙂", version: null, plan: { settings: { execution: "standard", max_parallel: 1, priority: 2 } } as StartRun["plan"], inputs, variables: {}, entries: [], trigger: "api", createdBy: null, ...more,
+  workflowId: null,
+  workflowName: "Tiny 🙂",
+  version: null,
+  plan: { settings: { execution: "standard", max_parallel: 1, priority: 2 } } as StartRun["plan"],
+  inputs,
+  variables: {},
+  entries: [],
+  trigger: "api",
+  createdBy: null,
+  ...more,
 });
 const start = async (inputs: JsonObject, more?: Partial<StartRun>) => (await runs.start(tenant, request(inputs, more))).run.id;
 const ended = (runId: string, n: number): { tenantId: string; event: RunEvent } => ({
   tenantId: tenant,
-  event: { run_id: runId, key: eventKey("node_end", `n${n}`, "", 1), kind: "node_end", at: new Date().toISOString(), node_id: `n${n}`, iteration: "", attempt: 1, data: { type: "Set", name: `N${n}`, output: n } },
+  event: {
+    run_id: runId,
+    key: eventKey("node_end", `n${n}`, "", 1),
+    kind: "node_end",
+    at: new Date().toISOString(),
+    node_id: `n${n}`,
+    iteration: "",
+    attempt: 1,
+    data: { type: "Set", name: `N${n}`, output: n },
+  },
 });
 const events = (runId: string) => db.runs.events(tenant, runId, 0, 1000);
-const answer = (data: string = "fine") => ({ kind: "answer" as const, node_id: "ask", iteration: "", answer: { decision: "approved" as const, by: "me", at: new Date().toISOString(), data } });
+const answer = (data: string = "fine") => ({
+  kind: "answer" as const,
+  node_id: "ask",
+  iteration: "",
+  answer: { decision: "approved" as const, by: "me", at: new Date().toISOString(), data },
+});
 
 describe("start and end", () => {
   test("A8: When a run is waited for, then it comes back completed, with its outputs and its closing event", async () => {
@@ -86,7 +115,12 @@ describe("start and end", () => {
     const id = await start({}, { workflowId, version: 3, trigger: "webhook" });
     const described = await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).describe();
     expect(await described.staticSummary()).toBe("Tiny 🙂 v3");
-    expect(Object.fromEntries(described.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]))).toMatchObject({ PerdureTenant: tenant, PerdureWorkflow: workflowId, PerdureVersion: 3, PerdureTrigger: "webhook" });
+    expect(Object.fromEntries(described.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]))).toMatchObject({
+      PerdureTenant: tenant,
+      PerdureWorkflow: workflowId,
+      PerdureVersion: 3,
+      PerdureTrigger: "webhook",
+    });
     expect(described.priority).toMatchObject({ priorityKey: 2, fairnessKey: tenant });
   });
 
@@ -105,7 +139,11 @@ describe("start and end", () => {
 
   test("A16: When a run fails, then its status and error are those the workflow told", async () => {
     await startWorker();
-    expect(await runs.waitForEnd(tenant, await start({ mode: "fail" }), 20_000)).toMatchObject({ status: "failed", error: { code: "upstream.failed", message: "It broke.", node_id: "n0" }, outputs: null });
+    expect(await runs.waitForEnd(tenant, await start({ mode: "fail" }), 20_000)).toMatchObject({
+      status: "failed",
+      error: { code: "upstream.failed", message: "It broke.", node_id: "n0" },
+      outputs: null,
+    });
     const id = await start({ mode: "time_out" });
     expect(await runs.waitForEnd(tenant, id, 20_000)).toMatchObject({ status: "timed_out", error: { code: "run.timed_out" } });
     expect((await events(id)).at(-1)).toMatchObject({ kind: "error", data: { status: "timed_out", error: { code: "run.timed_out" } } });
@@ -130,7 +168,11 @@ describe("start and end", () => {
     const id = await start({ nodes: 3 });
     await db.log.append([ended(id, 1)]);
     expect((await runs.waitForEnd(tenant, id, 20_000)).status).toBe("completed");
-    expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ node_id, status, output }) => [node_id, status, output]).toSorted()).toEqual([["n0", "completed", 0], ["n1", "completed", 1], ["n2", "completed", 2]]);
+    expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows.map(({ node_id, status, output }) => [node_id, status, output]).toSorted()).toEqual([
+      ["n0", "completed", 0],
+      ["n1", "completed", 1],
+      ["n2", "completed", 2],
+    ]);
     const log = await events(id);
     expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
     expect(log.filter(({ kind }) => kind === "node_end")).toHaveLength(3);
@@ -221,7 +263,10 @@ describe("commands", () => {
     await startWorker();
     const id = await start({ mode: "wait" });
     await expect(runs.command(tenant, id, { kind: "resume" }, "me")).rejects.toMatchObject({ code: "run.state", status: 409 });
-    await expect(runs.command(tenant, id, answer("bad"), "me")).rejects.toMatchObject({ code: "validation.failed", findings: [{ code: "validation.type", path: "data" }] });
+    await expect(runs.command(tenant, id, answer("bad"), "me")).rejects.toMatchObject({
+      code: "validation.failed",
+      findings: [{ code: "validation.type", path: "data" }],
+    });
     expect((await events(id)).filter(({ kind }) => kind === "command")).toEqual([]);
     expect((await runs.command(tenant, id, answer(), "me")).outcome).toBe("applied");
   });
@@ -319,6 +364,8 @@ describe("connecting", () => {
   });
 
   test("When nothing answers, then connecting gives up after its patience", async () => {
-    await expect(connectTemporal({ address: "127.0.0.1:1", namespace: "x", tls: false, patienceMs: 300 })).rejects.toMatchObject({ code: "temporal.unavailable" });
+    await expect(connectTemporal({ address: "127.0.0.1:1", namespace: "x", tls: false, patienceMs: 300 })).rejects.toMatchObject({
+      code: "temporal.unavailable",
+    });
   });
 });

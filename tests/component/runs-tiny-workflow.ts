@@ -14,27 +14,51 @@ export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
     },
     {
       validator: ({ command }) => {
-        if (command.kind === "resume") throw ApplicationFailure.create({ type: "run.state", message: "The run is not paused.", nonRetryable: true, details: [[]] });
+        if (command.kind === "resume")
+          throw ApplicationFailure.create({ type: "run.state", message: "The run is not paused.", nonRetryable: true, details: [[]] });
         if (command.kind === "answer" && command.answer.data === "bad") {
-          throw ApplicationFailure.create({ type: "validation.failed", message: "The answer does not fit.", nonRetryable: true, details: [[{ code: "validation.type", message: "is wrong", path: "data" }]] });
+          throw ApplicationFailure.create({
+            type: "validation.failed",
+            message: "The answer does not fit.",
+            nonRetryable: true,
+            details: [[{ code: "validation.type", message: "is wrong", path: "data" }]],
+          });
         }
-        if (command.kind === "answer" && isDone) throw ApplicationFailure.create({ type: "approval.answered", message: "Answered.", nonRetryable: true, details: [[]] });
+        if (command.kind === "answer" && isDone)
+          throw ApplicationFailure.create({ type: "approval.answered", message: "Answered.", nonRetryable: true, details: [[]] });
       },
     },
   );
   const at = new Date(0).toISOString();
-  setHandler(
-    defineQuery<RunSnapshot>("snapshot"),
-    (): RunSnapshot => ({
-      status: mode === "wait" && !isDone ? "waiting" : "running",
-      nodes: [
-        ...Array.from({ length: nodes }, (_, n) => ({ node_id: `n${n}`, iteration: "", type: "Set", name: `N${n}`, status: "completed" as const, output: n, started_at: at, completed_at: at })),
-        ...(mode === "wait" ? [{ node_id: "ask", iteration: "", type: "HumanApproval", name: "Ask", status: isDone ? ("completed" as const) : ("waiting" as const), started_at: at }] : []),
-      ],
-      waits: mode === "wait" && !isDone ? [{ kind: "approval", node_id: "ask", iteration: "", prompt: "Go?", assignees: [], since: at }] : [],
-      variables: {},
-    }),
-  );
+  setHandler(defineQuery<RunSnapshot>("snapshot"), (): RunSnapshot => ({
+    status: mode === "wait" && !isDone ? "waiting" : "running",
+    nodes: [
+      ...Array.from({ length: nodes }, (_, n) => ({
+        node_id: `n${n}`,
+        iteration: "",
+        type: "Set",
+        name: `N${n}`,
+        status: "completed" as const,
+        output: n,
+        started_at: at,
+        completed_at: at,
+      })),
+      ...(mode === "wait"
+        ? [
+            {
+              node_id: "ask",
+              iteration: "",
+              type: "HumanApproval",
+              name: "Ask",
+              status: isDone ? ("completed" as const) : ("waiting" as const),
+              started_at: at,
+            },
+          ]
+        : []),
+    ],
+    waits: mode === "wait" && !isDone ? [{ kind: "approval", node_id: "ask", iteration: "", prompt: "Go?", assignees: [], since: at }] : [],
+    variables: {},
+  }));
   try {
     if (mode === "wait") await condition(() => isDone);
     if (mode === "slow") await sleep(300);
@@ -45,7 +69,10 @@ export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
   }
   if (mode === "fail" || mode === "time_out") {
     const details: RunGraphFailure = {
-      error: mode === "fail" ? { code: "upstream.failed", message: "It broke.", retryable: false, node_id: "n0" } : { code: "run.timed_out", message: "Late.", retryable: false },
+      error:
+        mode === "fail"
+          ? { code: "upstream.failed", message: "It broke.", retryable: false, node_id: "n0" }
+          : { code: "run.timed_out", message: "Late.", retryable: false },
       counts: {},
     };
     throw ApplicationFailure.create({ type: details.error.code, message: details.error.message, nonRetryable: true, details: [details] });

@@ -28,7 +28,7 @@ async function links(runId: string): Promise<string[]> {
   const workflowId = `${row?.tenant_id}/${runId}`;
   const { workflow } = new Client({ connection, namespace: perdure.namespace });
   const chain: string[] = [];
-  for (let link = (await workflow.getHandle(workflowId).describe()).runId; link; ) {
+  for (let link = (await workflow.getHandle(workflowId).describe()).runId; link;) {
     chain.unshift(link);
     const { events } = await workflow.getHandle(workflowId, link).fetchHistory();
     link = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ?? "";
@@ -52,8 +52,16 @@ test("A3 A9 A10: When a paused run with an open approval, a timer and variables 
       { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "Go on, {{inputs.who}}?" } } },
       { id: "nap", type: "Delay", data: { inputs: { duration: "6s" } } },
       { id: "early", type: "Set", data: { inputs: { values: { mood: "{{variables.mood}}", at: "{{run.started_at}}" } } } },
-      ...heavy.map((n) => ({ id: `heavy_${n}`, type: "HttpRequest", data: { inputs: { url: `${outside.url}/heavy/${n}`, method: "POST", body: "{{inputs.ballast}}" } } })),
-      { id: "late", type: "Set", data: { inputs: { values: { mood: "{{variables.mood}}", at: "{{run.started_at}}", paths: heavy.map((n) => `{{heavy_${n}.body.path}}`) } } } },
+      ...heavy.map((n) => ({
+        id: `heavy_${n}`,
+        type: "HttpRequest",
+        data: { inputs: { url: `${outside.url}/heavy/${n}`, method: "POST", body: "{{inputs.ballast}}" } },
+      })),
+      {
+        id: "late",
+        type: "Set",
+        data: { inputs: { values: { mood: "{{variables.mood}}", at: "{{run.started_at}}", paths: heavy.map((n) => `{{heavy_${n}.body.path}}`) } } },
+      },
       { id: "end", type: "End", data: { inputs: { value: { early: "{{early}}", late: "{{late}}", by: "{{ask.comment}}" } } } },
     ],
     edges: [
@@ -63,7 +71,10 @@ test("A3 A9 A10: When a paused run with an open approval, a timer and variables 
       ...["nap", "early", "late"].map((source) => ({ source, target: "end" })),
     ],
   });
-  const started = await user.post(`/api/v1/workflows/${workflow}/execute`, { inputs: { who: "Ada", ballast: "x".repeat(300 * 1024) }, variables: { mood: "calm" } });
+  const started = await user.post(`/api/v1/workflows/${workflow}/execute`, {
+    inputs: { who: "Ada", ballast: "x".repeat(300 * 1024) },
+    variables: { mood: "calm" },
+  });
   const run = started.body["execution_id"] as string;
 
   await until("the calls", () => outside.calls.length === heavy.length);
@@ -86,7 +97,10 @@ test("A3 A9 A10: When a paused run with an open approval, a timer and variables 
   expect((await user.post(`/api/v1/executions/${run}/resume`)).status).toBe(200);
 
   const ended = await user.ended(run, 60_000);
-  expect(ended).toMatchObject({ status: "completed", outputs: { by: "yes", early: { mood: "calm" }, late: { mood: "eager", paths: heavy.map((n) => `/heavy/${n}`) } } });
+  expect(ended).toMatchObject({
+    status: "completed",
+    outputs: { by: "yes", early: { mood: "calm" }, late: { mood: "eager", paths: heavy.map((n) => `/heavy/${n}`) } },
+  });
   const { early, late } = ended["outputs"] as { early: JsonObject; late: JsonObject };
   expect(late["at"]).toBe(early["at"]);
   expect(outside.calls).toHaveLength(heavy.length);

@@ -19,7 +19,8 @@ let perdure: Perdure;
 let outside: CountingServer;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const startDatabase = (port?: number) => startPostgres({ folder: join(folder.path, "postgres"), logFile: join(folder.path, "postgres.log"), ...(port !== undefined && { port }) });
+const startDatabase = (port?: number) =>
+  startPostgres({ folder: join(folder.path, "postgres"), logFile: join(folder.path, "postgres.log"), ...(port !== undefined && { port }) });
 async function startOrchestrator(port?: number) {
   const binary = await temporalBinary(silentProgress.step(""));
   return startTemporal({ binary, folder: join(folder.path, "temporal"), logFile: join(folder.path, "temporal.log"), ...(port !== undefined && { port }) });
@@ -163,7 +164,13 @@ test("A8 A9 A10: When Temporal dies and comes back, then runs go on, a cancel is
 
 test("A9 A10: When runs are cancelled or terminated in Temporal itself, calls under way, then they are shown so and nothing of them stays open", async () => {
   const { user } = perdure;
-  const workflow = await user.saveWorkflow({ nodes: [{ id: "start", type: "Start" }, call("first"), call("second", "ms=20000")], edges: [{ source: "start", target: "first" }, { source: "first", target: "second" }] });
+  const workflow = await user.saveWorkflow({
+    nodes: [{ id: "start", type: "Start" }, call("first"), call("second", "ms=20000")],
+    edges: [
+      { source: "start", target: "first" },
+      { source: "first", target: "second" },
+    ],
+  });
   const [cancelled, terminated] = [await user.start(workflow), await user.start(workflow)];
   await until("the calls", () => [cancelled, terminated].every((run) => outside.calls.some(({ path }) => path.startsWith(`/${run}/second`))));
   const sql = postgres(perdure.databaseUrl, { max: 1 });
@@ -186,8 +193,17 @@ test("A9 A10: When runs are cancelled or terminated in Temporal itself, calls un
 test("A4: When a worker stands still in the middle of calls and wakes up after others have taken them, then each run has one result and one end of each node", async () => {
   const { user } = perdure;
   const workflow = await user.saveWorkflow({
-    nodes: [{ id: "start", type: "Start" }, call("asleep", "ms=1500"), call("after"), { id: "end", type: "End", data: { inputs: { value: "{{asleep.elapsed_ms}}" } } }],
-    edges: [{ source: "start", target: "asleep" }, { source: "asleep", target: "after" }, { source: "after", target: "end" }],
+    nodes: [
+      { id: "start", type: "Start" },
+      call("asleep", "ms=1500"),
+      call("after"),
+      { id: "end", type: "End", data: { inputs: { value: "{{asleep.elapsed_ms}}" } } },
+    ],
+    edges: [
+      { source: "start", target: "asleep" },
+      { source: "asleep", target: "after" },
+      { source: "after", target: "end" },
+    ],
   });
   const other = await perdure.startWorker();
   const runs = await Promise.all(Array.from({ length: 6 }, () => user.start(workflow)));
@@ -200,7 +216,9 @@ test("A4: When a worker stands still in the middle of calls and wakes up after o
     const ended = await user.ended(run, 60_000);
     expect(ended["status"]).toBe("completed");
     const { log } = await checkRun(perdure, user, run);
-    expect(log.filter(({ kind, node_id }) => node_id === "asleep" && (kind === "node_end" || kind === "node_error")).map(({ data }) => data?.status)).toEqual(["completed"]);
+    expect(log.filter(({ kind, node_id }) => node_id === "asleep" && (kind === "node_end" || kind === "node_error")).map(({ data }) => data?.status)).toEqual([
+      "completed",
+    ]);
     const { body: nodes } = await user.get<JsonObject[]>(`/api/v1/executions/${run}/nodes`);
     expect((nodes.find((node) => node["node_id"] === "asleep")?.["output"] as JsonObject)["elapsed_ms"]).toBe(ended["outputs"]);
     expect(outside.calls.filter(({ path }) => path.startsWith(`/${run}/after`))).toHaveLength(1);

@@ -67,6 +67,7 @@ export function virtualHost(clock: VirtualClock, run: Pick<Host, "runNode" | "is
       return { promise: Promise.resolve(), cancel: () => undefined };
     },
     breathe: () => Promise.resolve(),
+    fits: () => true,
     describe: () => undefined,
   };
 }

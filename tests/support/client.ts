@@ -100,7 +100,12 @@ export class TestClient {
   /** By node id; in bodies by `iteration:id`. */
   async nodeStatuses(runId: string): Promise<Record<string, string>> {
     const { body } = await this.get<JsonObject[]>(`/api/v1/executions/${runId}/nodes`);
-    return Object.fromEntries(body.map((row) => [row["iteration"] === "" ? (row["node_id"] as string) : `${row["iteration"] as string}:${row["node_id"] as string}`, row["status"] as string]));
+    return Object.fromEntries(
+      body.map((row) => [
+        row["iteration"] === "" ? (row["node_id"] as string) : `${row["iteration"] as string}:${row["node_id"] as string}`,
+        row["status"] as string,
+      ]),
+    );
   }
 
   /** Reads the run's stream until it ends or breaks; hands every event to `onEvent`, which may return false to leave. */

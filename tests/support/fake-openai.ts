@@ -61,7 +61,11 @@ async function answer(response: ServerResponse, body: FakeOpenAiBody, count: num
   const { failFirst, delayMs = 0, breakOff } = options;
   if (failFirst && count <= failFirst.times) {
     response.writeHead(failFirst.status, { "content-type": "application/json", ...failFirst.headers });
-    response.end(JSON.stringify({ error: { message: failFirst.message ?? "The fake fails as told.", type: failFirst.code ?? "server_error", code: failFirst.code ?? null } }));
+    response.end(
+      JSON.stringify({
+        error: { message: failFirst.message ?? "The fake fails as told.", type: failFirst.code ?? "server_error", code: failFirst.code ?? null },
+      }),
+    );
     return;
   }
   const text = replyTo(body, options.reply);
@@ -70,7 +74,14 @@ async function answer(response: ServerResponse, body: FakeOpenAiBody, count: num
   if (!body.stream) {
     await pause(delayMs);
     response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ ...shared, object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: "stop" }], usage }));
+    response.end(
+      JSON.stringify({
+        ...shared,
+        object: "chat.completion",
+        choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: "stop" }],
+        usage,
+      }),
+    );
     return;
   }
   response.writeHead(200, { "content-type": "text/event-stream" });

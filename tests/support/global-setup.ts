@@ -56,7 +56,13 @@ async function startInfrastructure(): Promise<Infrastructure> {
   };
   const [postgres, temporal, qdrant] = starts;
   if (postgres.status === "fulfilled" && temporal.status === "fulfilled" && qdrant.status === "fulfilled") {
-    return { postgresAdminUrl: postgres.value.url, temporalAddress: temporal.value.url, temporalUiUrl: temporal.value.uiUrl, qdrantUrl: qdrant.value.url, stop };
+    return {
+      postgresAdminUrl: postgres.value.url,
+      temporalAddress: temporal.value.url,
+      temporalUiUrl: temporal.value.uiUrl,
+      qdrantUrl: qdrant.value.url,
+      stop,
+    };
   }
   await stop();
   const failures = starts.flatMap((start) => (start.status === "rejected" ? [start.reason as Error] : []));

@@ -21,7 +21,9 @@ export interface GraphCase {
       runs?: "wait";
       duration?: number;
       join?: "any";
-      repeat?: { kind: "loop"; times: number; limited: boolean } | { kind: "map"; items: Json[]; concurrency: number; onItemError: "fail" | "skip" | "collect" };
+      repeat?:
+        | { kind: "loop"; times: number; limited: boolean }
+        | { kind: "map"; items: Json[]; concurrency: number; onItemError: "fail" | "skip" | "collect" };
     }
   >;
   /** `nodes` by id, or by `iteration:id` in bodies. */

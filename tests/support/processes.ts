@@ -39,7 +39,12 @@ const shown: { name: string; pid: number; logs(): string }[] = [];
 
 type Ready = { url: string | undefined };
 
-async function start(name: string, file: string, env: Record<string, string>, isReady: (line: Record<string, unknown>) => Ready | undefined): Promise<RunningProcess> {
+async function start(
+  name: string,
+  file: string,
+  env: Record<string, string>,
+  isReady: (line: Record<string, unknown>) => Ready | undefined,
+): Promise<RunningProcess> {
   const passedOn = Object.fromEntries(PASSED_ON.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])));
   const child = spawn(process.execPath, [file], { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...passedOn, ...env } });
   const { pid } = child;
@@ -60,7 +65,9 @@ async function start(name: string, file: string, env: Record<string, string>, is
   const ready = await within(Promise.race([readiness(child, append, isReady), exited]), READY_MS);
   if (ready === undefined || "code" in ready) {
     kill(-pid, "SIGKILL");
-    throw new Error(`${name} ${ready === undefined ? `was not ready within ${READY_MS / 1000} s` : `ended before it was ready (${describeExit(ready)})`}. It wrote:\n${output}`);
+    throw new Error(
+      `${name} ${ready === undefined ? `was not ready within ${READY_MS / 1000} s` : `ended before it was ready (${describeExit(ready)})`}. It wrote:\n${output}`,
+    );
   }
   return {
     pid,
@@ -94,5 +101,6 @@ function readiness(child: ChildProcess, append: (chunk: Buffer) => void, isReady
 
 afterEach(({ task }) => {
   if (task.result?.state !== "fail") return;
-  for (const { name, pid, logs } of shown) process.stderr.write(`--- ${name} (process ${pid}) wrote ---\n${logs().split("\n").slice(-SHOWN_LINES).join("\n")}\n`);
+  for (const { name, pid, logs } of shown)
+    process.stderr.write(`--- ${name} (process ${pid}) wrote ---\n${logs().split("\n").slice(-SHOWN_LINES).join("\n")}\n`);
 });

@@ -34,7 +34,8 @@ function fold(log: readonly LogRow[]): Map<string, Folded> {
     const key = `${node_id}/${iteration ?? ""}`;
     const node = nodes.get(key) ?? { status: "pending", attempt: 0, route: null, output: null, error: null };
     nodes.set(key, node);
-    const endsNode = (factKey.endsWith(`:0:${kind}`) && (kind === "node_end" || kind === "node_error")) || (kind === "node_end" && data?.status === "completed");
+    const endsNode =
+      (factKey.endsWith(`:0:${kind}`) && (kind === "node_end" || kind === "node_error")) || (kind === "node_end" && data?.status === "completed");
     if (SETTLED.has(node.status) || (!endsNode && (attempt ?? node.attempt) < node.attempt)) continue;
     if (kind === "node_start" && attempt === node.attempt && (node.status === "waiting" || node.status === "retrying")) continue;
     node.attempt = Math.max(node.attempt, attempt ?? 0);
@@ -60,17 +61,25 @@ export async function checkRun({ databaseUrl }: Pick<Perdure, "databaseUrl">, us
   try {
     const { log, rows, waits } = await sql.begin("isolation level repeatable read", async (tx) => ({
       log: await tx<LogRow[]>`select seq, key, kind, node_id, iteration, attempt, data from run_events where run_id = ${runId} order by seq`,
-      rows: await tx<(Folded & { node_id: string; iteration: string })[]>`select node_id, iteration, status, attempt, route, output, error from node_executions where run_id = ${runId}`,
+      rows: await tx<
+        (Folded & { node_id: string; iteration: string })[]
+      >`select node_id, iteration, status, attempt, route, output, error from node_executions where run_id = ${runId}`,
       waits: await tx<{ node_id: string; iteration: string; status: string }[]>`select node_id, iteration, status from approvals where run_id = ${runId}`,
     }));
     const run = await user.run(runId);
     const isClosed = CLOSED.has(run["status"] as string);
 
-    expect(log.map(({ seq }) => seq), "numbers without gaps").toEqual(log.map((_row, index) => index + 1));
+    expect(
+      log.map(({ seq }) => seq),
+      "numbers without gaps",
+    ).toEqual(log.map((_row, index) => index + 1));
     expect(new Set(log.map(({ key }) => key)).size, "each fact once").toBe(log.length);
     expect(log[0]?.kind).toBe("run_queued");
     const closing = log.filter(({ kind }) => CLOSING.has(kind));
-    expect(closing.map(({ seq }) => seq), "one closing event, the last").toEqual(isClosed ? [log.length] : []);
+    expect(
+      closing.map(({ seq }) => seq),
+      "one closing event, the last",
+    ).toEqual(isClosed ? [log.length] : []);
     if (isClosed) {
       expect(closing[0]?.data?.status).toBe(run["status"]);
       if (run["status"] === "completed") expect(closing[0]?.data?.result ?? null).toEqual(run["outputs"]);
@@ -86,11 +95,18 @@ export async function checkRun({ databaseUrl }: Pick<Perdure, "databaseUrl">, us
     }
 
     const folded = fold(log);
-    const shown = Object.fromEntries(rows.map(({ node_id, iteration, status, route, output, error }) => [`${node_id}/${iteration}`, { status, route, output, error }]));
-    expect(shown, "rows of nodes say what the log says").toEqual(Object.fromEntries([...folded].map(([key, { status, route, output, error }]) => [key, { status, route, output, error }])));
+    const shown = Object.fromEntries(
+      rows.map(({ node_id, iteration, status, route, output, error }) => [`${node_id}/${iteration}`, { status, route, output, error }]),
+    );
+    expect(shown, "rows of nodes say what the log says").toEqual(
+      Object.fromEntries([...folded].map(([key, { status, route, output, error }]) => [key, { status, route, output, error }])),
+    );
     if (isClosed) for (const [key, { status }] of folded) expect(SETTLED.has(status), `${key} is ${status} in a run that is ${run["status"]}`).toBe(true);
     const { body: nodes } = await user.get<JsonObject[]>(`/api/v1/executions/${runId}/nodes`);
-    if (isClosed) expect(Object.fromEntries(nodes.map((node) => [`${node["node_id"]}/${node["iteration"]}`, node["status"]]))).toEqual(Object.fromEntries([...folded].map(([key, { status }]) => [key, status])));
+    if (isClosed)
+      expect(Object.fromEntries(nodes.map((node) => [`${node["node_id"]}/${node["iteration"]}`, node["status"]]))).toEqual(
+        Object.fromEntries([...folded].map(([key, { status }]) => [key, status])),
+      );
 
     for (const { node_id, iteration, status } of waits) {
       const node = folded.get(`${node_id}/${iteration}`)?.status;

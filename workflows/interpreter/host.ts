@@ -1,6 +1,7 @@
 import type { FailureValue, RunEvent } from "#core";
 import type { Step } from "#graph";
 import type { NodeCall, NodeResult } from "../messages.ts";
+import type { Cursor } from "./cursor.ts";
 
 /** Something begun that can be called off. A call-off rejects `promise` with `Cancelled`. */
 export interface Cancellable<T> {
@@ -41,6 +42,8 @@ export interface Host {
   breathe(): Promise<void>;
   /** Whether the history has grown so far that the run should continue as new. */
   isFull(): boolean;
+  /** Whether a run that takes this along is small enough to be started. */
+  fits(cursor: Cursor): boolean;
   /** Shown in the Temporal Web UI. */
   describe(text: string): void;
 }

@@ -1,7 +1,17 @@
-import { type FailureValue, type Json, type JsonObject, PerdureError, type RunEvent, type RunStatus, toFailureValue } from "#core";
+import {
+  type EventData,
+  type EventKind,
+  type FailureValue,
+  type Json,
+  type JsonObject,
+  PerdureError,
+  type RunEvent,
+  type RunStatus,
+  toFailureValue,
+} from "#core";
 import type { Plan, SecretSlot, Step } from "#graph";
 import { evaluate, type Scope, scopeFor } from "#graph/runtime";
-import type { Answer, Command, NodeCall, RunSnapshot } from "../messages.ts";
+import type { Answer, Command, NodeCall, RunSnapshot, ToldFacts } from "../messages.ts";
 import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
 import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptStates } from "./cursor.ts";
 import { Facts } from "./facts.ts";
@@ -16,8 +26,16 @@ import { type OpenWait, shownOf, Waits } from "./waits.ts";
 
 /** Inline steps and turns of loops before the server gets a breath, far below the 5 s an activation may take. */
 const STEPS_PER_BREATH = 2_000;
+/** Characters of calls handed to the server at once; one message may have 4 MiB. */
+const SENT_PER_BREATH = 1_500_000;
+/** Of one call; the server ends a run over one of more than 2 MiB. */
+const CALL_MAX_CHARACTERS = 1_800_000;
+/** After a cursor that was too large. */
+const STEPS_UNTIL_NEXT_CURSOR = 50;
 /** Facts in one `confirm`, so that its argument stays small. */
 const FACTS_PER_CONFIRM = 200;
+/** Of the facts in one answer to a query, in characters of JSON; a message may have 4 MiB. */
+const FACTS_PER_ANSWER_CHARACTERS = 500_000;
 /** Facts kept for confirmation; beyond it they are confirmed at once, so that a long loop keeps little in memory. */
 const FACTS_UNCONFIRMED = 10_000;
 
@@ -94,6 +112,10 @@ export class Interpreter {
   private statusEvents = 0;
   private startedAt: number;
   private steps = 0;
+  /** Characters of the calls begun since the last breath. */
+  private sent = 0;
+  /** So many steps must be settled before it tries again to continue as new: what it would have to take along was too large. */
+  private fullFrom = 0;
   private deadline: Cancellable<void> | undefined;
   private wake: (() => void) | undefined;
 
@@ -126,15 +148,24 @@ export class Interpreter {
         });
         continue;
       }
-      if (this.host.isFull() && this.running.size === 0 && this.confirming.size === 0 && !this.root.ending) return this.continueAsNew();
-      if (this.unconfirmed.length > FACTS_UNCONFIRMED) await this.confirmAll();
-      if (this.steps >= STEPS_PER_BREATH) await this.host.breathe();
+      if (this.isFull() && this.running.size === 0 && this.confirming.size === 0 && !this.root.ending) {
+        const outcome = await this.continueAsNew();
+        if (outcome) return outcome;
+        continue;
+      }
+      if (this.unconfirmed.length > FACTS_UNCONFIRMED) {
+        await this.confirmAll();
+        this.steps = 0;
+        continue;
+      }
+      if (this.steps >= STEPS_PER_BREATH || this.sent >= SENT_PER_BREATH) await this.host.breathe();
       else {
         await new Promise<void>((resolve) => {
           this.wake = resolve;
         });
       }
       this.steps = 0;
+      this.sent = 0;
     }
   }
 
@@ -193,6 +224,14 @@ export class Interpreter {
     return { status: this.status, nodes: [...this.frames()].flatMap(snapshotOf), waits: this.waits.snapshot(), variables: this.variables };
   }
 
+  /** What the log must hold of this link and nobody has confirmed, from `after` on: what the workflow told, and the ends that workers told. */
+  toldFacts(after: number): ToldFacts {
+    let size = 0;
+    let next = after;
+    for (; next < this.unconfirmed.length && size < FACTS_PER_ANSWER_CHARACTERS; next++) size += JSON.stringify(this.unconfirmed[next]).length;
+    return { facts: this.unconfirmed.slice(after, next), ...(next < this.unconfirmed.length && { next }) };
+  }
+
   private begin(): void {
     this.facts.run("run_start", {});
     const ready: number[] = [];
@@ -206,7 +245,7 @@ export class Interpreter {
 
   /** Starts what may start, in the order in which it became ready, then of the plan. */
   private drain(): void {
-    while (!this.root.ending && !this.paused && this.steps < STEPS_PER_BREATH && !this.host.isFull()) {
+    while (!this.root.ending && !this.paused && this.steps < STEPS_PER_BREATH && this.sent < SENT_PER_BREATH && !this.isFull()) {
       const owner = this.turns.shift();
       if (owner) {
         this.advance(owner);
@@ -286,7 +325,7 @@ export class Interpreter {
     const key = keyOf(place);
     const { policy } = step;
     if (!policy) throw new PerdureError("configuration.invalid", `The plan has no retry policy for "${step.id}".`);
-    const work = this.host.runNode(step, {
+    const whole: NodeCall = {
       run_id: this.identity.runId,
       tenant_id: this.identity.tenantId,
       node_id: step.id,
@@ -295,7 +334,11 @@ export class Interpreter {
       name: step.name,
       policy,
       ...call,
-    });
+    };
+    const size = JSON.stringify(whole).length;
+    if (size > CALL_MAX_CHARACTERS) throw new PerdureError("request.too_large", `What "${step.id}" is given is larger than ${CALL_MAX_CHARACTERS} characters.`);
+    this.sent += size;
+    const work = this.host.runNode(step, whole);
     this.running.set(key, work);
     const finish = (settle: () => void): void => {
       this.running.delete(key);
@@ -441,12 +484,11 @@ export class Interpreter {
     // A map that was reduced has been told as what reduced it; its route is its own.
     const chosen = route ?? (frame.step(index).body ? frame.step(index).routes?.[0] : undefined);
     if (told === "nothing") this.tellStart(place, inputs);
-    if (told !== "all")
-      this.facts.end("completed", frame.step(index), frame.iteration, {
-        output: value,
-        ...(chosen !== undefined && { route: chosen }),
-        ...this.duration(place),
-      });
+    const end = { output: value, ...(chosen !== undefined && { route: chosen }), ...this.duration(place) };
+    if (told === "all") {
+      this.keep(place, "node_start", 1, {}, frame.state(index).startedAt);
+      this.keep(place, "node_end", 1, { status: "completed", ...end });
+    } else this.facts.end("completed", frame.step(index), frame.iteration, end);
     this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }) });
   }
 
@@ -460,7 +502,8 @@ export class Interpreter {
     }
     const value = error instanceof StepFailed ? error.failure : toFailureValue(error);
     const failure: FailureValue = { node_id: step.id, ...(frame.iteration !== "" && { iteration: frame.iteration }), ...value };
-    if (!(error instanceof StepFailed && error.told)) {
+    if (error instanceof StepFailed && error.told) this.keep(place, "node_error", 0, { error: failure, ...this.duration(place) });
+    else {
       this.facts.node("node_error", step, frame.iteration, 0, { error: failure, type: step.type, name: step.name, ...this.duration(place) });
     }
     frame.errors[step.id] = failure as unknown as Json;
@@ -468,6 +511,12 @@ export class Interpreter {
     if (!handled) frame.ending ??= { error: failure };
     this.settle(place, { status: "failed", error: failure, handled });
     if (!handled) this.callOffRest(frame);
+  }
+
+  /** A fact that a worker has told, under the same key: its word may have died with it. */
+  private keep({ frame, index }: Place, kind: EventKind, attempt: number, data: EventData, at?: number): void {
+    const step = frame.step(index);
+    this.unconfirmed.push(this.facts.make(kind, step, frame.iteration, attempt, { type: step.type, name: step.name, ...data }, at));
   }
 
   private settle(place: Place, settlement: Settlement): void {
@@ -547,25 +596,35 @@ export class Interpreter {
     for (let at = 0; at < facts.length; at += FACTS_PER_CONFIRM) await this.host.confirm(facts.slice(at, at + FACTS_PER_CONFIRM)).promise;
   }
 
-  private async continueAsNew(): Promise<Outcome> {
-    this.tell();
-    await this.confirmAll();
+  private isFull(): boolean {
+    return this.host.isFull() && this.settledSteps() >= this.fullFrom;
+  }
+
+  private settledSteps(): number {
+    return Object.values(this.tally).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Undefined where what is still needed is too large to be taken along: the run goes on in this history. */
+  private async continueAsNew(): Promise<Outcome | undefined> {
+    for (this.tell(); this.unconfirmed.length > 0; this.tell()) await this.confirmAll();
     if (this.root.ending) return this.end();
+    const cursor: Cursor = {
+      root: this.save(this.root),
+      ready: this.ready.map(({ frame, index }) => ({ iteration: frame.iteration, id: frame.step(index).id })),
+      variables: this.variables,
+      paused: this.paused,
+      status: this.status,
+      startedAt: this.startedAt,
+      statusEvents: this.statusEvents,
+      tally: this.tally,
+    };
+    if (!this.host.fits(cursor)) {
+      this.fullFrom = this.settledSteps() + STEPS_UNTIL_NEXT_CURSOR;
+      return undefined;
+    }
     this.deadline?.cancel();
     this.waits.suspend();
-    return {
-      kind: "continue",
-      cursor: {
-        root: this.save(this.root),
-        ready: this.ready.map(({ frame, index }) => ({ iteration: frame.iteration, id: frame.step(index).id })),
-        variables: this.variables,
-        paused: this.paused,
-        status: this.status,
-        startedAt: this.startedAt,
-        statusEvents: this.statusEvents,
-        tally: this.tally,
-      },
-    };
+    return { kind: "continue", cursor };
   }
 
   private save(frame: Frame): FrameCursor {
@@ -635,7 +694,7 @@ export class Interpreter {
 
   private isStuck(): boolean {
     const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size + this.confirming.size === 0 && this.waits.size === 0;
-    return idle && !this.paused && !this.root.over && !this.host.isFull();
+    return idle && !this.paused && !this.root.over && !this.isFull();
   }
 
   private pendingIds(): string[] {
