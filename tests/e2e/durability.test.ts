@@ -220,7 +220,7 @@ test("A4: When a worker stands still in the middle of calls and wakes up after o
       "completed",
     ]);
     const { body: nodes } = await user.get<JsonObject[]>(`/api/v1/executions/${run}/nodes`);
-    expect((nodes.find((node) => node["node_id"] === "asleep")?.["output"] as JsonObject)["elapsed_ms"]).toBe(ended["outputs"]);
+    expect(nodes.find((node) => node["node_id"] === "asleep")).toMatchObject({ output: { elapsed_ms: ended["outputs"] } });
     expect(outside.calls.filter(({ path }) => path.startsWith(`/${run}/after`))).toHaveLength(1);
   }
   await other.stop();

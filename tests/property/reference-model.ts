@@ -308,7 +308,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
     const failedNode = iterationEnded(work, frame);
     if (failedNode !== undefined && !work.ending) {
       work.ending = { failedNode };
-      for (const live of [...work.live]) stop(live);
+      for (const live of work.live) stop(live);
     }
     if (work.ending) endWork(work);
     else turns.push(work);
@@ -383,7 +383,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
       if (node.runs === "activity") landing.push({ frame, node });
       else if (work) {
         work.ending ??= "cancelled";
-        for (const live of [...work.live]) stop(live);
+        for (const live of work.live) stop(live);
         endWork(work);
       } else {
         flying = flying.filter((flight) => flight.frame !== frame || flight.node !== node);

@@ -1,6 +1,6 @@
 import { type FailureValue, isObject, type Json, type JsonObject, PerdureError } from "#core";
 import type { Step } from "#graph";
-import { combine, Frame, type Place } from "./frame.ts";
+import { combine, type Frame, type Place } from "./frame.ts";
 
 /** How a loop or map goes on: with another iteration, not yet, or no more. */
 export type Turn = { go: "iterate"; item: Json; position: number } | { go: "wait" } | { go: "done"; value: Json } | { go: "fail"; error: PerdureError };
