@@ -11,8 +11,7 @@ const list = z.string().transform((text) =>
 );
 
 /**
- * Every setting, its default and its meaning. The only place that reads `process.env`; `.env.example` and docs/configuration.md list the
- * same names (a test compares them).
+ * Every setting and its default. The only place that reads `process.env`; `.env.example` says what each means (a test compares the names).
  */
 export const envSchema = z.object({
   DATABASE_URL: z.string().default("postgres://postgres:postgres@127.0.0.1:5432/perdure"),
