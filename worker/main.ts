@@ -95,7 +95,14 @@ const worker = await Worker.create({
   sinks: {
     events: {
       record: { fn: (_info, tenant: string, events: RunEvent[]) => writer.write(tenant, events), callDuringReplay: false },
-      ending: { fn: (_info, tenant: string, runId: string) => closer.ending(tenant, runId), callDuringReplay: false },
+      ending: {
+        fn: (_info, tenant: string, runId: string) => {
+          // Who waits for the run waits for its facts.
+          void writer.flush();
+          closer.ending(tenant, runId);
+        },
+        callDuringReplay: false,
+      },
     },
   } satisfies InjectedSinks<EventSinks>,
   stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,

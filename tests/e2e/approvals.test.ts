@@ -136,6 +136,18 @@ test("A9: When data does not fit the schema, then the answer is 422 with finding
   expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: "Ada" });
 });
 
+test("A9: When an approval has a schema, then it is shown and the data of an answer must fit", async () => {
+  const { user } = perdure;
+  const schema = { type: "object", required: ["cents"], properties: { cents: { type: "integer" } } };
+  const nodes = APPROVAL.nodes.map((node) => (node.id === "ask" ? { ...node, data: { inputs: { prompt: "How much?", schema } } } : node));
+  const run = await user.start(await user.saveWorkflow({ ...APPROVAL, nodes }), { amount: 1 });
+  const id = await pendingApproval(user, run);
+  expect((await user.get(`/api/v1/approvals/${id}`)).body).toMatchObject({ schema });
+  expect((await user.post(`/api/v1/approvals/${id}`, { decision: "approved", data: {} })).status).toBe(422);
+  expect((await user.post(`/api/v1/approvals/${id}`, { decision: "approved", data: { cents: 5 } })).status).toBe(200);
+  expect((await user.ended(run))["status"]).toBe("completed");
+});
+
 test("A9: When no worker is alive, then an answer is kept and applied once one is back", async () => {
   const { user } = perdure;
   const run = await user.start(await user.saveWorkflow(APPROVAL), { amount: 5 });

@@ -29,11 +29,10 @@ export const humanApproval: ControlStep = {
 export const humanInput: ControlStep = {
   begin(context) {
     const { step, inputs } = context;
-    const schema = isObject(inputs["schema"]) ? inputs["schema"] : undefined;
     return {
       kind: "input",
       ...expiry(context),
-      show: { ...shown(inputs), ...(schema && { schema }) },
+      show: shown(inputs),
       accept({ decision }) {
         if (decision === "approved" || decision === "rejected") {
           return [{ code: "answer.decision", message: "This node takes data, not a decision.", path: "decision", node_id: step.id }];
@@ -56,8 +55,9 @@ function expiry({ step, inputs, now, hasEdge }: ControlContext): Pick<Wait, "exp
 }
 
 function shown(inputs: JsonObject): NonNullable<Wait["show"]> {
-  const { prompt, data, assignees } = inputs;
+  const { prompt, data, schema, assignees } = inputs;
   return {
+    ...(isObject(schema) && { schema }),
     ...(typeof prompt === "string" && { prompt }),
     ...(data !== undefined && data !== null && { data }),
     ...(Array.isArray(assignees) && { assignees: assignees.filter((who) => typeof who === "string") }),
