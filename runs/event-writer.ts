@@ -4,7 +4,7 @@ import type { Logger } from "#platform";
 import type { EventWriter } from "./types.ts";
 
 /** How long a fact may wait for others to travel with, where no group is on its way. */
-const GROUP_DELAY_MS = 10;
+const GROUP_DELAY_MS = 3;
 const GROUP_MAX_FACTS = 500;
 const GROUP_MAX_BYTES = 4 * 1024 * 1024;
 /** Facts kept while Postgres is away; beyond it the oldest `token_delta`s go, the only kind that nothing is rebuilt from. */

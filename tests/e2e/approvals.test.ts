@@ -131,7 +131,7 @@ test("A9: When data does not fit the schema, then the answer is 422 with finding
   expect(refused.status).toBe(422);
   expect(refused.headers.get("content-type")).toContain("application/problem+json");
   expect((refused.body["errors"] as JsonObject[]).length).toBeGreaterThanOrEqual(2);
-  expect((await user.run(run))["status"]).toBe("waiting");
+  await user.until(run, ["waiting"]);
   expect((await user.post(`/api/v1/approvals/${id}`, { data: { name: "Ada", age: 36 } })).status).toBe(200);
   expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: "Ada" });
 });
