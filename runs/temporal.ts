@@ -62,6 +62,7 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
         entries: request.entries,
         trigger: request.trigger,
         heartbeat_timeout_ms: settings.heartbeatTimeoutMs,
+        ...(request.given && { given: request.given }),
       };
       const { priority } = request.plan.settings;
       try {

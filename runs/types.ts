@@ -1,6 +1,6 @@
 import type { EventKind, FailureValue, Json, JsonObject, NodeStatus, RunEvent, RunStatus, TenantId } from "#core";
 import type { Plan } from "#graph";
-import type { Command } from "#workflows/messages";
+import type { Command, Given } from "#workflows/messages";
 
 /** A row of `runs`, as the API shows it. */
 export interface Run {
@@ -87,6 +87,8 @@ export interface StartRun {
   createdBy: string | null;
   parentId?: string;
   forkedFrom?: string;
+  /** What nodes of the run it is forked from came to. */
+  given?: Record<string, Given>;
   /** With the same key and the same `requestHash`: the run that exists. Another hash: `idempotency.mismatch`. */
   idempotency?: { key: string; requestHash: string };
 }

@@ -28,8 +28,32 @@ export interface RunGraphInput {
   trigger: string;
   /** Of `runNode`, in milliseconds: how long a worker may be silent before its attempt goes to another. */
   heartbeat_timeout_ms: number;
+  /** What nodes of an earlier run came to, by `givenKey`: they are settled as it says and make no call (graph.md 4.13). */
+  given?: Record<string, Given>;
+  /** Of a child: who waits for it. */
+  parent?: ParentRun;
   /** Set on the later links of a chain. */
   cursor?: unknown;
+}
+
+/** What a node came to in the run that this one goes on from; a failure is told only of nodes whose `on_error` went on from it. */
+export interface Given {
+  value?: Json;
+  route?: string;
+  error?: FailureValue;
+}
+
+/** Of `RunGraphInput.given`: iteration `""` for the run itself. */
+export function givenKey(nodeId: string, iteration: string): string {
+  return `${iteration}:${nodeId}`;
+}
+
+export interface ParentRun {
+  run_id: string;
+  node_id: string;
+  iteration: string;
+  /** How many runs are above it, 1 for the child of a run that nobody called. */
+  depth: number;
 }
 
 export interface RunGraphResult {
@@ -49,7 +73,16 @@ export type Command =
   | { kind: "pause" }
   | { kind: "resume" }
   | { kind: "set_variable"; name: string; value: Json }
-  | { kind: "answer"; node_id: string; iteration: string; answer: Answer };
+  | { kind: "answer"; node_id: string; iteration: string; answer: Answer }
+  /** The node is settled as skipped, with all that only it leads to. */
+  | { kind: "skip_node"; node_id: string; iteration: string }
+  /** A node that waits for its next attempt makes it now, with all its attempts again. */
+  | { kind: "retry_node"; node_id: string; iteration: string }
+  /** A person says what the node would have come to. */
+  | { kind: "complete_node"; node_id: string; iteration: string; output: Json; route?: string }
+  | { kind: "send_event"; name: string; correlation?: string; payload: Json }
+  /** Goes on with the plan of another version, once what is in flight has ended. */
+  | { kind: "migrate"; version: number; plan: Plan };
 
 export interface Answer {
   decision: "approved" | "rejected" | "submitted";

@@ -103,6 +103,7 @@ function interpreterOf(input: RunGraphInput): Interpreter {
     inputs: input.inputs,
     variables: input.variables,
     entries: input.entries,
+    ...(input.given && { given: input.given }),
     host: temporalHost(input),
     inline: inlineDefinition,
     ...(input.cursor !== undefined && { cursor: input.cursor as Cursor }),

@@ -4,6 +4,7 @@ import {
   type FailureValue,
   type Json,
   type JsonObject,
+  ownProperty,
   PerdureError,
   type RunEvent,
   type RunStatus,
@@ -11,7 +12,7 @@ import {
 } from "#core";
 import type { Plan, SecretSlot, Step } from "#graph";
 import { evaluate, type Scope, scopeFor } from "#graph/runtime";
-import type { Answer, Command, NodeCall, RunSnapshot, ToldFacts } from "../messages.ts";
+import { type Answer, type Command, type Given, givenKey, type NodeCall, type RunSnapshot, type ToldFacts } from "../messages.ts";
 import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
 import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptStates } from "./cursor.ts";
 import { Facts } from "./facts.ts";
@@ -63,6 +64,8 @@ export interface InterpreterOptions {
   inputs: JsonObject;
   variables: JsonObject;
   entries: readonly string[];
+  /** By `givenKey`. */
+  given?: Readonly<Record<string, Given>>;
   host: Host;
   inline: (type: string) => InlineDefinition | undefined;
   cursor?: Cursor;
@@ -90,6 +93,7 @@ export class Interpreter {
   private readonly identity: RunIdentity;
   private readonly inputs: JsonObject;
   private readonly variables: JsonObject;
+  private readonly given: Readonly<Record<string, Given>>;
   private readonly host: Host;
   private readonly inlineDefinition: InterpreterOptions["inline"];
   private readonly entries: ReadonlySet<string>;
@@ -124,6 +128,7 @@ export class Interpreter {
     this.identity = options.identity;
     this.inputs = options.inputs;
     this.variables = Object.assign(Object.create(null) as JsonObject, options.variables);
+    this.given = options.given ?? {};
     this.host = options.host;
     this.inlineDefinition = options.inline;
     this.entries = new Set(options.entries);
@@ -254,7 +259,7 @@ export class Interpreter {
       const [place] = this.ready;
       if (!place) break;
       const step = place.frame.step(place.index);
-      const passive = step.disabled || step.pinned_output !== undefined;
+      const passive = step.disabled || step.pinned_output !== undefined || this.givenOf(place) !== undefined;
       if (step.kind === "activity" && !passive && this.running.size >= this.plan.settings.max_parallel) break;
       this.ready.shift();
       this.start(place, step);
@@ -272,6 +277,8 @@ export class Interpreter {
     const fired = this.isFired(place);
     const arrived = fired ? [] : (arrivals.get("input") ?? []);
     const input = this.inputOf(fired, arrived);
+    const given = this.givenOf(place);
+    if (given) return this.take(place, step, given);
     if (step.pinned_output) return this.complete(place, step.pinned_output.value, step.routes?.[0]);
     if (step.disabled) return this.complete(place, input, step.routes?.[0]);
     try {
@@ -291,6 +298,17 @@ export class Interpreter {
     } catch (error) {
       this.failStep(place, error);
     }
+  }
+
+  private givenOf({ frame, index }: Place): Given | undefined {
+    return ownProperty(this.given, givenKey(frame.step(index).id, frame.iteration)) as Given | undefined;
+  }
+
+  /** What an earlier run came to stands for the node. */
+  private take(place: Place, step: Step, { value, route, error }: Given): void {
+    this.steps++;
+    if (error && step.on_error !== "fail") this.failStep(place, new StepFailed(error, false));
+    else this.complete(place, value ?? null, route, "nothing", undefined, true);
   }
 
   private isFired({ frame, index }: Place): boolean {
@@ -479,12 +497,12 @@ export class Interpreter {
     this.failStep(place, ending === "cancelled" ? new Cancelled() : new StepFailed(ending, false));
   }
 
-  private complete(place: Place, value: Json, route?: string, told: Told = "nothing", inputs?: JsonObject): void {
+  private complete(place: Place, value: Json, route?: string, told: Told = "nothing", inputs?: JsonObject, isGiven = false): void {
     const { frame, index } = place;
     // A map that was reduced has been told as what reduced it; its route is its own.
     const chosen = route ?? (frame.step(index).body ? frame.step(index).routes?.[0] : undefined);
     if (told === "nothing") this.tellStart(place, inputs);
-    const end = { output: value, ...(chosen !== undefined && { route: chosen }), ...this.duration(place) };
+    const end = { output: value, ...(chosen !== undefined && { route: chosen }), ...(isGiven && { given: true }), ...this.duration(place) };
     if (told === "all") {
       this.keep(place, "node_start", 1, {}, frame.state(index).startedAt);
       this.keep(place, "node_end", 1, { status: "completed", ...end });
