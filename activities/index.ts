@@ -1,18 +1,22 @@
 /** All that workflows may ask for. `worker/` gives the services; workflows import the types only. */
 import { Context } from "@temporalio/activity";
+import { tenantId, toFailureValue } from "#core";
 import { nodeDefinition, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
+import type { RunsService } from "#runs";
 import type { Activities } from "#workflows/messages";
 import type { EventLog, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";
+import { readReceipt, receiptKey } from "./receipt.ts";
 import { runNode, type Attempt } from "./run-node.ts";
 
 export interface ActivityDeps {
   writer: EventWriter;
   log: EventLog;
   receipts: Receipts;
+  openChild: RunsService["openChild"];
   services: ActivityServices;
   /** Value of `{{secrets.NAME}}` for a tenant. */
   secret(tenantId: string, name: string): string | undefined;
@@ -39,7 +43,27 @@ export function createActivities(deps: ActivityDeps): Activities {
         throw toApplicationFailure(databaseUnavailable());
       }
     },
+    openChild: (call) => orFailure(deps.openChild(call)),
+    receiptsOf: ({ tenant_id, run_id, nodes }) =>
+      orFailure(
+        Promise.all(
+          nodes.map(async ({ node_id, iteration }) => {
+            const kept = await deps.receipts.find(tenantId(tenant_id), receiptKey({ run_id, node_id, iteration }));
+            return kept?.result === undefined ? null : { value: readReceipt(kept.result, 1).value };
+          }),
+        ),
+      ),
   };
+}
+
+/** What may come right is tried again by Temporal; the rest is the workflow's to know. */
+async function orFailure<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const value = toFailureValue(error);
+    throw value.retryable ? toApplicationFailure(databaseUnavailable()) : toApplicationFailure({ value, retryInMs: undefined }, false);
+  }
 }
 
 function currentAttempt(): Attempt {

@@ -1,4 +1,4 @@
-import { isObject, PerdureError, tenantId, toFailureValue, type Json } from "#core";
+import { PerdureError, tenantId, toFailureValue, type Json } from "#core";
 import type { ActivityNode, ActivityServices, NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
 import type { NodeCall, NodeResult } from "#workflows/messages";
@@ -8,6 +8,7 @@ import { attemptFacts, type AttemptFacts } from "./facts.ts";
 import { canRetry, databaseUnavailable, judge, toApplicationFailure, type Verdict } from "./failure.ts";
 import { databaseReason } from "./database-reason.ts";
 import { prepareInputs } from "./node-inputs.ts";
+import { type Receipt, readReceipt, receiptKey } from "./receipt.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import { showSecrets } from "./secrets.ts";
 import { whileHeartbeating, withinTime } from "./time.ts";
@@ -37,9 +38,6 @@ export interface Attempt {
   /** Whether the run asked for it, and not a worker that shuts down. */
   cancelRequested(): boolean;
 }
-
-/** A result as it is kept beside the run, with the attempt that made it. */
-type Receipt = NodeResult & { attempt: number; duration_ms: number };
 
 /** Models are watched closely, so that a cancel ends the spending soon. In milliseconds; each is a write on the server. */
 const HEARTBEAT_MODEL_MS = 500;
@@ -181,21 +179,6 @@ async function giveUp(
 function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts): NodeResult {
   facts.completed(value, route, attempt, duration_ms);
   return { value, ...(route !== undefined && { route }) };
-}
-
-/** `run:node:iteration`, in characters that a header may hold. */
-function receiptKey({ run_id, node_id, iteration }: NodeCall): string {
-  return `${run_id}:${encodeURIComponent(node_id)}:${iteration}`;
-}
-
-function readReceipt(stored: Json, attempt: number): Receipt {
-  const receipt = isObject(stored) ? (stored as unknown as Partial<Receipt>) : {};
-  return {
-    value: receipt.value ?? null,
-    ...(receipt.route !== undefined && { route: receipt.route }),
-    attempt: receipt.attempt ?? attempt,
-    duration_ms: receipt.duration_ms ?? 0,
-  };
 }
 
 /** @throws PerdureError `handler.rejected` for what is no JSON, `output.too_large`. */

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { type Finding, type Json, type JsonObject, isObject, stableStringify } from "#core";
+import { type Finding, type Json, type JsonObject, isObject, stableStringify, type TenantId } from "#core";
 import type { Plan } from "#graph";
 import type { NewVersion, WorkflowVersion } from "#db";
-import type { Services } from "./services.ts";
+import type { CompileGraph } from "./compiler.ts";
+import type { Principal } from "./security/tokens.ts";
 
 export interface SentGraph {
   flow_data?: JsonObject | null | undefined;
@@ -30,14 +31,19 @@ export function ownSettings(graph: Json): JsonObject {
 }
 
 /** A version ready to be saved, with a plan or with the problems that keep it a draft, and what to warn of. */
-export function toVersion(compile: Services["compile"], graph: JsonObject, createdBy: string): { version: NewVersion; warnings: Finding[] } {
-  const compiled = compile(graph);
+export async function toVersion(
+  compile: CompileGraph,
+  { tenantId, userId }: Pick<Principal, "tenantId" | "userId">,
+  graph: JsonObject,
+  workflowId?: string,
+): Promise<{ version: NewVersion; warnings: Finding[] }> {
+  const compiled = await compile(tenantId, graph, workflowId);
   const version: NewVersion = {
     graph,
     plan: compiled.ok ? compiled.plan : null,
     problems: (compiled.ok ? [] : compiled.problems) as unknown as Json[],
     hash: createHash("sha256").update(stableStringify(graph)).digest("hex"),
-    createdBy,
+    createdBy: userId,
   };
   return { version, warnings: compiled.warnings };
 }
@@ -46,12 +52,14 @@ export function toVersion(compile: Services["compile"], graph: JsonObject, creat
  * What a stored version runs as, or what keeps it from running. A draft is compiled again: what it lacked may have come with an upgrade of the
  * node types since. A version that could run keeps the plan it was saved with.
  */
-export function standingOf(
-  compile: Services["compile"],
+export async function standingOf(
+  compile: CompileGraph,
+  tenant: TenantId,
   { graph, plan }: Pick<WorkflowVersion, "graph" | "plan">,
-): { plan: Plan | undefined; problems: readonly Finding[] } {
+  workflowId?: string,
+): Promise<{ plan: Plan | undefined; problems: readonly Finding[] }> {
   if (plan) return { plan, problems: [] };
-  const compiled = compile(graph);
+  const compiled = await compile(tenant, graph, workflowId);
   return compiled.ok ? { plan: compiled.plan, problems: [] } : { plan: undefined, problems: compiled.problems };
 }
 

@@ -6,11 +6,11 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
 import { migrate, openDatabase } from "#db";
-import { compile, type CompileResult, unsupportedIn } from "#graph";
 import { catalogue } from "#nodes";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
 import { connectTemporal, createEventReader, createRelay, createRuns } from "#runs";
 import { createApp } from "./app.ts";
+import { createCompiler } from "./compiler.ts";
 import { createHealthProbes } from "./health-probes.ts";
 import { createNodeRegistry } from "./node-registry.ts";
 import { createSchemaChecks } from "./schema-checks.ts";
@@ -56,7 +56,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     db,
     runs,
     events,
-    compile: compileToRun,
+    compile: createCompiler(db.workflows, catalogue),
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: env.JWT_SECRET_KEY, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
     passwords: createPasswords({ maxPending: env.PASSWORD_HASHES_MAX }),
@@ -119,13 +119,6 @@ function drain(server: Server, graceMs: number): Promise<void> {
       resolve();
     });
   });
-}
-
-/** What compiles and cannot run yet is a problem like any other, said before a run begins. */
-function compileToRun(graph: unknown): CompileResult {
-  const compiled = compile(graph, catalogue);
-  const problems = compiled.ok ? unsupportedIn(compiled.plan) : [];
-  return problems.length > 0 ? { ok: false, problems, warnings: compiled.warnings } : compiled;
 }
 
 function packageVersion(): string {

@@ -1,5 +1,5 @@
+import type { CompileGraph } from "./compiler.ts";
 import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
-import type { CompileResult } from "#graph";
 import type { Env, Logger } from "#platform";
 import type { Database } from "#db";
 import type { EventReader, Runs } from "#runs";
@@ -40,8 +40,7 @@ export interface Services {
   readonly db: Database;
   readonly runs: Runs;
   readonly events: EventReader;
-  /** `compile` of the graph folder over the catalogue of node types. */
-  compile(graph: unknown): CompileResult;
+  readonly compile: CompileGraph;
   readonly nodes: NodeRegistry;
   readonly tokens: Tokens;
   readonly passwords: Passwords;

@@ -120,7 +120,7 @@ describe("versions", () => {
 
   test("A12 A2: When a draft compiles after an upgrade of the node types, then it runs, can be published, reads without problems, and saving it again makes a version", async () => {
     let isUpgraded = false;
-    const { as, runs } = await signedIn({ compile: (graph) => compileForTest(isUpgraded ? GRAPH : graph) });
+    const { as, runs } = await signedIn({ compile: (_tenant, graph) => Promise.resolve(compileForTest(isUpgraded ? GRAPH : graph)) });
     const saved = await as("POST", "/api/v1/workflows", { name: "Draft", flow_data: BROKEN });
     const path = `/api/v1/workflows/${String(saved.body["id"])}`;
     expect([(await as("POST", `${path}/execute`, {})).status, (await as("POST", `${path}/publish`, {})).status]).toEqual([422, 422]);

@@ -5,5 +5,4 @@ export { diff, type GraphDiff } from "./diff.ts";
 export { GRAPH_LIMITS, type GraphLimits, MAX_EDGES, MAX_EXPRESSIONS, MAX_GRAPH_BYTES, MAX_ID_LENGTH, MAX_JSON_DEPTH, MAX_NODES } from "./limits.ts";
 export { canMigrate, type MigrationObstacle, type MigrationRun } from "./migrate.ts";
 export * from "./plan.ts";
-export { cannotRunYet, unsupportedIn } from "./unsupported.ts";
 export { type SubWorkflowRef, subWorkflowsOf } from "./sub-workflows.ts";

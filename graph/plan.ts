@@ -18,6 +18,8 @@ export interface PlanSettings {
   max_parallel: number;
   /** Of the whole run, from its start. */
   deadline_ms?: number;
+  /** What a run that failed or was cancelled may take to undo what it has done; an hour where it is not given. */
+  cleanup_ms?: number;
   /** Temporal's priority key, 1 (first) to 5. */
   priority?: number;
 }

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from "#core";
-import { type Capability, cannotRunYet, type EffectGuarantee } from "#graph";
+import type { Capability, EffectGuarantee } from "#graph";
 import { z } from "zod";
 import type { NodeDefinition } from "./define.ts";
 
@@ -51,7 +51,7 @@ export function describeNode(definition: NodeDefinition): NodeMetadata {
   const inputSchema = toJsonSchema(definition.inputs, "input");
   const outputSchema = toJsonSchema(definition.outputs, "output");
   const routes = routesOf(definition);
-  const unavailable = definition.unavailable ?? (cannotRunYet(definition.type) ? "it arrives with the next release" : undefined);
+  const { unavailable } = definition;
   return {
     name: definition.type,
     display_name: definition.displayName,

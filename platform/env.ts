@@ -77,6 +77,7 @@ export const envSchema = z.object({
     .positive()
     .default(1024 * 1024),
   NODE_HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1000).default(30_000),
+  SUB_WORKFLOW_MAX_DEPTH: z.coerce.number().int().min(1).max(100).default(10),
   COMMAND_WAIT_MS: z.coerce.number().int().positive().default(5_000),
   JSONATA_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
   JSONATA_MEMORY_MB: z.coerce.number().int().positive().default(128),

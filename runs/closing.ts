@@ -59,6 +59,10 @@ export function createClosing({
         else if (!ending.isAbrupt && Date.now() - ending.at.getTime() < WORKER_BACK_WITHIN_MS) return known;
         run = await db.runs.close(tenant, runId, ending);
       }
+      // Any other end the child's own workflow has told its parent.
+      if (ending.isAbrupt && run.parentId !== null) {
+        await temporal.childClosed(tenant, run.parentId, { run_id: runId, status: ending.status, ...(ending.error && { error: ending.error }) });
+      }
       onClosed?.(run);
       return run;
     },

@@ -2,7 +2,7 @@ import { Client, Connection, isGrpcServiceError } from "@temporalio/client";
 import proto from "@temporalio/proto";
 import { PerdureError } from "#core";
 import type { Logger } from "#platform";
-import { SEARCH_ATTRIBUTES } from "./search-attributes.ts";
+import { SEARCH_ATTRIBUTES } from "#workflows/search-attributes";
 import { GRPC, grpcCode, grpcDetails, unavailable } from "./temporal-errors.ts";
 
 export interface TemporalSettings {

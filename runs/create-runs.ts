@@ -4,6 +4,7 @@ import type { CommandRow, Database } from "#db";
 import type { Env, Logger } from "#platform";
 import { createClosing } from "./closing.ts";
 import { createCommanding, type Delivery } from "./commanding.ts";
+import { createSubRuns, type SubRuns } from "./sub-runs.ts";
 import { createTemporalRuns } from "./temporal.ts";
 import type { Run, Runs } from "./types.ts";
 
@@ -16,19 +17,21 @@ const GIVEN_UP = "The run had been given up as not started.";
 export interface RunsOptions {
   db: Database;
   client: Client;
-  env: Pick<Env, "TEMPORAL_TASK_QUEUE" | "NODE_HEARTBEAT_TIMEOUT_MS" | "COMMAND_WAIT_MS" | "SWEEP_SILENT_MS">;
+  env: Pick<Env, "TEMPORAL_TASK_QUEUE" | "NODE_HEARTBEAT_TIMEOUT_MS" | "SUB_WORKFLOW_MAX_DEPTH" | "COMMAND_WAIT_MS" | "SWEEP_SILENT_MS">;
   logger: Logger;
   /** Called whenever this process has written the end of a run, or found it written. */
   onClosed?: (run: Run) => void;
 }
 
-/** `Runs`, and what the relay needs. */
+/** `Runs`, and what the relay and the activities need. */
 export interface RunsService extends Runs {
+  openChild: SubRuns["openChild"];
   deliver(row: CommandRow): Promise<Delivery>;
 }
 
 export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): RunsService {
   const temporal = createTemporalRuns(client, { taskQueue: env.TEMPORAL_TASK_QUEUE, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS });
+  const subRuns = createSubRuns({ db, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS, maxDepth: env.SUB_WORKFLOW_MAX_DEPTH });
   const closing = createClosing({ db, temporal, ...(onClosed && { onClosed }) });
 
   /** `retryable`: nothing of it has happened, so the same idempotency key begins it anew. */
@@ -57,10 +60,12 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
   const runs: Runs = {
     async start(tenant, request) {
       const askedAt = Date.now();
-      const { run, created } = await db.runs.insert(tenant, uuidv7(), request);
+      const subVersions = await subRuns.pinnedVersions(tenant, request.plan);
+      const asked = Object.keys(subVersions).length > 0 ? { ...request, subVersions } : request;
+      const { run, created } = await db.runs.insert(tenant, uuidv7(), asked);
       if (run.status !== "queued") return { run, created };
       try {
-        await temporal.start(tenant, run.id, request);
+        await temporal.start(tenant, run.id, asked);
       } catch (error) {
         const isFinal = error instanceof PerdureError && error.code !== "temporal.unavailable";
         if (isFinal) await closeNotStarted(tenant, run.id, error.message, false);
@@ -111,7 +116,7 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
   };
 
   const commanding = createCommanding({ db, temporal, runs, waitMs: env.COMMAND_WAIT_MS, logger });
-  return { ...runs, deliver: (row) => commanding.deliver(row) };
+  return { ...runs, openChild: (call) => subRuns.openChild(call), deliver: (row) => commanding.deliver(row) };
 }
 
 function found<T>(value: T | undefined): T {

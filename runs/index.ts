@@ -5,6 +5,5 @@ export { createEventReader, type EventReaderOptions } from "./event-reader.ts";
 export { createEventWriter, type EventWriterOptions } from "./event-writer.ts";
 export { createRelay, type RelayOptions } from "./relay.ts";
 export type { Rounds } from "./rounds.ts";
-export { SEARCH_ATTRIBUTES } from "./search-attributes.ts";
 export { createSweeper, type SweeperOptions } from "./sweeper.ts";
 export type * from "./types.ts";

@@ -1,6 +1,8 @@
 import { type Client, type WorkflowHandle, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
 import { PerdureError, type TenantId } from "#core";
 import {
+  CHILD_CLOSED_SIGNAL,
+  type ChildClosed,
   COMMAND_UPDATE,
   type CommandEnvelope,
   RUN_GRAPH,
@@ -12,8 +14,9 @@ import {
   type ToldFacts,
   FACTS_QUERY,
 } from "#workflows/messages";
+import { searchAttributesOf } from "#workflows/search-attributes";
 import { endingOfFailure, endingOfResult, type Ending } from "./ending.ts";
-import { searchAttributesOf } from "./search-attributes.ts";
+import { runGraphInput, summaryOf } from "./run-input.ts";
 import { grpcDetails, isRefusal, isSilence, unavailable } from "./temporal-errors.ts";
 import type { StartRun } from "./types.ts";
 
@@ -21,8 +24,6 @@ import type { StartRun } from "./types.ts";
 const CALL_TIMEOUT_MS = 5_000;
 /** A snapshot needs a live worker, which may have to replay the run. */
 const SNAPSHOT_TIMEOUT_MS = 2_000;
-/** The server takes 400 bytes of what a codec makes of it; the rest is room for sealing. */
-const SUMMARY_MAX_BYTES = 320;
 /** Of one gRPC message; the server refuses a larger one in a way that looks like being away. */
 const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
 
@@ -41,6 +42,8 @@ export interface TemporalRuns {
   update(tenant: TenantId, runId: string, envelope: CommandEnvelope, timeoutMs: number): Promise<void>;
   cancel(tenant: TenantId, runId: string): Promise<void>;
   terminate(tenant: TenantId, runId: string, reason: string): Promise<void>;
+  /** Tells a parent that its child has closed, for a child that could not say so itself. */
+  childClosed(tenant: TenantId, parentId: string, end: ChildClosed): Promise<void>;
 }
 
 export function createTemporalRuns(client: Client, settings: { taskQueue: string; heartbeatTimeoutMs: number }): TemporalRuns {
@@ -50,20 +53,7 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
 
   return {
     async start(tenant, runId, request) {
-      const input: RunGraphInput = {
-        run_id: runId,
-        tenant_id: tenant,
-        workflow_id: request.workflowId,
-        workflow_name: request.workflowName,
-        version: request.version,
-        plan: request.plan,
-        inputs: request.inputs,
-        variables: request.variables,
-        entries: request.entries,
-        trigger: request.trigger,
-        heartbeat_timeout_ms: settings.heartbeatTimeoutMs,
-        ...(request.given && { given: request.given }),
-      };
+      const input = runGraphInput(tenant, runId, request, settings.heartbeatTimeoutMs);
       const { priority } = request.plan.settings;
       try {
         await within(CALL_TIMEOUT_MS, () =>
@@ -72,7 +62,7 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
             taskQueue: settings.taskQueue,
             args: [input],
             staticSummary: summaryOf(request),
-            typedSearchAttributes: searchAttributesOf(tenant, request),
+            typedSearchAttributes: searchAttributesOf(input),
             workflowIdConflictPolicy: "USE_EXISTING",
             workflowIdReusePolicy: "REJECT_DUPLICATE",
             priority: { fairnessKey: tenant, ...(priority !== undefined && { priorityKey: priority }) },
@@ -135,6 +125,13 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
     async terminate(tenant, runId, reason) {
       await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).terminate(reason));
     },
+    async childClosed(tenant, parentId, end) {
+      try {
+        await within(CALL_TIMEOUT_MS, () => handle(tenant, parentId).signal(CHILD_CLOSED_SIGNAL, end));
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+      }
+    },
   };
 }
 
@@ -146,12 +143,4 @@ function refusalOf(error: unknown): PerdureError | undefined {
 
 function tooLarge(cause: unknown): PerdureError {
   return new PerdureError("request.too_large", "The graph and its inputs are larger than Temporal takes.", { cause });
-}
-
-/** "name v3", cut to what the server takes without splitting a character. */
-function summaryOf({ workflowName, version }: Pick<StartRun, "workflowName" | "version">): string {
-  const suffix = version === null ? "" : ` v${version}`;
-  let name = workflowName;
-  while (Buffer.byteLength(name + suffix) > SUMMARY_MAX_BYTES) name = [...name].slice(0, -1).join("");
-  return name + suffix;
 }

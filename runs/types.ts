@@ -89,6 +89,8 @@ export interface StartRun {
   forkedFrom?: string;
   /** What nodes of the run it is forked from came to. */
   given?: Record<string, Given>;
+  /** Which versions of other workflows it runs, by `subVersionKey`. */
+  subVersions?: Record<string, number>;
   /** With the same key and the same `requestHash`: the run that exists. Another hash: `idempotency.mismatch`. */
   idempotency?: { key: string; requestHash: string };
 }

@@ -30,6 +30,8 @@ export interface RunGraphInput {
   heartbeat_timeout_ms: number;
   /** What nodes of an earlier run came to, by `givenKey`: they are settled as it says and make no call (graph.md 4.13). */
   given?: Record<string, Given>;
+  /** Versions that references to other workflows meant when the run began, by `subVersionKey`. */
+  sub_versions?: Record<string, number>;
   /** Of a child: who waits for it. */
   parent?: ParentRun;
   /** Set on the later links of a chain. */
@@ -46,6 +48,11 @@ export interface Given {
 /** Of `RunGraphInput.given`: iteration `""` for the run itself. */
 export function givenKey(nodeId: string, iteration: string): string {
   return `${iteration}:${nodeId}`;
+}
+
+/** Of `RunGraphInput.sub_versions`. */
+export function subVersionKey(workflowId: string, version: "latest" | undefined): string {
+  return version === undefined ? workflowId : `${workflowId}@${version}`;
 }
 
 export interface ParentRun {
@@ -80,7 +87,7 @@ export type Command =
   | { kind: "retry_node"; node_id: string; iteration: string }
   /** A person says what the node would have come to. */
   | { kind: "complete_node"; node_id: string; iteration: string; output: Json; route?: string }
-  | { kind: "send_event"; name: string; correlation?: string; payload: Json }
+  | ({ kind: "send_event" } & SentEvent)
   /** Goes on with the plan of another version, once what is in flight has ended. */
   | { kind: "migrate"; version: number; plan: Plan };
 
@@ -90,6 +97,13 @@ export interface Answer {
   at: string;
   comment?: string;
   data?: Json;
+}
+
+/** Something that happened outside, told to a run. */
+export interface SentEvent {
+  name: string;
+  correlation?: string;
+  payload: Json;
 }
 
 export interface CommandEnvelope {
@@ -136,8 +150,41 @@ export interface WaitSnapshot {
   data?: Json;
   schema?: JsonObject;
   assignees?: string[];
+  event?: string;
+  correlation?: string;
   since: string;
   expires_at?: string;
+}
+
+/** Signal to a parent: its child has come to its end. Known by the child's id, so that a repeat is harmless. */
+export const CHILD_CLOSED_SIGNAL = "childClosed";
+/** Signal to a child: its parent was paused or resumed. */
+export const PARENT_SIGNAL = "parent";
+
+export interface ChildClosed {
+  run_id: string;
+  status: RunStatus;
+  outputs?: Json;
+  error?: FailureValue;
+}
+
+/** Argument of the local activity `openChild`, which stores the run of a child and gives what it is started with. */
+export interface ChildCall {
+  tenant_id: string;
+  /** The child's. */
+  run_id: string;
+  parent: ParentRun;
+  workflow_id: string;
+  /** Without one, the published version. */
+  version?: number | "latest";
+  inputs: JsonObject;
+}
+
+/** Of the compensations that a run may still owe: which calls left a receipt though their nodes did not complete. */
+export interface ReceiptsCall {
+  tenant_id: string;
+  run_id: string;
+  nodes: { node_id: string; iteration: string }[];
 }
 
 /** Argument of the activity `runNode`. */
@@ -155,6 +202,9 @@ export interface NodeCall {
   scope?: JsonObject;
   providers?: Record<string, LiveRecipe[]>;
   policy: StepPolicy;
+  /** How often a person has had it tried anew: failures of earlier rounds do not count. */
+  round?: number;
+  cache?: { ttl_ms: number; key?: Json };
 }
 
 /** A provider recipe with its templates evaluated. */
@@ -179,6 +229,16 @@ export interface FactsCall {
 export interface Activities {
   runNode(call: NodeCall): Promise<NodeResult>;
   recordFacts(call: FactsCall): Promise<void>;
+  /** @throws PerdureError `child.not_available` … as an ApplicationFailure of that type. */
+  openChild(call: ChildCall): Promise<OpenedChild>;
+  /** In the order of `nodes`; null where there is none. */
+  receiptsOf(call: ReceiptsCall): Promise<({ value: Json } | null)[]>;
+}
+
+export interface OpenedChild {
+  /** What `runGraph` is started with. */
+  input: RunGraphInput;
+  summary: string;
 }
 
 /** Sink of the workflow: facts it alone knows (inline nodes, timers, routes). Provisional until Temporal's word. */

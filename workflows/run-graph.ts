@@ -1,4 +1,5 @@
 import {
+  ActivityCancellationType,
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
@@ -8,7 +9,9 @@ import {
   allHandlersFinished,
   continueAsNew,
   defineQuery,
+  defineSignal,
   defineUpdate,
+  getExternalWorkflowHandle,
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
@@ -16,7 +19,9 @@ import {
   setCurrentDetails,
   setHandler,
   sleep,
+  startChild,
   TimeoutFailure,
+  uuid4,
   workflowInfo,
 } from "@temporalio/workflow";
 import { type FailureValue, isObject, toFailureValue } from "#core";
@@ -28,17 +33,23 @@ import type { Cursor } from "./interpreter/cursor.ts";
 import type { Outcome } from "./interpreter/outcome.ts";
 import {
   type Activities,
+  CHILD_CLOSED_SIGNAL,
+  type ChildClosed,
   COMMAND_UPDATE,
   type CommandEnvelope,
   type EventSinks,
   FACTS_QUERY,
+  PARENT_SIGNAL,
   type RunGraphFailure,
   type RunGraphInput,
   type RunGraphResult,
   type RunSnapshot,
   SNAPSHOT_QUERY,
+  subVersionKey,
+  temporalWorkflowId,
   type ToldFacts,
 } from "./messages.ts";
+import { searchAttributesOf } from "./search-attributes.ts";
 
 /** Below the server's own suggestion (4,096 events, 4 MiB), so that a burst of nodes still fits. */
 const FULL_AT_EVENTS = 4_000;
@@ -58,6 +69,8 @@ const CONFIRM_DEADLINE_MS = 14 * 864e5;
 export const commandUpdate = defineUpdate<void, [CommandEnvelope]>(COMMAND_UPDATE);
 export const snapshotQuery = defineQuery<RunSnapshot>(SNAPSHOT_QUERY);
 export const factsQuery = defineQuery<ToldFacts, [number]>(FACTS_QUERY);
+export const childClosedSignal = defineSignal<[ChildClosed]>(CHILD_CLOSED_SIGNAL);
+export const parentSignal = defineSignal<["pause" | "resume"]>(PARENT_SIGNAL);
 
 const { events } = proxySinks<{ events: EventSinks["events"] }>();
 
@@ -74,12 +87,22 @@ export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
   }
   setHandler(snapshotQuery, () => interpreter.snapshot());
   setHandler(factsQuery, (after) => interpreter.toldFacts(after));
-  setHandler(commandUpdate, ({ command }) => interpreter.apply(command), {
-    validator: ({ command }) => {
-      const refusal = interpreter.refuse(command);
-      if (refusal) throw toApplicationFailure(refusal.toValue(), [...refusal.findings]);
+  setHandler(
+    commandUpdate,
+    ({ command, command_id: id }) => {
+      if (interpreter.hasApplied(id)) return;
+      interpreter.apply(command);
+      interpreter.rememberApplied(id);
     },
-  });
+    {
+      validator({ command, command_id: id }) {
+        const refusal = interpreter.hasApplied(id) ? undefined : interpreter.refuse(command);
+        if (refusal) throw toApplicationFailure(refusal.toValue(), [...refusal.findings]);
+      },
+    },
+  );
+  setHandler(childClosedSignal, (end) => interpreter.childClosed(end));
+  setHandler(parentSignal, (what) => interpreter.parentSays(what));
   CancellationScope.current().cancelRequested.catch(() => interpreter.cancel());
   const outcome = await CancellationScope.nonCancellable(() => settle(interpreter));
   return finish(outcome, input);
@@ -127,12 +150,15 @@ function defect(error: unknown): Outcome {
 }
 
 async function finish(outcome: Outcome, input: RunGraphInput): Promise<RunGraphResult> {
-  if (outcome.kind !== "continue") events.ending(input.tenant_id, input.run_id);
+  if (outcome.kind !== "continue") {
+    if (input.parent) await tellParent(input.tenant_id, input.parent.run_id, closedOf(outcome, input.run_id));
+    events.ending(input.tenant_id, input.run_id);
+  }
   switch (outcome.kind) {
     case "completed":
       return { status: "completed", outputs: outcome.outputs, counts: outcome.counts };
     case "continue":
-      return continueAsNew<typeof runGraph>({ ...input, cursor: outcome.cursor });
+      return continueAsNew<typeof runGraph>({ ...input, ...outcome.moved, cursor: outcome.cursor });
     case "cancelled":
       throw new CancelledFailure("The run was cancelled.");
     case "failed": {
@@ -140,6 +166,23 @@ async function finish(outcome: Outcome, input: RunGraphInput): Promise<RunGraphR
       throw toApplicationFailure(outcome.error, details);
     }
   }
+}
+
+function closedOf(outcome: Exclude<Outcome, { kind: "continue" }>, runId: string): ChildClosed {
+  switch (outcome.kind) {
+    case "completed":
+      return { run_id: runId, status: "completed", outputs: outcome.outputs };
+    case "cancelled":
+      return { run_id: runId, status: "cancelled" };
+    case "failed":
+      return { run_id: runId, status: outcome.error.code === "run.timed_out" ? "timed_out" : "failed", error: outcome.error };
+  }
+}
+
+/** A parent that is gone needs no word. */
+async function tellParent(tenantId: string, runId: string, end: ChildClosed): Promise<void> {
+  const parent = getExternalWorkflowHandle(temporalWorkflowId(tenantId, runId));
+  await CancellationScope.nonCancellable(() => parent.signal(childClosedSignal, end)).catch(() => undefined);
 }
 
 function temporalHost(input: RunGraphInput): Host {
@@ -164,12 +207,46 @@ function temporalHost(input: RunGraphInput): Host {
             maximumInterval: Math.max(call.policy.maximum_interval_ms, call.policy.initial_interval_ms),
           },
         };
-        const { runNode } = step.local ? proxyLocalActivities<Activities>(shared) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
+        const { runNode } = step.local
+          ? proxyLocalActivities<Activities>(shared)
+          : proxyActivities<Activities>({
+              ...shared,
+              heartbeatTimeout,
+              // What a call that is given up has done must be known before it is undone.
+              cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            });
         return runNode(call).catch((error: unknown) => {
           throw toStepError(error);
         });
       }),
     timer: (ms, summary) => inScope({ cancellable: true }, () => sleep(Math.max(1, ms), { summary: summary.slice(0, SUMMARY_CHARACTERS) })),
+    openChild: (step, { iteration, ...child }) => {
+      const runId = uuid4();
+      const parent = { run_id: input.run_id, node_id: step.id, iteration, depth: (input.parent?.depth ?? 0) + 1 };
+      return CancellationScope.nonCancellable(async () => {
+        try {
+          const version = typeof child.version === "number" ? child.version : input.sub_versions?.[subVersionKey(child.workflow_id, child.version)];
+          const opened = await local.openChild({ ...child, ...(version !== undefined && { version }), run_id: runId, tenant_id: input.tenant_id, parent });
+          await startChild(runGraph, {
+            workflowId: temporalWorkflowId(input.tenant_id, runId),
+            args: [opened.input],
+            parentClosePolicy: "ABANDON",
+            staticSummary: opened.summary,
+            typedSearchAttributes: searchAttributesOf(opened.input),
+          });
+          return runId;
+        } catch (error) {
+          throw toStepError(error);
+        }
+      });
+    },
+    tellChild(runId, what) {
+      const child = getExternalWorkflowHandle(temporalWorkflowId(input.tenant_id, runId));
+      const told = CancellationScope.nonCancellable(() => (what === "cancel" ? child.cancel() : child.signal(parentSignal, what)));
+      // It may have closed meanwhile; then its own word is on its way.
+      told.catch(() => undefined);
+    },
+    receiptsOf: (nodes) => CancellationScope.nonCancellable(() => local.receiptsOf({ tenant_id: input.tenant_id, run_id: input.run_id, nodes })),
     record: (facts) => events.record(input.tenant_id, facts),
     confirm: (facts) => inScope({ cancellable: true }, () => local.recordFacts({ tenant_id: input.tenant_id, events: facts })),
     breathe: () => sleep(1),

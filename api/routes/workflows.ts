@@ -1,7 +1,7 @@
 import type { Routes } from "#contract";
 import type { z } from "@hono/zod-openapi";
 import type { workflow as workflowSchema, workflowVersion } from "#contract/workflows.ts";
-import { type Finding, type Json, type JsonObject, PerdureError } from "#core";
+import { type Finding, type Json, type JsonObject, PerdureError, type TenantId } from "#core";
 import { diff } from "#graph";
 import type { Workflow, WorkflowVersion } from "#db";
 import { ownSettings, sentGraph, standingOf, storedFindings, toVersion, withSettings } from "../graphs.ts";
@@ -38,8 +38,8 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
     return found;
   }
 
-  function validate(graph: JsonObject) {
-    const compiled = compile(graph);
+  async function validate(tenant: TenantId, graph: JsonObject, workflowId?: string) {
+    const compiled = await compile(tenant, graph, workflowId);
     return { status: 200 as const, body: { valid: compiled.ok, errors: compiled.ok ? [] : compiled.problems, warnings: compiled.warnings } };
   }
 
@@ -54,7 +54,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
   async function save({ params, headers, body, principal }: Change) {
     const graph = await changedGraph(principal.tenantId, params.id, body);
-    const compiled = graph && toVersion(compile, graph, principal.userId);
+    const compiled = graph && (await toVersion(compile, principal, graph, params.id));
     const saved = await workflows.update(
       principal.tenantId,
       params.id,
@@ -69,7 +69,13 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       expectedVersion(headers["if-match"]),
     );
     if (!saved) throw notFound("workflow");
-    return reply(200, saved.workflow, saved.version, standingOf(compile, saved.version).problems, compiled?.warnings ?? []);
+    return reply(
+      200,
+      saved.workflow,
+      saved.version,
+      (await standingOf(compile, principal.tenantId, saved.version, params.id)).problems,
+      compiled?.warnings ?? [],
+    );
   }
 
   return {
@@ -84,7 +90,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
     async createWorkflow({ body, principal }) {
       const graph = withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings);
-      const { version, warnings } = toVersion(compile, graph, principal.userId);
+      const { version, warnings } = await toVersion(compile, principal, graph);
       const created = await workflows.create(
         principal.tenantId,
         {
@@ -100,11 +106,11 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       return reply(201, created.workflow, created.version, storedFindings(created.version.problems), warnings);
     },
 
-    validateGraph: ({ body }) => validate(withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings)),
+    validateGraph: ({ body, principal }) => validate(principal.tenantId, withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings)),
 
     async getWorkflow({ params, principal }) {
       const { workflow, version } = await existing(principal.tenantId, params.id);
-      return reply(200, workflow, version, standingOf(compile, version).problems);
+      return reply(200, workflow, version, (await standingOf(compile, principal.tenantId, version, params.id)).problems);
     },
 
     replaceWorkflow: save,
@@ -117,24 +123,25 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
     async validateWorkflow({ params, principal }) {
       const { version } = await existing(principal.tenantId, params.id);
-      return validate(asGraph(version.graph));
+      return validate(principal.tenantId, asGraph(version.graph), params.id);
     },
 
     async publishWorkflow({ params, body, principal }) {
       const { workflow } = await existing(principal.tenantId, params.id);
       const version = await workflows.version(principal.tenantId, params.id, body.version ?? workflow.version);
       if (!version) throw notFound("version");
-      const { plan, problems } = standingOf(compile, version);
+      const { plan, problems } = await standingOf(compile, principal.tenantId, version, params.id);
       if (!plan) throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, { findings: problems });
       const published = await workflows.publish(principal.tenantId, params.id, version.version);
       const newest = await workflows.get(principal.tenantId, params.id);
       if (!published || !newest) throw notFound("workflow");
-      return { status: 200, body: workflowJson(newest.workflow, newest.version.graph, standingOf(compile, newest.version).problems) };
+      const standing = await standingOf(compile, principal.tenantId, newest.version, params.id);
+      return { status: 200, body: workflowJson(newest.workflow, newest.version.graph, standing.problems) };
     },
 
     async duplicateWorkflow({ params, body, principal }) {
       const { workflow, version } = await existing(principal.tenantId, params.id);
-      const compiled = toVersion(compile, asGraph(version.graph), principal.userId);
+      const compiled = await toVersion(compile, principal, asGraph(version.graph));
       const copy = await workflows.create(
         principal.tenantId,
         {
@@ -174,7 +181,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
     async restoreVersion({ params, principal }) {
       const old = await workflows.version(principal.tenantId, params.id, params.version);
       if (!old) throw notFound("version");
-      const { version, warnings } = toVersion(compile, asGraph(old.graph), principal.userId);
+      const { version, warnings } = await toVersion(compile, principal, asGraph(old.graph), params.id);
       const saved = await workflows.update(principal.tenantId, params.id, { settings: ownSettings(old.graph) }, version);
       if (!saved) throw notFound("workflow");
       return reply(200, saved.workflow, saved.version, storedFindings(saved.version.problems), warnings);

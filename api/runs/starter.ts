@@ -66,7 +66,7 @@ export function createRunStarter({ db, runs, compile, schemas, settings }: Servi
       const found = await db.workflows.runnable(principal.tenantId, workflowId, body.version ?? undefined);
       if (!found) throw notFound(body.version == null ? "workflow" : "version of the workflow");
       const { workflow, version } = found;
-      const { plan, problems } = standingOf(compile, version);
+      const { plan, problems } = await standingOf(compile, principal.tenantId, version, workflowId);
       if (!plan) throw invalidGraph(problems);
       return start(request, plan, workflowId, { workflowId, workflowName: workflow.name, version: version.version });
     },
@@ -80,7 +80,7 @@ export function createRunStarter({ db, runs, compile, schemas, settings }: Servi
         });
       }
       const graph = withSettings(sent, body.settings);
-      const compiled = compile(graph);
+      const compiled = await compile(request.principal.tenantId, graph);
       if (!compiled.ok) throw invalidGraph(compiled.problems);
       return start(request, compiled.plan, "graph", { workflowId: null, workflowName: body.name ?? "Ad-hoc run", version: null, graph });
     },

@@ -69,7 +69,7 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     db,
     runs,
     events: runs,
-    compile: compileForTest,
+    compile: (_tenant, graph) => Promise.resolve(compileForTest(graph)),
     nodes: { list: () => [], categories: () => [], get: () => undefined },
     tokens: createTokens({ secret: "a secret of at least 32 characters", accessMinutes: 30 }),
     passwords: FAST_PASSWORDS,

@@ -47,6 +47,7 @@ const graphFields = {
   execution: z.enum(["standard", "express"]),
   max_parallel: z.number().int().min(1).max(MOST_PARALLEL),
   deadline: duration,
+  cleanup_timeout: duration,
   priority: z.number().int().min(1).max(5),
 } as const;
 
@@ -96,6 +97,7 @@ export function readGraphSettings(raw: unknown, context: SettingsContext): PlanS
   const given = readFields(raw, graphFields, "settings", context);
   const settings: PlanSettings = { execution: given.execution ?? "standard", max_parallel: given.max_parallel ?? DEFAULT_MAX_PARALLEL };
   if (given.deadline !== undefined) settings.deadline_ms = given.deadline;
+  if (given.cleanup_timeout !== undefined) settings.cleanup_ms = given.cleanup_timeout;
   if (given.priority !== undefined) settings.priority = given.priority;
   if (given.execution === "express") {
     context.findings.warn("settings.no_effect", "`execution: express` has no effect yet: the graph runs as `standard`.", where("settings.execution", context));

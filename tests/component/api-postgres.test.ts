@@ -39,7 +39,7 @@ beforeAll(async () => {
     db,
     events,
     runs: createRuns({ db, client: temporal.client, env, logger }),
-    compile: (graph) => compile(graph, catalogue),
+    compile: (_tenant, graph) => Promise.resolve(compile(graph, catalogue)),
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
     passwords: createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } }),

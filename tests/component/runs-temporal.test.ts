@@ -24,6 +24,7 @@ let stopWorker: (() => Promise<void>) | undefined;
 const settings = () => ({
   TEMPORAL_TASK_QUEUE: taskQueue,
   NODE_HEARTBEAT_TIMEOUT_MS: 30_000,
+  SUB_WORKFLOW_MAX_DEPTH: 10,
   COMMAND_WAIT_MS: 2_000,
   SWEEP_SILENT_MS: 50,
   SWEEP_INTERVAL_MS: 50,

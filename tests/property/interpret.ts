@@ -48,6 +48,9 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
         work.promise.then(landed, landed);
         return work;
       },
+      openChild: () => Promise.reject(new Error("no graph has children")),
+      tellChild: () => undefined,
+      receiptsOf: (asked) => Promise.resolve(asked.map(() => null)),
       isFull: () => fullEvery > 0 && inFlight === 0 && sinceFull >= fullEvery,
     },
     facts,

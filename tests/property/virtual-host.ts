@@ -54,7 +54,7 @@ export function quiet(): Promise<void> {
   });
 }
 
-export function virtualHost(clock: VirtualClock, run: Pick<Host, "runNode" | "isFull">, facts: RunEvent[]): Host {
+export function virtualHost(clock: VirtualClock, run: Pick<Host, "runNode" | "isFull" | "openChild" | "tellChild" | "receiptsOf">, facts: RunEvent[]): Host {
   return {
     ...run,
     now: () => clock.now,

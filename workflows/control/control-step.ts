@@ -1,6 +1,6 @@
 import type { Finding, Json, JsonObject, PerdureError } from "#core";
 import type { Step } from "#graph";
-import type { Answer, WaitSnapshot } from "../messages.ts";
+import type { Answer, SentEvent, WaitSnapshot } from "../messages.ts";
 
 export type WaitEnd = { ok: true; value: Json; route?: string } | { ok: false; error: PerdureError };
 
@@ -15,8 +15,10 @@ export interface Wait {
   /** Findings against an answer; empty when it fits. Absent where nobody can answer. */
   accept?(answer: Answer): Finding[];
   answer?(answer: Answer): WaitEnd;
-  /** What a person is shown. */
-  show?: { prompt?: string; data?: Json; schema?: JsonObject; assignees?: string[] };
+  /** Takes an event, or says by `undefined` that it waits for another. Absent where it waits for none. */
+  receive?(event: SentEvent): WaitEnd | undefined;
+  /** What a person, or who sends events, is shown. */
+  show?: { prompt?: string; data?: Json; schema?: JsonObject; assignees?: string[]; event?: string; correlation?: string };
 }
 
 export interface ControlContext {

@@ -1,5 +1,6 @@
-import { isObject, type Json, type JsonObject, parseDuration, PerdureError } from "#core";
-import type { ControlContext, ControlStep, Wait, WaitEnd } from "./control-step.ts";
+import { isObject, type Json, type JsonObject, PerdureError } from "#core";
+import type { ControlStep, Wait } from "./control-step.ts";
+import { expiry } from "./expiry.ts";
 
 /** Approvals answer approve or reject; without an edge for a rejection the node fails. */
 export const humanApproval: ControlStep = {
@@ -7,7 +8,7 @@ export const humanApproval: ControlStep = {
     const { step, inputs, hasEdge } = context;
     return {
       kind: "approval",
-      ...expiry(context),
+      ...expiry(context, `Nobody answered "${context.step.id}" in time.`),
       show: shown(inputs),
       accept: ({ decision }) =>
         decision === "submitted" ? [{ code: "answer.decision", message: 'The decision is "approved" or "rejected".', path: "decision", node_id: step.id }] : [],
@@ -31,7 +32,7 @@ export const humanInput: ControlStep = {
     const { step, inputs } = context;
     return {
       kind: "input",
-      ...expiry(context),
+      ...expiry(context, `Nobody answered "${context.step.id}" in time.`),
       show: shown(inputs),
       accept({ decision }) {
         if (decision === "approved" || decision === "rejected") {
@@ -43,16 +44,6 @@ export const humanInput: ControlStep = {
     };
   },
 };
-
-function expiry({ step, inputs, now, hasEdge }: ControlContext): Pick<Wait, "expiresAt" | "expire"> {
-  const { timeout } = inputs;
-  const ms = typeof timeout === "string" || typeof timeout === "number" ? parseDuration(timeout) : undefined;
-  const expire = (): WaitEnd =>
-    hasEdge("timeout")
-      ? { ok: true, value: { timed_out: true }, route: "timeout" }
-      : { ok: false, error: new PerdureError("wait.timed_out", `Nobody answered "${step.id}" in time.`) };
-  return { expire, ...(ms !== undefined && { expiresAt: now + ms }) };
-}
 
 function shown(inputs: JsonObject): NonNullable<Wait["show"]> {
   const { prompt, data, schema, assignees } = inputs;

@@ -2,6 +2,7 @@
 import type { ControlStep } from "./control-step.ts";
 import { delay } from "./delay.ts";
 import { humanApproval, humanInput } from "./human.ts";
+import { waitForEvent } from "./wait-for-event.ts";
 import { waitUntil } from "./wait-until.ts";
 
 export type { ControlContext, ControlStep, Wait, WaitEnd } from "./control-step.ts";
@@ -12,4 +13,5 @@ export const controlSteps: Readonly<Record<string, ControlStep>> = {
   WaitUntil: waitUntil,
   HumanApproval: humanApproval,
   HumanInput: humanInput,
+  WaitForEvent: waitForEvent,
 };

@@ -1,6 +1,8 @@
 import type { Json, JsonObject, RunStatus } from "#core";
 import type { Step } from "#graph";
 import { type EdgeState, type Frame, SETTLED, type StepState } from "./frame.ts";
+import type { SentEvent } from "../messages.ts";
+import type { UndoCursor } from "./undo.ts";
 import type { Counts } from "./outcome.ts";
 
 /** What a run takes along when it continues as new. No activity is in flight then. */
@@ -16,6 +18,12 @@ export interface Cursor {
   statusEvents: number;
   /** Rows that have their last status. */
   tally: Counts;
+  /** Commands that have been applied, the newest last, so that one that comes again is not. */
+  applied: string[];
+  events: SentEvent[];
+  undo: UndoCursor;
+  /** Set where the plan is another one than that in which the run stood before. */
+  moved?: true;
 }
 
 export interface FrameCursor {
@@ -24,6 +32,7 @@ export interface FrameCursor {
   edges: string;
   errors: Record<string, Json>;
   waits: { step: number; since: number; expiresAt?: number }[];
+  children: { step: number; run_id: string; called_off: boolean }[];
   /** Loops and maps at work, with the iterations that live. */
   iterating: { step: number; inputs: JsonObject; state: JsonObject; live: { position: number; item: Json; frame: FrameCursor }[] }[];
 }

@@ -13,6 +13,8 @@ export interface StepState {
   firedBy?: number;
   startedAt?: number;
   completedAt?: number;
+  /** It did not complete, but its call had its effect: `value` is what the receipt says. */
+  recovered?: true;
 }
 
 export type Settlement =
@@ -56,6 +58,8 @@ export interface Around {
   owner: Place;
   item: Json;
   position: number;
+  /** It undoes the owner and is no iteration of it: `item` is only what enters it. */
+  isUndo?: true;
 }
 
 /**
@@ -225,6 +229,21 @@ export class Frame {
     const source = this.state(from);
     if (edge?.route === ERROR) return source.error as unknown as Json;
     return source.value ?? null;
+  }
+
+  /** After a move to another plan: pending steps that all has been decided for, by what it was. */
+  undecided(): { ready: number[]; skipped: number[] } {
+    const ready: number[] = [];
+    const skipped: number[] = [];
+    this.body.steps.forEach((step, index) => {
+      const state = this.state(index);
+      if (state.status !== "pending" || step.in.length === 0 || this.entries.has(step.id)) return;
+      if (step.join === "any") state.firedBy = step.in.find((edgeIndex) => this.edges[edgeIndex] === "taken");
+      const isSettled = (this.open[index] as number) === 0;
+      if (state.firedBy !== undefined || (isSettled && (this.taken[index] as number) > 0)) ready.push(index);
+      else if (isSettled) skipped.push(index);
+    });
+    return { ready, skipped };
   }
 
   /** Whether nothing went on from a step that handed something on. */

@@ -1,6 +1,6 @@
-import type { FailureValue, RunEvent } from "#core";
+import type { FailureValue, Json, RunEvent } from "#core";
 import type { Step } from "#graph";
-import type { NodeCall, NodeResult } from "../messages.ts";
+import type { ChildCall, NodeCall, NodeResult } from "../messages.ts";
 import type { Cursor } from "./cursor.ts";
 
 /** Something begun that can be called off. A call-off rejects `promise` with `Cancelled`. */
@@ -34,6 +34,11 @@ export interface Host {
   /** Rejects with `StepFailed` or `Cancelled`. */
   runNode(step: Step, call: NodeCall): Cancellable<NodeResult>;
   timer(ms: number, summary: string): Cancellable<void>;
+  /** Stores and starts a child run; resolves with its id once it has started. Rejects with `StepFailed`. Not called off: it is told to end. */
+  openChild(step: Step, call: Pick<ChildCall, "workflow_id" | "version" | "inputs"> & { iteration: string }): Promise<string>;
+  tellChild(runId: string, what: "cancel" | "pause" | "resume"): void;
+  /** What calls that were given up left behind all the same, in the order asked for. */
+  receiptsOf(nodes: { node_id: string; iteration: string }[]): Promise<({ value: Json } | null)[]>;
   /** Tells facts; never awaited, may be lost with the process. */
   record(events: RunEvent[]): void;
   /** Writes facts durably; resolves when they are in the log. */

@@ -2,8 +2,10 @@ import {
   type EventData,
   type EventKind,
   type FailureValue,
+  isObject,
   type Json,
   type JsonObject,
+  type NodeStatus,
   ownProperty,
   PerdureError,
   type RunEvent,
@@ -12,12 +14,27 @@ import {
 } from "#core";
 import type { Plan, SecretSlot, Step } from "#graph";
 import { evaluate, type Scope, scopeFor } from "#graph/runtime";
-import { type Answer, type Command, type Given, givenKey, type NodeCall, type RunSnapshot, type ToldFacts } from "../messages.ts";
+import {
+  type Answer,
+  type ChildClosed,
+  type Command,
+  type Given,
+  givenKey,
+  type NodeCall,
+  type RunSnapshot,
+  type SentEvent,
+  type ToldFacts,
+} from "../messages.ts";
 import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
+import { type Child, Children } from "./children.ts";
+import { apply, type Commanded, refuse } from "./commands.ts";
 import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptStates } from "./cursor.ts";
 import { Facts } from "./facts.ts";
 import { type Arrival, combine, Frame, type Place, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
+import { KeptEvents } from "./kept-events.ts";
+import { moveCursor } from "./move.ts";
+import { Undo } from "./undo.ts";
 import { beginIterating, type Iterating, iterationName } from "./iterating.ts";
 import { type Counts, type Outcome, resultOf } from "./outcome.ts";
 import { liveRecipes } from "./providers.ts";
@@ -37,6 +54,10 @@ const STEPS_UNTIL_NEXT_CURSOR = 50;
 const FACTS_PER_CONFIRM = 200;
 /** Of the facts in one answer to a query, in characters of JSON; a message may have 4 MiB. */
 const FACTS_PER_ANSWER_CHARACTERS = 500_000;
+/** What a run that failed may take to undo what it has done, where its plan does not say. */
+const CLEANUP_MS = 3_600_000;
+/** Ids of commands that are known over the links of a chain. */
+const COMMANDS_REMEMBERED = 1_000;
 /** Facts kept for confirmation; beyond it they are confirmed at once, so that a long loop keeps little in memory. */
 const FACTS_UNCONFIRMED = 10_000;
 
@@ -88,18 +109,35 @@ type Told = "nothing" | "start" | "all";
  * Walks a plan (graph.md 4). Everything it does to the world goes through its `Host`; between two awaits it is synchronous, so inline steps
  * cost no promise. It never throws for what a graph or a node does wrong: that is an outcome.
  */
-export class Interpreter {
-  private readonly plan: Plan;
+export class Interpreter implements Commanded {
+  readonly plan: Plan;
   private readonly identity: RunIdentity;
   private readonly inputs: JsonObject;
-  private readonly variables: JsonObject;
+  readonly variables: JsonObject;
   private readonly given: Readonly<Record<string, Given>>;
   private readonly host: Host;
   private readonly inlineDefinition: InterpreterOptions["inline"];
   private readonly entries: ReadonlySet<string>;
   private readonly root: Frame;
   private readonly facts: Facts;
-  private readonly waits: Waits;
+  readonly waits: Waits;
+  readonly events = new KeptEvents();
+  private readonly children = new Children();
+  private readonly undo = new Undo();
+  /** The compensation at work. */
+  private undoing: Frame | undefined;
+  /** Whether the compensations are over their time. */
+  private undoStopped = false;
+  private undoDeadline: Cancellable<void> | undefined;
+  /** What steps that are being called off come to instead. */
+  private readonly decided = new Map<string, Settlement>();
+  /** Steps whose attempts are made anew. */
+  private readonly anew = new Set<string>();
+  /** The plan to go on with. */
+  private moving: { version: number; plan: Plan } | undefined;
+  /** Children that are starting, and whether they were called off meanwhile. */
+  private readonly opening = new Map<string, { isCalledOff: boolean }>();
+  private applied: string[] = [];
   private readonly ready: Place[] = [];
   /** Loops and maps that may go on. */
   private readonly turns: Owner[] = [];
@@ -111,7 +149,7 @@ export class Interpreter {
   /** Facts only this workflow knows, confirmed before the chain goes on. */
   private unconfirmed: RunEvent[] = [];
   private readonly tally: Counts = {};
-  private paused = false;
+  isPaused = false;
   private status: RunStatus = "running";
   private statusEvents = 0;
   private startedAt: number;
@@ -146,14 +184,17 @@ export class Interpreter {
     for (;;) {
       this.drain();
       this.tell();
-      if (this.root.over && this.confirming.size === 0) return this.end();
+      if (this.isAtRest && this.confirming.size === 0) {
+        if (!(await this.undoNext())) return this.end();
+        continue;
+      }
       if (this.isStuck()) {
-        this.callOff(this.root, {
+        this.callOff(this.undoing ?? this.root, {
           error: { code: "graph.stuck", message: `Nothing can run, but these nodes are not settled: ${this.pendingIds().join(", ")}.`, retryable: false },
         });
         continue;
       }
-      if (this.isFull() && this.running.size === 0 && this.confirming.size === 0 && !this.root.ending) {
+      if ((this.isFull() || this.moving) && this.running.size + this.opening.size === 0 && this.confirming.size === 0 && !this.root.ending) {
         const outcome = await this.continueAsNew();
         if (outcome) return outcome;
         continue;
@@ -182,46 +223,90 @@ export class Interpreter {
 
   /** Why a command cannot be taken now, or undefined. Changes nothing. */
   refuse(command: Command): PerdureError | undefined {
-    if (this.root.ending) return new PerdureError("run.closed", "The run is ending and takes no more commands.");
-    switch (command.kind) {
-      case "pause":
-        return this.paused ? new PerdureError("run.state", "The run is already paused.") : undefined;
-      case "resume":
-        return this.paused ? undefined : new PerdureError("run.state", "The run is not paused.");
-      case "set_variable":
-        return undefined;
-      case "answer": {
-        const wait = this.waits.find(command.node_id, command.iteration);
-        if (!wait?.accept) {
-          const index = this.root.find(command.node_id);
-          const done = index !== undefined && SETTLED.has(this.root.state(index).status);
-          return done
-            ? new PerdureError("approval.answered", `"${command.node_id}" has already been answered.`)
-            : new PerdureError("run.state", `"${command.node_id}" does not wait for an answer.`);
-        }
-        const findings = wait.accept(command.answer);
-        return findings.length > 0 ? new PerdureError("validation.failed", "The answer does not fit.", { findings }) : undefined;
-      }
-    }
+    return refuse(this, command);
   }
 
   /** Applies a command that `refuse` let pass. */
   apply(command: Command): void {
-    switch (command.kind) {
-      case "pause":
-        this.paused = true;
-        break;
-      case "resume":
-        this.paused = false;
-        break;
-      case "set_variable":
-        this.variables[command.name] = command.value;
-        break;
-      case "answer":
-        this.waits.answer(this.waits.find(command.node_id, command.iteration) as OpenWait, command.answer);
-        break;
-    }
+    apply(this, command);
     this.updateStatus();
+    this.poke();
+  }
+
+  /** Whether the command of that id has been applied, also in an earlier link of the chain. */
+  hasApplied(commandId: string): boolean {
+    return this.applied.includes(commandId);
+  }
+
+  rememberApplied(commandId: string): void {
+    this.applied.push(commandId);
+    if (this.applied.length > COMMANDS_REMEMBERED) this.applied.shift();
+  }
+
+  /** What the parent of this run was told passes on to it. */
+  parentSays(what: "pause" | "resume"): void {
+    if (!refuse(this, { kind: what })) this.apply({ kind: what });
+  }
+
+  get isEnding(): boolean {
+    return this.root.ending !== undefined;
+  }
+
+  get entryIds(): string[] {
+    return [...this.entries];
+  }
+
+  reached(): { node_id: string; iteration: string; status: NodeStatus }[] {
+    return [...this.frames()].flatMap((frame) =>
+      frame.body.steps.flatMap(({ id }, index) => {
+        const { status } = frame.state(index);
+        return status === "pending" ? [] : [{ node_id: id, iteration: frame.iteration, status }];
+      }),
+    );
+  }
+
+  locate(nodeId: string, iteration: string): Place | undefined {
+    for (const frame of this.frames()) {
+      const index = frame.iteration === iteration ? frame.find(nodeId) : undefined;
+      if (index !== undefined) return { frame, index };
+    }
+    return undefined;
+  }
+
+  hasAttempts(place: Place): boolean {
+    return this.running.has(keyOf(place));
+  }
+
+  decide(place: Place, settlement: Settlement): void {
+    const key = keyOf(place);
+    const at = this.ready.findIndex((other) => keyOf(other) === key);
+    if (at >= 0) this.ready.splice(at, 1);
+    this.decided.set(key, settlement);
+    if (!this.stop(place)) this.settleDecided(place);
+  }
+
+  tryAnew(place: Place): void {
+    this.anew.add(keyOf(place));
+    this.running.get(keyOf(place))?.cancel();
+  }
+
+  deliver(event: SentEvent): void {
+    if (!this.waits.deliver(event)) this.events.keep(event);
+  }
+
+  moveTo(version: number, plan: Plan): void {
+    this.moving = { version, plan };
+  }
+
+  setPaused(paused: boolean): void {
+    this.isPaused = paused;
+    for (const { runId } of this.children.all()) this.host.tellChild(runId, paused ? "pause" : "resume");
+  }
+
+  /** A child run has ended. */
+  childClosed(end: ChildClosed): void {
+    const child = this.children.closed(end, this.opening.size > 0);
+    if (child) this.settleChild(child, end);
     this.poke();
   }
 
@@ -237,6 +322,11 @@ export class Interpreter {
     return { facts: this.unconfirmed.slice(after, next), ...(next < this.unconfirmed.length && { next }) };
   }
 
+  /** Nothing of the run is under way, nor a compensation. */
+  private get isAtRest(): boolean {
+    return this.undoing ? this.undoing.over : this.root.over;
+  }
+
   private begin(): void {
     this.facts.run("run_start", {});
     const ready: number[] = [];
@@ -250,7 +340,8 @@ export class Interpreter {
 
   /** Starts what may start, in the order in which it became ready, then of the plan. */
   private drain(): void {
-    while (!this.root.ending && !this.paused && this.steps < STEPS_PER_BREATH && this.sent < SENT_PER_BREATH && !this.isFull()) {
+    const mayBegin = (): boolean => (this.undoing ? !this.undoing.ending : !this.root.ending && !this.isPaused && !this.moving && !this.isFull());
+    while (mayBegin() && this.steps < STEPS_PER_BREATH && this.sent < SENT_PER_BREATH) {
       const owner = this.turns.shift();
       if (owner) {
         this.advance(owner);
@@ -294,6 +385,7 @@ export class Interpreter {
       if (step.kind === "inline") this.runInline(place, step, evaluated, { input, arrivals: arrived }, named.length > 0);
       else if (step.kind === "activity") this.runActivity(place, step, evaluated, secrets, input, scope);
       else if (step.body) this.beginOwner(place, step, evaluated, input);
+      else if (step.type === SUB_WORKFLOW_TYPE) this.openChild(place, step, evaluated, input);
       else this.runControl(place, step, evaluated, input);
     } catch (error) {
       this.failStep(place, error);
@@ -339,7 +431,7 @@ export class Interpreter {
     });
   }
 
-  private launch(place: Place, step: Step, call: Pick<NodeCall, "inputs" | "secret_slots" | "input" | "scope" | "providers">): void {
+  private launch(place: Place, step: Step, call: Pick<NodeCall, "inputs" | "secret_slots" | "input" | "scope" | "providers" | "cache">, round = 0): void {
     const key = keyOf(place);
     const { policy } = step;
     if (!policy) throw new PerdureError("configuration.invalid", `The plan has no retry policy for "${step.id}".`);
@@ -352,6 +444,7 @@ export class Interpreter {
       name: step.name,
       policy,
       ...call,
+      ...(round > 0 && { round }),
     };
     const size = JSON.stringify(whole).length;
     if (size > CALL_MAX_CHARACTERS) throw new PerdureError("request.too_large", `What "${step.id}" is given is larger than ${CALL_MAX_CHARACTERS} characters.`);
@@ -364,9 +457,69 @@ export class Interpreter {
       this.poke();
     };
     work.promise.then(
-      (result) => finish(() => this.complete(place, result.value, result.route, "all")),
-      (error: unknown) => finish(() => this.failStep(place, error)),
+      (result) => finish(() => this.settleDecided(place) || this.complete(place, result.value, result.route, "all")),
+      (error: unknown) =>
+        finish(() => {
+          if (this.anew.delete(key) && error instanceof Cancelled && !place.frame.ending && !this.decided.has(key)) this.launch(place, step, call, round + 1);
+          else this.failStep(place, error);
+        }),
     );
+  }
+
+  private openChild(place: Place, step: Step, inputs: JsonObject, input: Json): void {
+    const key = keyOf(place);
+    this.tellStart(place, inputs);
+    const opening = { isCalledOff: false };
+    this.opening.set(key, opening);
+    const { version } = inputs;
+    const given = inputs["inputs"] ?? input;
+    this.host
+      .openChild(step, {
+        iteration: place.frame.iteration,
+        workflow_id: String(inputs["workflow_id"]),
+        ...((version === "latest" || typeof version === "number") && { version }),
+        inputs: isObject(given) ? given : given === null ? {} : { input: given },
+      })
+      .then(
+        (runId) => {
+          this.opening.delete(key);
+          const child: Child = { place, runId, isCalledOff: opening.isCalledOff };
+          const end = this.children.opened(child);
+          if (end) this.settleChild(child, end);
+          else if (opening.isCalledOff) this.host.tellChild(runId, "cancel");
+          else if (this.isPaused) this.host.tellChild(runId, "pause");
+          this.poke();
+        },
+        (error: unknown) => {
+          this.opening.delete(key);
+          this.failStep(place, opening.isCalledOff ? new Cancelled() : error);
+          this.poke();
+        },
+      );
+  }
+
+  private settleChild({ place, isCalledOff }: Child, { status, outputs, error }: ChildClosed): void {
+    if (this.settleDecided(place)) return;
+    if (status === "completed") this.complete(place, outputs ?? null, undefined, "start");
+    else if (isCalledOff) this.failStep(place, new Cancelled());
+    else {
+      const message = status === "cancelled" ? "The child run was cancelled." : `The child run failed: ${error?.message ?? status}`;
+      const details = error ? [{ code: error.code, message: error.message, ...(error.node_id !== undefined && { node_id: error.node_id }) }] : [];
+      this.failStep(place, new StepFailed({ code: "child.failed", message, retryable: false, ...(details.length > 0 && { details }) }, false));
+    }
+  }
+
+  /** Settles a step as a command has said. @returns whether one has. */
+  private settleDecided(place: Place): boolean {
+    const key = keyOf(place);
+    const settlement = this.decided.get(key);
+    if (!settlement) return false;
+    this.decided.delete(key);
+    const begun = place.frame.state(place.index).status !== "pending";
+    if (settlement.status === "completed") this.complete(place, settlement.value, settlement.route, begun ? "start" : "nothing");
+    else this.settle(place, settlement);
+    this.poke();
+    return true;
   }
 
   private runControl(place: Place, step: Step, inputs: JsonObject, input: Json): void {
@@ -374,7 +527,8 @@ export class Interpreter {
     if (!control) throw new PerdureError("configuration.invalid", `"${step.type}" cannot run yet.`);
     const since = this.host.now();
     const wait = control.begin({ step, inputs, input, now: since, hasEdge: (route) => hasEdge(place, route) });
-    if (wait.done) return this.settleWait(place, wait.done, undefined, "nothing");
+    const done = wait.done ?? this.events.takeFor(wait);
+    if (done) return this.settleWait(place, done, undefined, "nothing");
     this.tellStart(place, inputs);
     const open: OpenWait = { ...wait, place, since };
     const fact = this.facts.make("waiting", step, place.frame.iteration, 1, { wait: wait.kind, type: step.type, name: step.name, ...shownOf(open) });
@@ -511,6 +665,7 @@ export class Interpreter {
   }
 
   private failStep(place: Place, error: unknown): void {
+    if (this.settleDecided(place)) return;
     const { frame, index } = place;
     const step = frame.step(index);
     if (error instanceof Cancelled) {
@@ -540,6 +695,11 @@ export class Interpreter {
   private settle(place: Place, settlement: Settlement): void {
     const { frame, index } = place;
     const begun = frame.state(index).status !== "pending";
+    const step = frame.step(index);
+    if (step.compensate && begun && !step.disabled && !step.pinned_output) {
+      if (settlement.status === "completed") this.undo.owe(place, settlement.value);
+      else if (step.kind === "activity" && settlement.status !== "skipped") this.undo.doubt(place);
+    }
     const { ready, skipped } = frame.settle(index, settlement, this.host.now());
     if (begun) frame.inFlight--;
     this.count(settlement.status);
@@ -573,16 +733,78 @@ export class Interpreter {
       const place = { frame, index };
       const { status } = frame.state(index);
       if (status === "pending" || SETTLED.has(status)) return;
-      const owner = this.owners.get(keyOf(place));
-      if (this.waits.drop(place)) this.failStep(place, new Cancelled());
-      else if (owner) {
-        owner.ending ??= "cancelled";
-        for (const live of owner.iterating.live) this.callOff(live, "cancelled");
-        this.endOwner(owner);
-      } else this.running.get(keyOf(place))?.cancel();
+      this.stop(place);
     });
     if (frame === this.root) for (const work of this.confirming) work.cancel();
     if (frame.over) this.frameOver(frame);
+  }
+
+  /** Calls off what a step has under way, which settles it now or later. @returns whether there was anything. */
+  private stop(place: Place): boolean {
+    const key = keyOf(place);
+    const owner = this.owners.get(key);
+    const work = this.running.get(key);
+    const opening = this.opening.get(key);
+    const child = this.children.at(place);
+    if (this.waits.drop(place)) this.failStep(place, new Cancelled());
+    else if (owner) {
+      owner.ending ??= "cancelled";
+      for (const live of owner.iterating.live) this.callOff(live, "cancelled");
+      this.endOwner(owner);
+    } else if (work) work.cancel();
+    else if (opening) opening.isCalledOff = true;
+    else if (child) {
+      if (!child.isCalledOff) this.host.tellChild(child.runId, "cancel");
+      child.isCalledOff = true;
+    } else return false;
+    return true;
+  }
+
+  /** Begins to undo what completed last of all that is not undone. @returns whether there is anything to wait for. */
+  private async undoNext(): Promise<boolean> {
+    if (!this.root.ending || this.undo.isEmpty) return false;
+    this.undoDeadline ??= this.watchUndo();
+    await this.learnOfDoubtful();
+    const debt = this.undo.next();
+    if (!debt) return false;
+    const { place, value } = debt;
+    const { frame, index } = place;
+    const body = frame.step(index).compensate ?? { steps: [], edges: [] };
+    this.undoing = new Frame(body, frame.iteration, NONE, { owner: place, item: value, position: 0, isUndo: true });
+    if (this.undoStopped) {
+      this.undoing.ending = "cancelled";
+      body.steps.forEach((_step, at) => this.failStep({ frame: this.undoing as Frame, index: at }, new Cancelled()));
+      return true;
+    }
+    this.enqueue(this.undoing, this.undoing.enter());
+    this.skipUnreached(this.undoing);
+    return true;
+  }
+
+  /** A call that was given up may have been made: where it left a receipt, it is undone as if it had completed. */
+  private async learnOfDoubtful(): Promise<void> {
+    const places = this.undo.takeDoubtful();
+    if (places.length === 0) return;
+    const found = await this.host.receiptsOf(places.map(({ frame, index }) => ({ node_id: frame.step(index).id, iteration: frame.iteration })));
+    for (const [at, place] of places.entries()) {
+      const receipt = found[at];
+      if (!receipt) continue;
+      Object.assign(place.frame.state(place.index), { recovered: true, value: receipt.value });
+      this.undo.owe(place, receipt.value);
+    }
+  }
+
+  private watchUndo(): Cancellable<void> {
+    const timer = this.host.timer(this.plan.settings.cleanup_ms ?? CLEANUP_MS, "Deadline of the compensations");
+    timer.promise.then(
+      () => {
+        this.undoStopped = true;
+        if (this.undoing) this.callOff(this.undoing, "cancelled");
+        this.poke();
+      },
+      () => undefined,
+    );
+    return timer;
   }
 
   private watchDeadline(): void {
@@ -600,6 +822,7 @@ export class Interpreter {
 
   private end(): Outcome {
     this.deadline?.cancel();
+    this.undoDeadline?.cancel();
     this.tell();
     const { ending } = this.root;
     const counts = { ...this.tally };
@@ -625,24 +848,32 @@ export class Interpreter {
   /** Undefined where what is still needed is too large to be taken along: the run goes on in this history. */
   private async continueAsNew(): Promise<Outcome | undefined> {
     for (this.tell(); this.unconfirmed.length > 0; this.tell()) await this.confirmAll();
-    if (this.root.ending) return this.end();
+    if (this.root.ending) return undefined;
+    const live = new Set(this.frames());
     const cursor: Cursor = {
       root: this.save(this.root),
       ready: this.ready.map(({ frame, index }) => ({ iteration: frame.iteration, id: frame.step(index).id })),
       variables: this.variables,
-      paused: this.paused,
+      paused: this.isPaused,
       status: this.status,
       startedAt: this.startedAt,
       statusEvents: this.statusEvents,
       tally: this.tally,
+      applied: this.applied,
+      events: this.events.all,
+      undo: this.undo.save(
+        (frame) => live.has(frame),
+        (frame) => this.save(frame),
+      ),
     };
-    if (!this.host.fits(cursor)) {
+    const { moving } = this;
+    if (!moving && !this.host.fits(cursor)) {
       this.fullFrom = this.settledSteps() + STEPS_UNTIL_NEXT_CURSOR;
       return undefined;
     }
     this.deadline?.cancel();
     this.waits.suspend();
-    return { kind: "continue", cursor };
+    return moving ? { kind: "continue", cursor: moveCursor(cursor, this.plan, moving.plan), moved: moving } : { kind: "continue", cursor };
   }
 
   private save(frame: Frame): FrameCursor {
@@ -653,6 +884,9 @@ export class Interpreter {
       edges: edgesToText(frame.edges),
       errors: frame.errors,
       waits: waits.map(({ place, since, expiresAt }) => ({ step: place.index, since, ...(expiresAt !== undefined && { expiresAt }) })),
+      children: Array.from(this.children.all()).flatMap(({ place, runId, isCalledOff }) =>
+        place.frame === frame ? [{ step: place.index, run_id: runId, called_off: isCalledOff }] : [],
+      ),
       iterating: owners.map(({ place, inputs, iterating }) => ({
         step: place.index,
         inputs,
@@ -664,7 +898,9 @@ export class Interpreter {
 
   private restore(cursor: Cursor): void {
     this.startedAt = cursor.startedAt;
-    this.paused = cursor.paused;
+    this.isPaused = cursor.paused;
+    this.applied = [...cursor.applied];
+    for (const event of cursor.events) this.events.keep(event);
     this.status = cursor.status;
     this.statusEvents = cursor.statusEvents;
     Object.assign(this.variables, cursor.variables);
@@ -673,13 +909,30 @@ export class Interpreter {
     const byName = new Map(
       [...this.frames()].flatMap((frame) => frame.body.steps.map((each, index) => [`${frame.iteration}:${each.id}`, { frame, index }] as const)),
     );
-    for (const { iteration, id } of cursor.ready) this.ready.push(byName.get(`${iteration}:${id}`) as Place);
+    for (const { iteration, id } of cursor.ready) {
+      const place = byName.get(`${iteration}:${id}`);
+      if (place) this.ready.push(place);
+    }
+    this.undo.restore(cursor.undo, this.frames(), (frame, saved) => this.restoreFrame(frame, saved));
+    if (cursor.moved) for (const frame of [...this.frames()]) this.decideMoved(frame);
+  }
+
+  /** New edges may have decided more than the old ones had. */
+  private decideMoved(frame: Frame): void {
+    const { ready, skipped } = frame.undecided();
+    const waiting = new Set(this.ready.map(keyOf));
+    this.enqueue(
+      frame,
+      ready.filter((index) => !waiting.has(keyOf({ frame, index }))),
+    );
+    for (const index of skipped) if (frame.state(index).status === "pending") this.settle({ frame, index }, { status: "skipped" });
   }
 
   private restoreFrame(frame: Frame, saved: FrameCursor): void {
     frame.restore(saved.steps, edgesFromText(saved.edges));
     Object.assign(frame.errors, saved.errors);
     for (const { step: index, since, expiresAt } of saved.waits) this.restoreWait({ frame, index }, since, expiresAt);
+    for (const { step: index, run_id: runId, called_off: isCalledOff } of saved.children) this.children.opened({ place: { frame, index }, runId, isCalledOff });
     for (const { step: index, inputs, state, live } of saved.iterating) {
       const place = { frame, index };
       const owner = this.beginOwner(place, frame.step(index), inputs, null, state);
@@ -704,15 +957,22 @@ export class Interpreter {
     }
   }
 
-  /** The run's own frame and those of all iterations that live. */
+  /** The run's own frame, that of the compensation at work, and those of all iterations that live. */
   private *frames(): Iterable<Frame> {
     yield this.root;
+    if (this.undoing) yield this.undoing;
     for (const owner of this.owners.values()) yield* owner.iterating.live;
   }
 
+  /** Nothing is under way but waits. */
+  private get isIdle(): boolean {
+    const underWay = this.running.size + this.confirming.size + this.opening.size + this.children.size;
+    return this.ready.length === 0 && this.turns.length === 0 && underWay === 0;
+  }
+
   private isStuck(): boolean {
-    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size + this.confirming.size === 0 && this.waits.size === 0;
-    return idle && !this.paused && !this.root.over && !this.isFull();
+    const isIdle = this.isIdle && this.waits.size === 0;
+    return isIdle && !this.isAtRest && (this.undoing !== undefined || (!this.isPaused && !this.isFull() && !this.moving));
   }
 
   private pendingIds(): string[] {
@@ -720,8 +980,7 @@ export class Interpreter {
   }
 
   private updateStatus(): void {
-    const idle = this.ready.length === 0 && this.turns.length === 0 && this.running.size + this.confirming.size === 0 && this.waits.size > 0;
-    const status: RunStatus = this.paused ? "paused" : idle ? "waiting" : "running";
+    const status: RunStatus = this.isPaused ? "paused" : this.isIdle && this.waits.size > 0 ? "waiting" : "running";
     if (this.root.ending || status === this.status) return;
     this.status = status;
     this.facts.run(status === "running" ? "resumed" : (status as "paused" | "waiting"), { status }, ++this.statusEvents);
@@ -774,6 +1033,8 @@ export class Interpreter {
     wake?.();
   }
 }
+
+const SUB_WORKFLOW_TYPE = "SubWorkflow";
 
 const NONE: ReadonlySet<string> = new Set();
 

@@ -1,4 +1,5 @@
 import type { FailureValue, Json, NodeStatus } from "#core";
+import type { Plan } from "#graph";
 import type { Cursor } from "./cursor.ts";
 import type { Frame } from "./frame.ts";
 
@@ -8,7 +9,8 @@ export type Outcome =
   | { kind: "completed"; outputs: Json; counts: Counts }
   | { kind: "failed"; error: FailureValue; counts: Counts }
   | { kind: "cancelled"; counts: Counts }
-  | { kind: "continue"; cursor: Cursor };
+  /** `moved`: by another plan. */
+  | { kind: "continue"; cursor: Cursor; moved?: { version: number; plan: Plan } };
 
 /** The result of a run (graph.md 4.10): the value at `End`, several by id; without any, the values of the reached leaves. */
 export function resultOf(frame: Frame): Json {

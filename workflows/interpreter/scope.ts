@@ -10,8 +10,13 @@ export function scopeOf(frame: Frame, input: Json, run: { inputs: JsonObject; va
 function iterationOf(frame: Frame, run: { inputs: JsonObject; variables: JsonObject; run: JsonObject }): Pick<Scope, "item" | "index" | "outer"> {
   const { around } = frame;
   if (!around) return {};
+  if (around.isUndo) return iterationOf(around.owner.frame, run);
   const outer = around.owner.frame;
-  return { item: around.item, index: around.position, ...(outer.around && { outer: scopeOf(outer, null, run) }) };
+  return { item: around.item, index: around.position, ...(isIterated(outer) && { outer: scopeOf(outer, null, run) }) };
+}
+
+function isIterated({ around }: Frame): boolean {
+  return around !== undefined && (!around.isUndo || isIterated(around.owner.frame));
 }
 
 function errorsOf(frame: Frame): Record<string, Json> {
@@ -24,6 +29,7 @@ function read(from: Frame, id: string): NodeReading {
     if (index === undefined) continue;
     const state = frame.state(index);
     if (state.status === "skipped") return { state: "skipped" };
+    if (state.recovered && state.value !== undefined) return { state: "value", value: state.value };
     if (state.status === "failed") return { state: "value", value: null };
     if (state.status !== "completed" || state.value === undefined) return { state: "absent" };
     const aliases = frame.step(index).output_aliases;

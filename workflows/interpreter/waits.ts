@@ -1,5 +1,5 @@
 import { PerdureError } from "#core";
-import type { Answer, WaitSnapshot } from "../messages.ts";
+import type { Answer, SentEvent, WaitSnapshot } from "../messages.ts";
 import type { Wait, WaitEnd } from "../control/index.ts";
 import type { Place } from "./frame.ts";
 import type { Cancellable, Host } from "./host.ts";
@@ -56,6 +56,18 @@ export class Waits {
     this.end(wait, wait.answer(answer), answer);
   }
 
+  /** Gives an event to the wait that has waited for it longest. @returns whether there was one. */
+  deliver(event: SentEvent): boolean {
+    const oldestFirst = Array.from(this.open.values()).sort((a, b) => a.since - b.since);
+    for (const wait of oldestFirst) {
+      const end = wait.receive?.(event);
+      if (!end) continue;
+      this.end(wait, end);
+      return true;
+    }
+    return false;
+  }
+
   /** Forgets a wait; the step is the caller's to settle. */
   drop(place: Place): boolean {
     const key = keyOf(place);
@@ -84,7 +96,7 @@ export class Waits {
 }
 
 /** What a person is shown of a wait. */
-export function shownOf(wait: OpenWait): Pick<WaitSnapshot, "prompt" | "data" | "schema" | "assignees" | "expires_at"> {
+export function shownOf(wait: OpenWait): Pick<WaitSnapshot, "prompt" | "data" | "schema" | "assignees" | "event" | "correlation" | "expires_at"> {
   return { ...wait.show, ...(wait.expiresAt !== undefined && { expires_at: iso(wait.expiresAt) }) };
 }
 

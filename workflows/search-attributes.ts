@@ -1,6 +1,4 @@
 import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
-import type { TenantId } from "#core";
-import type { StartRun } from "./types.ts";
 
 /** By these runs are found in Temporal's own lists. Not sealed by any codec: ids only, no personal data. */
 export const SEARCH_ATTRIBUTES = {
@@ -13,14 +11,11 @@ export const SEARCH_ATTRIBUTES = {
 /** Stands for the workflow of a run that has none. */
 const AD_HOC = "ad-hoc";
 
-export function searchAttributesOf(
-  tenant: TenantId,
-  { workflowId, version, trigger }: Pick<StartRun, "workflowId" | "version" | "trigger">,
-): SearchAttributePair[] {
+export function searchAttributesOf(run: { tenant_id: string; workflow_id: string | null; version: number | null; trigger: string }): SearchAttributePair[] {
   return [
-    { key: SEARCH_ATTRIBUTES.tenant, value: tenant },
-    { key: SEARCH_ATTRIBUTES.workflow, value: workflowId ?? AD_HOC },
-    ...(version === null ? [] : [{ key: SEARCH_ATTRIBUTES.version, value: version }]),
-    { key: SEARCH_ATTRIBUTES.trigger, value: trigger },
+    { key: SEARCH_ATTRIBUTES.tenant, value: run.tenant_id },
+    { key: SEARCH_ATTRIBUTES.workflow, value: run.workflow_id ?? AD_HOC },
+    ...(run.version === null ? [] : [{ key: SEARCH_ATTRIBUTES.version, value: run.version }]),
+    { key: SEARCH_ATTRIBUTES.trigger, value: run.trigger },
   ];
 }

@@ -1,0 +1,33 @@
+import type { TenantId } from "#core";
+import type { RunGraphInput } from "#workflows/messages";
+import type { StartRun } from "./types.ts";
+
+/** The server takes 400 bytes of what a codec makes of it; the rest is room for sealing. */
+const SUMMARY_MAX_BYTES = 320;
+
+/** What `runGraph` is started with for a run as it was asked for. */
+export function runGraphInput(tenant: TenantId, runId: string, request: StartRun, heartbeatTimeoutMs: number): RunGraphInput {
+  return {
+    run_id: runId,
+    tenant_id: tenant,
+    workflow_id: request.workflowId,
+    workflow_name: request.workflowName,
+    version: request.version,
+    plan: request.plan,
+    inputs: request.inputs,
+    variables: request.variables,
+    entries: request.entries,
+    trigger: request.trigger,
+    heartbeat_timeout_ms: heartbeatTimeoutMs,
+    ...(request.given && { given: request.given }),
+    ...(request.subVersions && { sub_versions: request.subVersions }),
+  };
+}
+
+/** "name v3", cut to what the server takes without splitting a character. */
+export function summaryOf({ workflowName, version }: Pick<StartRun, "workflowName" | "version">): string {
+  const suffix = version === null ? "" : ` v${version}`;
+  let name = workflowName;
+  while (Buffer.byteLength(name + suffix) > SUMMARY_MAX_BYTES) name = [...name].slice(0, -1).join("");
+  return name + suffix;
+}
