@@ -16,7 +16,7 @@ export interface AttemptFacts {
   /** Kept for the attempt's end, which tells it as `logs`; what is beyond the limits is left out. */
   log(line: string): void;
   /** The node's one end. `attempt` is the one that made the value. */
-  completed(output: Json, route: string | undefined, attempt: number, durationMs: number): void;
+  completed(output: Json, route: string | undefined, attempt: number, durationMs: number, isCached: boolean): void;
   cancelled(durationMs: number): void;
   failed(error: FailureValue, durationMs: number): void;
   retry(error: FailureValue, retryInMs: number): void;
@@ -62,9 +62,10 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
     log(line) {
       if (logs.length < MAX_LOG_LINES) logs.push(line.slice(0, MAX_LOG_LINE_LENGTH));
     },
-    completed(output, route, of, durationMs) {
+    completed(output, route, of, durationMs, isCached) {
       flush();
-      tell("node_end", 1, { ...about, status: "completed", output, ...(route !== undefined && { route }), duration_ms: durationMs, ...printed() }, "", of);
+      const end = { status: "completed", output, ...(route !== undefined && { route }), ...(isCached && { cached: true }), duration_ms: durationMs } as const;
+      tell("node_end", 1, { ...about, ...end, ...printed() }, "", of);
     },
     cancelled(durationMs) {
       flush();

@@ -5,7 +5,7 @@ import { nodeDefinition, type ActivityServices, type NodeDefinition } from "#nod
 import type { Logger } from "#platform";
 import type { RunsService } from "#runs";
 import type { Activities } from "#workflows/messages";
-import type { EventLog, Receipts } from "../db/types.ts";
+import type { EventLog, NodeCache, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";
@@ -16,6 +16,7 @@ export interface ActivityDeps {
   writer: EventWriter;
   log: EventLog;
   receipts: Receipts;
+  nodeCache: NodeCache;
   openChild: RunsService["openChild"];
   services: ActivityServices;
   /** Value of `{{secrets.NAME}}` for a tenant. */

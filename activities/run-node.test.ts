@@ -5,7 +5,7 @@ import { z } from "zod";
 import { PerdureError, type Json, type RunEvent } from "#core";
 import { defineNode, type ActivityContext, type ActivityNode, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { NodeCall } from "#workflows/messages";
-import type { Receipts } from "../db/types.ts";
+import type { NodeCache, Receipts } from "../db/types.ts";
 import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
 
 type Handler = (inputs: Record<string, unknown>, context: ActivityContext) => Promise<{ value: unknown; route?: string }>;
@@ -14,18 +14,27 @@ function memoryReceipts() {
   const results = new Map<string, Json>();
   const counted = new Map<string, Set<number>>();
   const receipts: Receipts = {
-    find: async (_tenant, key) => ({ result: results.get(key), failures: counted.get(key)?.size ?? 0 }),
+    find: async (_tenant, key) => ({ result: results.get(key), failedAttempts: [...(counted.get(key) ?? [])] }),
     store: async (_tenant, _run, key, result) => {
       if (!results.has(key)) results.set(key, result);
       return results.get(key) ?? null;
     },
-    countFailure: async (_tenant, _run, key, attempt) => {
+    countFailure: async (_tenant, _run, key, attempt, after) => {
       const attempts = counted.get(key) ?? new Set();
       counted.set(key, attempts.add(attempt));
-      return attempts.size;
+      return [...attempts].filter((each) => each > after).length;
     },
   };
   return { receipts, results };
+}
+
+function memoryCache(): NodeCache {
+  const kept = new Map<string, Json>();
+  return {
+    find: async (tenant, key) => kept.get(`${tenant}/${key}`),
+    store: async (tenant, key, result) => void kept.set(`${tenant}/${key}`, result),
+    prune: async () => 0,
+  };
 }
 
 function bench(
@@ -35,6 +44,7 @@ function bench(
   const facts: RunEvent[] = [];
   const logged: string[] = [];
   const { receipts, results } = memoryReceipts();
+  const nodeCache = memoryCache();
   const definition = defineNode({
     kind: "activity",
     type: "Probe",
@@ -51,6 +61,7 @@ function bench(
   const deps: RunNodeDeps = {
     writer: { write: (_tenant, events) => void facts.push(...events), flush: async () => {}, close: async () => {} },
     receipts,
+    nodeCache,
     services: {} as ActivityServices,
     secret: (_tenant, name) => options.secrets?.[name],
     definitionOf: (type) => (type === "Probe" ? (definition as unknown as NodeDefinition) : undefined),
@@ -422,4 +433,49 @@ test("When a node prints and fails, then its failure tells the lines", async () 
   });
   await expect(run({}, { undisputedMs: 1000 })).rejects.toMatchObject({ type: "handler.rejected" });
   expect(facts.at(-1)).toMatchObject({ kind: "node_error", data: { logs: ["so far"] } });
+});
+
+describe("cache", () => {
+  const cache = { ttl_ms: 1_000, of: "workflow-1" };
+
+  test("A5: When a node was given the same before, then its result stands and nothing is called", async () => {
+    const handler = vi.fn(async () => ({ value: "made", route: "left" }));
+    const { run, facts } = bench(handler);
+    await run({ cache, inputs: { text: "same" } });
+    expect(await run({ cache, inputs: { text: "same" }, run_id: "run-2", node_id: "other" })).toEqual({ value: "made", route: "left" });
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(facts.at(-1)).toMatchObject({ kind: "node_end", run_id: "run-2", data: { cached: true, output: "made" } });
+    await run({ cache, inputs: { text: "other" } });
+    await run({ cache, inputs: { text: "same" }, tenant_id: "0198c0de-0000-7000-8000-000000000002" });
+    expect(handler).toHaveBeenCalledTimes(3);
+  });
+
+  test("A5: When the node names a key, then that alone counts, for this node of this workflow", async () => {
+    const handler = vi.fn(async () => ({ value: 1 }));
+    const { run } = bench(handler);
+    await run({ cache: { ...cache, key: "k" }, inputs: { text: "a" } });
+    await run({ cache: { ...cache, key: "k" }, inputs: { text: "b" } });
+    expect(handler).toHaveBeenCalledTimes(1);
+    await run({ cache: { ...cache, key: "k", of: "workflow-2" } });
+    await run({ cache: { ...cache, key: "k" }, node_id: "other" });
+    await run({ cache: { ...cache, key: "l" } });
+    expect(handler).toHaveBeenCalledTimes(4);
+  });
+
+  test("A5: When the cache does not answer, then the call is made", async () => {
+    const { run, deps } = bench(async () => ({ value: 1 }));
+    deps.nodeCache.find = () => Promise.reject(new Error("away"));
+    deps.nodeCache.store = () => Promise.reject(new Error("away"));
+    expect(await run({ cache })).toEqual({ value: 1 });
+  });
+});
+
+test("A7: When a person has a node tried anew, then failures of earlier rounds do not count and its attempts are numbered on", async () => {
+  const { run, facts } = bench(async () => {
+    throw new PerdureError("upstream.failed", "Away.");
+  });
+  const round = async (call: Partial<NodeCall>, number: number) => run(call, { number }).catch((error: { nonRetryable?: boolean }) => error.nonRetryable);
+  expect([await round({}, 1), await round({}, 2)]).toEqual([false, true]);
+  expect([await round({ round: 1 }, 1), await round({ round: 1 }, 2)]).toEqual([false, true]);
+  expect(facts.filter(({ kind }) => kind === "node_start").map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4]);
 });

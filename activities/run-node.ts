@@ -1,13 +1,14 @@
-import { PerdureError, tenantId, toFailureValue, type Json } from "#core";
+import { PerdureError, tenantId, toFailureValue, type Json, type TenantId } from "#core";
 import type { ActivityNode, ActivityServices, NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
 import type { NodeCall, NodeResult } from "#workflows/messages";
-import type { Receipts } from "../db/types.ts";
+import type { NodeCache, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { attemptFacts, type AttemptFacts } from "./facts.ts";
 import { canRetry, databaseUnavailable, judge, toApplicationFailure, type Verdict } from "./failure.ts";
 import { databaseReason } from "./database-reason.ts";
 import { prepareInputs } from "./node-inputs.ts";
+import { cacheKeyOf } from "./cache-key.ts";
 import { type Receipt, readReceipt, receiptKey } from "./receipt.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import { showSecrets } from "./secrets.ts";
@@ -16,6 +17,7 @@ import { whileHeartbeating, withinTime } from "./time.ts";
 export interface RunNodeDeps {
   writer: EventWriter;
   receipts: Receipts;
+  nodeCache: NodeCache;
   services: ActivityServices;
   secret(tenantId: string, name: string): string | undefined;
   definitionOf(type: string): NodeDefinition | undefined;
@@ -42,6 +44,8 @@ export interface Attempt {
 /** Models are watched closely, so that a cancel ends the spending soon. In milliseconds; each is a write on the server. */
 const HEARTBEAT_MODEL_MS = 500;
 const HEARTBEAT_MS = 2_000;
+/** Attempts of a round are counted from its number times this. */
+const ROUND = 1_000_000;
 /** How long past its time-out an attempt goes on to keep the receipt of a call that was paid for. Less than the workflow's grace of 10 s. */
 const KEEP_TRYING_MS = 8_000;
 const STORE_RETRY_MS = 500;
@@ -53,7 +57,8 @@ const STORE_RETRY_MS = 500;
  */
 export async function runNode(deps: RunNodeDeps, call: NodeCall, attempt: Attempt): Promise<NodeResult> {
   const definition = deps.definitionOf(call.type);
-  const facts = attemptFacts(deps.writer, call, attempt.number);
+  const earlier = call.round === undefined ? 0 : await attemptsBefore(deps, call, call.round);
+  const facts = attemptFacts(deps.writer, call, earlier + attempt.number);
   const interval = definition?.provides === "model" ? HEARTBEAT_MODEL_MS : HEARTBEAT_MS;
   return whileHeartbeating(attempt, interval, () => perform(deps, call, attempt, definition, facts));
 }
@@ -63,7 +68,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   const tenant = tenantId(call.tenant_id);
   const shown = showSecrets(call.inputs, call.secret_slots) as Json;
   const leavesReceipt = definition?.effect !== "none" && !(definition?.kind === "activity" && definition.mayAct?.(call.inputs) === false);
-  if (leavesReceipt && (attempt.number > 1 || attempt.isLocal)) {
+  if (leavesReceipt && (attempt.number > 1 || attempt.isLocal || call.round !== undefined)) {
     const kept = await ourDatabase(deps, () => deps.receipts.find(tenant, key));
     if (kept?.result !== undefined) {
       const receipt = readReceipt(kept.result, attempt.number);
@@ -74,6 +79,9 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   }
   const startedAt = Date.now();
   facts.start(shown);
+  const cacheKey = call.cache && cacheKeyOf(call);
+  const cached = cacheKey === undefined ? undefined : await findCached(deps, tenant, cacheKey);
+  if (cached) return finish({ ...cached, attempt: attempt.number, duration_ms: Date.now() - startedAt }, facts, true);
   const used = new Map<string, string>();
   let result: NodeResult;
   try {
@@ -82,6 +90,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
     throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), startedAt);
   }
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
+  if (call.cache && cacheKey !== undefined) keepCached(deps, tenant, cacheKey, result, call.cache.ttl_ms);
   if (!leavesReceipt) return finish(receipt, facts);
   const stored = keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () =>
     deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json),
@@ -159,7 +168,8 @@ async function giveUp(
   let failures = 1;
   if (canRetry(error, call.policy)) {
     try {
-      failures = await deps.receipts.countFailure(tenantId(call.tenant_id), call.run_id, receiptKey(call), attempt.number);
+      const before = (call.round ?? 0) * ROUND;
+      failures = await deps.receipts.countFailure(tenantId(call.tenant_id), call.run_id, receiptKey(call), before + attempt.number, before);
     } catch (cause) {
       return unavailable(deps, cause);
     }
@@ -176,8 +186,30 @@ async function giveUp(
   return toApplicationFailure({ ...verdict, value }, isHeard);
 }
 
-function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts): NodeResult {
-  facts.completed(value, route, attempt, duration_ms);
+/** How many attempts of earlier rounds failed: those of this one are numbered on from there. */
+async function attemptsBefore(deps: RunNodeDeps, call: NodeCall, round: number): Promise<number> {
+  const kept = await ourDatabase(deps, () => deps.receipts.find(tenantId(call.tenant_id), receiptKey(call)));
+  return kept?.failedAttempts.filter((attempt) => attempt < round * ROUND).length ?? 0;
+}
+
+/** A cache that does not answer costs a call, not the node. */
+async function findCached(deps: RunNodeDeps, tenant: TenantId, key: string): Promise<NodeResult | undefined> {
+  try {
+    return (await deps.nodeCache.find(tenant, key)) as NodeResult | undefined;
+  } catch (error) {
+    deps.logger.warn({ reason: databaseReason(error) }, "The node cache could not be read; the call is made.");
+    return undefined;
+  }
+}
+
+function keepCached(deps: RunNodeDeps, tenant: TenantId, key: string, result: NodeResult, ttlMs: number): void {
+  deps.nodeCache
+    .store(tenant, key, result as unknown as Json, ttlMs)
+    .catch((error: unknown) => deps.logger.warn({ reason: databaseReason(error) }, "A result could not be cached."));
+}
+
+function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts, isCached = false): NodeResult {
+  facts.completed(value, route, attempt, duration_ms, isCached);
   return { value, ...(route !== undefined && { route }) };
 }
 

@@ -1,4 +1,4 @@
-import type { TenantId } from "#core";
+import { isUuid, type TenantId } from "#core";
 import type { Database } from "#db";
 import { compile, type CompileResult, type NodeCatalogue, type SubWorkflowRef, subWorkflowsOf } from "#graph";
 
@@ -10,6 +10,7 @@ const MOST_WORKFLOWS = 500;
 
 export function createCompiler(workflows: Pick<Database["workflows"], "get" | "runnable">, catalogue: NodeCatalogue): CompileGraph {
   async function contents(tenant: TenantId, { workflow_id: id, version }: SubWorkflowRef): Promise<unknown> {
+    if (!isUuid(id)) return undefined;
     const found = version === "latest" ? await workflows.get(tenant, id) : await workflows.runnable(tenant, id, version);
     return found && (found.version.plan ?? found.version.graph);
   }

@@ -176,11 +176,20 @@ export interface Commands {
 
 /** Receipts and attempt counts of paid or changing calls (architecture.md 2, points 6 and 7). */
 export interface Receipts {
-  find(tenant: TenantId, key: string): Promise<{ result: Json | undefined; failures: number } | undefined>;
+  /** `failedAttempts`: as they were counted. */
+  find(tenant: TenantId, key: string): Promise<{ result: Json | undefined; failedAttempts: number[] } | undefined>;
   /** The first receipt wins; returns the one that stands. */
   store(tenant: TenantId, runId: string, key: string, result: Json): Promise<Json>;
-  /** Counts one failure of the handler for this Temporal attempt (repeating the call for the same attempt counts once); returns how many there are now. */
-  countFailure(tenant: TenantId, runId: string, key: string, attempt: number): Promise<number>;
+  /** Counts one failure of the handler for this attempt (repeating the call for the same attempt counts once); returns how many there are now above `after`. */
+  countFailure(tenant: TenantId, runId: string, key: string, attempt: number, after: number): Promise<number>;
+}
+
+/** Results of nodes that may stand for later ones given the same. */
+export interface NodeCache {
+  find(tenant: TenantId, key: string): Promise<Json | undefined>;
+  store(tenant: TenantId, key: string, result: Json, ttlMs: number): Promise<void>;
+  /** Takes away up to `limit` that have expired; returns how many. */
+  prune(limit: number): Promise<number>;
 }
 
 export interface EventLog {
@@ -203,6 +212,7 @@ export interface Database {
   approvals: Approvals;
   commands: Commands;
   receipts: Receipts;
+  nodeCache: NodeCache;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;

@@ -64,6 +64,7 @@ const activities = createActivities({
   writer,
   log: db.log,
   receipts: db.receipts,
+  nodeCache: db.nodeCache,
   openChild: runs.openChild,
   services: { http: breakHttp(http, breakers), models: breakModels(models, breakers), jsonata, sandbox },
   secret: secrets.of,

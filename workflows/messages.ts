@@ -204,7 +204,8 @@ export interface NodeCall {
   policy: StepPolicy;
   /** How often a person has had it tried anew: failures of earlier rounds do not count. */
   round?: number;
-  cache?: { ttl_ms: number; key?: Json };
+  /** With a `key`, `of` names the workflow, or the run that has none. */
+  cache?: { ttl_ms: number; key?: Json; of: string };
 }
 
 /** A provider recipe with its templates evaluated. */

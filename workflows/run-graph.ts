@@ -206,15 +206,10 @@ function temporalHost(input: RunGraphInput): Host {
             backoffCoefficient: call.policy.backoff_coefficient,
             maximumInterval: Math.max(call.policy.maximum_interval_ms, call.policy.initial_interval_ms),
           },
+          // What a call that is given up has done must be known before it is undone.
+          cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         };
-        const { runNode } = step.local
-          ? proxyLocalActivities<Activities>(shared)
-          : proxyActivities<Activities>({
-              ...shared,
-              heartbeatTimeout,
-              // What a call that is given up has done must be known before it is undone.
-              cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            });
+        const { runNode } = step.local ? proxyLocalActivities<Activities>(shared) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
         return runNode(call).catch((error: unknown) => {
           throw toStepError(error);
         });

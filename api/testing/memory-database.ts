@@ -96,7 +96,7 @@ export function createMemoryDatabase(): MemoryDatabase {
         ),
       get: async (tenant, id) => state.approvals.find((each) => each.tenantId === tenant && each.id === id),
     } satisfies Partial<Approvals> as Approvals,
-    ...({} as Pick<Database, "commands" | "receipts" | "log">),
+    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
     ping: async () => undefined,
     close: async () => undefined,
   };

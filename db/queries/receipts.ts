@@ -13,12 +13,12 @@ export function createReceipts(sessions: Sessions): Receipts {
           .select({
             stored: sql<boolean>`${receipts.result} is not null`,
             result: receipts.result,
-            failures: sql<number>`cardinality(${receipts.failedAttempts})`,
+            failedAttempts: receipts.failedAttempts,
           })
           .from(receipts)
           .where(and(eq(receipts.tenantId, tenant), eq(receipts.key, key))),
       );
-      return found && { result: found.stored ? (found.result as Json) : undefined, failures: found.failures };
+      return found && { result: found.stored ? (found.result as Json) : undefined, failedAttempts: found.failedAttempts };
     },
 
     async store(tenant, runId, key, result) {
@@ -32,13 +32,13 @@ export function createReceipts(sessions: Sessions): Receipts {
       return JSON.parse(stored.result) as Json;
     },
 
-    async countFailure(tenant, runId, key, attempt) {
+    async countFailure(tenant, runId, key, attempt, after) {
       const [counted] = await sessions.once(tenant, (db) =>
         db.execute<{ failures: number }>(sql`
           insert into receipts as r (tenant_id, key, run_id, failed_attempts) values (${tenant}, ${key}, ${runId}, array[${attempt}::integer])
           on conflict (tenant_id, key) do update set
             failed_attempts = case when ${attempt}::integer = any(r.failed_attempts) then r.failed_attempts else r.failed_attempts || ${attempt}::integer end
-          returning cardinality(failed_attempts) as failures`),
+          returning (select count(*)::integer from unnest(failed_attempts) as each where each > ${after}::integer) as failures`),
       );
       return counted?.failures ?? 1;
     },

@@ -562,15 +562,30 @@ describe("routes, settings, providers", () => {
       timeout_ms: 300_000,
       deadline_ms: 86_400_000,
     });
-    expect(brief(result.warnings)).toEqual(["settings.no_effect@h", "node.disabled@h"]);
+    expect(brief(result.warnings)).toEqual(["node.disabled@h"]);
   });
 
-  test("A5: When the graph has settings, then they are in the plan; express is taken with a warning", () => {
-    const result = run({ ...graph([start]), settings: { execution: "express", maxParallel: 4, deadline: "1h", priority: 2 } });
+  test("A5: When an inline node has a cache, then that is warned of", () => {
+    expect(brief(run(graph([start, node("s", "Set", {}, { cache: { ttl: "1h" } })], "start->s")).warnings)).toContain("settings.no_effect@s");
+  });
+
+  test("A5: When the graph is express, then short calls run beside the workflow, and those that may take longer do not", () => {
+    const http = (id: string, settings: Record<string, string> = {}) => node(id, "HttpRequest", { url: "https://x" }, settings);
+    const nodes = [start, http("short"), http("given", { timeout: "5s" }), http("long", { timeout: "6s" }), node("model", "OpenAINode", { prompt: "?" })];
+    const edges = ["start->short", "short->given", "given->long", "long->model"];
+    const plan = planOf({ ...graph(nodes, ...edges), settings: { execution: "express" } });
+    const forms = Object.fromEntries(plan.steps.map((step) => [step.id, [step.local ?? false, step.policy?.timeout_ms]]));
+    expect(forms).toMatchObject({ short: [true, 5_000], given: [true, 5_000], long: [false, 6_000] });
+    expect(forms["model"]?.[0]).toBe(false);
+    expect(planOf(graph(nodes, ...edges)).steps.some((step) => step.local)).toBe(false);
+  });
+
+  test("A5: When the graph has settings, then they are in the plan", () => {
+    const result = run({ ...graph([start]), settings: { execution: "express", maxParallel: 4, deadline: "1h", cleanup_timeout: "2m", priority: 2 } });
     expect(result).toMatchObject({
       ok: true,
-      plan: { settings: { execution: "express", max_parallel: 4, deadline_ms: 3_600_000, priority: 2 } },
-      warnings: [{ code: "settings.no_effect" }],
+      plan: { settings: { execution: "express", max_parallel: 4, deadline_ms: 3_600_000, cleanup_ms: 120_000, priority: 2 } },
+      warnings: [],
     });
     expect(planOf(graph([start])).settings).toEqual({ execution: "standard", max_parallel: 16 });
   });

@@ -73,7 +73,7 @@ class Compilation {
         edges,
       );
     const uncertain = reachable(outgoing(all.length, links), [...topology.tangled, ...[...loose, ...duplicates].map((id) => records.get(id)?.at ?? 0)]);
-    const nodeSettings = new Map(all.map((record) => [record, this.#settings(record)]));
+    const nodeSettings = new Map(all.map((record) => [record, this.#settings(record, settings.execution === "express")]));
     const disabled = new Set(all.filter((record) => nodeSettings.get(record)?.disabled).map((record) => record.node.id));
     const ordered = topology.order.map((at) => all[at]).filter((record) => record !== undefined && records.get(record.node.id) === record) as NodeRecord[];
     const steps = ordered.filter((record) => !providers.has(record));
@@ -163,9 +163,9 @@ class Compilation {
     this.#findings.problem("graph.cycle", `The edges run in a circle: ${shown.join(" → ")}.`, { node_id: first.node.id, edge_id: closing?.id, hint });
   }
 
-  #settings(record: NodeRecord): NodeSettings | undefined {
+  #settings(record: NodeRecord, isExpress: boolean): NodeSettings | undefined {
     if (!record.type) return undefined;
-    return readNodeSettings(record.node.settings, record.type, { findings: this.#findings, nearest: this.#nearest, nodeId: record.node.id });
+    return readNodeSettings(record.node.settings, record.type, { findings: this.#findings, nearest: this.#nearest, nodeId: record.node.id, isExpress });
   }
 
   #compileSteps(

@@ -12,6 +12,8 @@ export const DEFAULT_TIMEOUT = "1 minute";
 export const DEFAULT_DEADLINE = "1 day";
 export const DEFAULT_MAX_PARALLEL = 16;
 export const MOST_PARALLEL = 50;
+/** The longest a node may take and run beside the workflow. */
+const EXPRESS_MS = 5_000;
 /** As far as timers reach: a little over 10 years. */
 const LONGEST_MS = 3_660 * 864e5;
 
@@ -58,12 +60,22 @@ export interface NodeSettings {
   disabled: boolean;
   pinned_output?: { value: Json };
   cache?: { ttl_ms: number; key: string | undefined };
+  /** Runs beside the workflow, as a local activity, because the graph is an express one (graph.md 5). */
+  isLocal: boolean;
 }
 
 interface SettingsContext {
   findings: Findings;
   nearest: Nearest;
   nodeId?: string;
+  /** Whether the graph asks for `execution: express`. */
+  isExpress?: boolean;
+}
+
+/** In an express graph, calls are held to what may run beside the workflow; those of models are slow by nature. */
+function defaultTimeoutMs(type: NodeType, isExpress: boolean): number {
+  const ms = parseDuration(type.policy?.timeout ?? DEFAULT_TIMEOUT) ?? 60_000;
+  return isExpress && type.provides === undefined ? Math.min(ms, EXPRESS_MS) : ms;
 }
 
 /** Reads a node's settings; what it does not give comes from its type, then from the defaults above. */
@@ -77,17 +89,19 @@ export function readNodeSettings(raw: unknown, type: NodeType, context: Settings
       backoff_coefficient: retry.backoff_coefficient ?? 2,
       maximum_interval_ms: Math.max(retry.maximum_interval ?? 60_000, retry.initial_interval ?? 1_000),
       non_retryable: retry.non_retryable ?? [],
-      timeout_ms: given.timeout ?? parseDuration(type.policy?.timeout ?? DEFAULT_TIMEOUT) ?? 60_000,
+      timeout_ms: given.timeout ?? defaultTimeoutMs(type, context.isExpress === true),
       deadline_ms: given.deadline ?? parseDuration(DEFAULT_DEADLINE) ?? 864e5,
     },
     join: given.join ?? "all",
     disabled: given.disabled ?? false,
+    isLocal: false,
   };
+  settings.isLocal = context.isExpress === true && type.kind === "activity" && settings.policy.timeout_ms <= EXPRESS_MS;
   if (given.on_error !== undefined) settings.on_error = given.on_error;
   if (given.pinned_output !== undefined && given.pinned_output !== null) settings.pinned_output = { value: given.pinned_output as Json };
   if (given.cache !== undefined) {
-    settings.cache = { ttl_ms: given.cache.ttl, key: given.cache.key };
-    context.findings.warn("settings.no_effect", "`cache` has no effect yet: the node runs every time.", where("settings.cache", context));
+    if (type.kind === "activity") settings.cache = { ttl_ms: given.cache.ttl, key: given.cache.key };
+    else context.findings.warn("settings.no_effect", `\`cache\` has no effect: ${type.type} makes no call.`, where("settings.cache", context));
   }
   return settings;
 }
@@ -99,9 +113,6 @@ export function readGraphSettings(raw: unknown, context: SettingsContext): PlanS
   if (given.deadline !== undefined) settings.deadline_ms = given.deadline;
   if (given.cleanup_timeout !== undefined) settings.cleanup_ms = given.cleanup_timeout;
   if (given.priority !== undefined) settings.priority = given.priority;
-  if (given.execution === "express") {
-    context.findings.warn("settings.no_effect", "`execution: express` has no effect yet: the graph runs as `standard`.", where("settings.execution", context));
-  }
   return settings;
 }
 

@@ -92,7 +92,7 @@ export function assembleStep(record: NodeRecord, parts: StepParts, incoming: num
     ...((type.kind === "activity" || type.kind === "control") && { policy: settings.policy }),
     reads: [...parts.reads],
   };
-  if (type.local) step.local = true;
+  if (type.local || settings.isLocal) step.local = true;
   if (routes !== undefined && routes !== "unknown") step.routes = routes.filter((route) => type.body === undefined || route !== BODY_ROUTE);
   if (parts.asked) step.while = parts.asked;
   if (settings.disabled) step.disabled = true;

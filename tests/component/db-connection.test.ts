@@ -182,7 +182,7 @@ describe("migrations", () => {
       const sql = postgres(url, { max: 1 });
       const applied = () => sql<{ name: string; hash: string; applied_at: Date }[]>`select name, hash, applied_at from applied_migrations order by name`;
       const before = [...(await applied())];
-      expect(before.map(({ name }) => name)).toEqual(["0000_tables.sql", "0001_tenancy.sql", "0002_run_log.sql", "0003_late_facts.sql"]);
+      expect(before.map(({ name }) => name)).toEqual(["0000_tables.sql", "0001_tenancy.sql", "0002_run_log.sql", "0003_late_facts.sql", "0007_node_cache.sql"]);
       await migrate(url);
       expect([...(await applied())]).toEqual(before);
       await sql`update applied_migrations set hash = 'other' where name = '0001_tenancy.sql'`;

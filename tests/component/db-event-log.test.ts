@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventKey, type EventData, type EventKind, type RunEvent, type TenantId, uuidv7 } from "#core";
+import { eventKey, type EventData, type EventKind, type RunEvent, tenantId, type TenantId, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
 import type { StartRun } from "../../runs/types.ts";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
@@ -508,14 +508,26 @@ describe("commands and receipts", () => {
     const runId = await newRun();
     const results = await Promise.all([1, 2, 3].map((n) => db.receipts.store(tenant, runId, "k", { n })));
     expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
-    expect(await db.receipts.find(tenant, "k")).toMatchObject({ failures: 0 });
-    expect(await db.receipts.countFailure(tenant, runId, "f", 1)).toBe(1);
-    expect(await db.receipts.countFailure(tenant, runId, "f", 1)).toBe(1);
-    expect(await db.receipts.countFailure(tenant, runId, "f", 3)).toBe(2);
-    expect(await db.receipts.find(tenant, "f")).toEqual({ result: undefined, failures: 2 });
+    expect(await db.receipts.find(tenant, "k")).toMatchObject({ failedAttempts: [] });
+    expect(await db.receipts.countFailure(tenant, runId, "f", 1, 0)).toBe(1);
+    expect(await db.receipts.countFailure(tenant, runId, "f", 1, 0)).toBe(1);
+    expect(await db.receipts.countFailure(tenant, runId, "f", 3, 0)).toBe(2);
+    expect(await db.receipts.countFailure(tenant, runId, "f", 1_001, 1_000)).toBe(1);
+    expect(await db.receipts.find(tenant, "f")).toEqual({ result: undefined, failedAttempts: [1, 3, 1_001] });
     expect(await db.receipts.store(tenant, runId, "f", null)).toBeNull();
-    expect(await db.receipts.find(tenant, "f")).toEqual({ result: null, failures: 2 });
+    expect(await db.receipts.find(tenant, "f")).toEqual({ result: null, failedAttempts: [1, 3, 1_001] });
     expect(await db.receipts.find(tenant, "none")).toBeUndefined();
+  });
+
+  test("A5: When a result is cached, then its tenant finds it until it expires, and expired ones are taken away", async () => {
+    await db.nodeCache.store(tenant, "kept", { value: 1 }, 60_000);
+    await db.nodeCache.store(tenant, "kept", { value: 2 }, 60_000);
+    await db.nodeCache.store(tenant, "gone", { value: 3 }, -1);
+    expect(await db.nodeCache.find(tenant, "kept")).toEqual({ value: 2 });
+    expect(await db.nodeCache.find(tenant, "gone")).toBeUndefined();
+    expect(await db.nodeCache.find(tenantId(uuidv7()), "kept")).toBeUndefined();
+    expect(await db.nodeCache.prune(100)).toBeGreaterThanOrEqual(1);
+    expect(await db.nodeCache.prune(100)).toBe(0);
   });
 });
 

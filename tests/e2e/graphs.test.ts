@@ -14,11 +14,13 @@ afterAll(async () => {
   await perdure?.stop();
 });
 
-test.each(graphCases.map((graphCase) => [graphCase.title, graphCase] as const))(
-  "A5 D2 D4: %s",
-  async (_title, { file, flow_data: graph, inputs, answers = {}, expected }) => {
+const FORMS = ["standard", "express"] as const;
+
+test.each(FORMS.flatMap((form) => graphCases.map((graphCase) => [form, graphCase.title, graphCase] as const)))(
+  "A5 D2 D4, %s: %s",
+  async (execution, _title, { file, flow_data: graph, inputs, answers = {}, expected }) => {
     const { user } = perdure;
-    const run = await user.start(await user.saveWorkflow(graph), inputs);
+    const run = await user.start(await user.saveWorkflow({ ...graph, settings: { ...graph.settings, execution } }), inputs);
     for (const [node, answer] of Object.entries(answers)) {
       let id: unknown;
       await until(`the wait of ${node}`, async () => {
@@ -36,6 +38,6 @@ test.each(graphCases.map((graphCase) => [graphCase.title, graphCase] as const))(
     const { body: events } = await user.get<JsonObject[]>(`/api/v1/executions/${run}/events?limit=500`);
     expect(events.map((event) => event["seq"])).toEqual(events.map((_event, at) => at + 1));
     expect(events.at(-1)).toMatchObject({ kind: expected.status === "completed" ? "workflow_complete" : "error" });
-    if (process.env["RECORD_HISTORIES"]) await recordHistory(perdure.temporalAddress, ended, file);
+    if (process.env["RECORD_HISTORIES"] && execution === "standard") await recordHistory(perdure.temporalAddress, ended, file);
   },
 );

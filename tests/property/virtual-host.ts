@@ -36,6 +36,10 @@ export class VirtualClock {
     return { promise, cancel: () => drop() };
   }
 
+  get nextAt(): number {
+    return Math.min(...this.pending.map(({ at }) => at));
+  }
+
   /** Lets the next thing happen; false when nothing is left. */
   step(): boolean {
     const next = this.pending.toSorted((a, b) => a.at - b.at || a.order - b.order)[0];

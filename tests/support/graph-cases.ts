@@ -5,7 +5,7 @@ import type { Json, JsonObject } from "#core";
 export interface GraphCase {
   file: string;
   title: string;
-  flow_data: { nodes: JsonObject[]; edges: JsonObject[] };
+  flow_data: { nodes: JsonObject[]; edges: JsonObject[]; settings?: JsonObject };
   inputs: JsonObject;
   /** What people answer, by node. */
   answers?: Record<string, { decision?: string; comment?: string; data?: Json }>;

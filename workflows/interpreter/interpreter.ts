@@ -428,6 +428,13 @@ export class Interpreter implements Commanded {
       input,
       ...(step.scope_roots && { scope: scopeFor(step.scope_roots, scope) }),
       ...(step.providers && { providers: liveRecipes(step.providers, scope) }),
+      ...(step.cache && {
+        cache: {
+          ttl_ms: step.cache.ttl_ms,
+          of: String(this.identity.run["workflow_id"] ?? this.identity.runId),
+          ...(step.cache.key && { key: evaluate(step.cache.key, scope).value }),
+        },
+      }),
     });
   }
 
@@ -914,7 +921,7 @@ export class Interpreter implements Commanded {
       if (place) this.ready.push(place);
     }
     this.undo.restore(cursor.undo, this.frames(), (frame, saved) => this.restoreFrame(frame, saved));
-    if (cursor.moved) for (const frame of [...this.frames()]) this.decideMoved(frame);
+    if (cursor.moved) for (const frame of Array.from(this.frames())) this.decideMoved(frame);
   }
 
   /** New edges may have decided more than the old ones had. */

@@ -1,0 +1,172 @@
+import { randomBytes } from "node:crypto";
+import type { ServerResponse } from "node:http";
+import { Client, Connection } from "@temporalio/client";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { JsonObject } from "#core";
+import { type Call, type CountingServer, startCountingServer } from "../support/counting-server.ts";
+import { type Perdure, startPerdure } from "../support/perdure.ts";
+import { until } from "../support/until.ts";
+
+let perdure: Perdure;
+let outside: CountingServer;
+
+beforeAll(async () => {
+  [perdure, outside] = await Promise.all([startPerdure(), startCountingServer({ reply: answer })]);
+});
+afterAll(async () => {
+  await perdure?.stop();
+  await outside?.close();
+});
+
+/** What `/…/fail` refuses. */
+function answer({ path }: Call, response: ServerResponse): void {
+  response.statusCode = path.endsWith("/fail") ? 400 : 200;
+  response.setHeader("content-type", "application/json").end(JSON.stringify({ path }));
+}
+
+const paths = (tag: string): string[] => outside.calls.map(({ path }) => path).filter((path) => path.startsWith(tag));
+
+type Node = { type: string; inputs?: object; settings?: object };
+
+function graphOf(nodes: Record<string, Node>, edges: string[], settings: object = {}): JsonObject {
+  return {
+    nodes: Object.entries(nodes).map(([id, { type, inputs = {}, settings: own = {} }]) => ({ id, type, data: { inputs, settings: own } })),
+    edges: edges.map((edge) => {
+      const [from = "", to = ""] = edge.split(" -> ");
+      const [source, sourceHandle] = from.split("#");
+      const [target, targetHandle] = to.split("#");
+      return { source, target, ...(sourceHandle && { sourceHandle }), ...(targetHandle && { targetHandle }) };
+    }),
+    settings,
+  } as JsonObject;
+}
+
+const call = (path: string, settings: object = {}): Node => ({
+  type: "HttpRequest",
+  inputs: { url: `${outside.url}${path}`, method: "POST", body: {} },
+  settings,
+});
+
+test("A9: When a run fails late, then what its nodes have done is undone by real calls, the last first, once each", async () => {
+  const { user } = perdure;
+  const tag = `/${randomBytes(4).toString("hex")}`;
+  const graph = graphOf(
+    {
+      start: { type: "Start" },
+      a: call(`${tag}/a`),
+      b: call(`${tag}/b`),
+      broken: call(`${tag}/fail`, { retry: { maximum_attempts: 1 } }),
+      ua: call(`${tag}/ua`),
+      ub: call(`${tag}/ub`),
+    },
+    ["start -> a", "a -> b", "b -> broken", "a#compensate -> ua", "b#compensate -> ub"],
+  );
+  const run = await user.start(await user.saveWorkflow(graph), {});
+  expect(await user.ended(run)).toMatchObject({ status: "failed", error: { node_id: "broken" } });
+  expect(paths(tag)).toEqual(["a", "b", "fail", "ub", "ua"].map((name) => `${tag}/${name}`));
+  expect(await user.nodeStatuses(run)).toMatchObject({ ua: "completed", ub: "completed" });
+});
+
+test("A6: When a workflow runs another, then the child is a run of its own, linked, and in Temporal a child of the parent's workflow", async () => {
+  const { user } = perdure;
+  const inner = await user.saveWorkflow(
+    graphOf({ start: { type: "Start" }, double: { type: "Set", inputs: { values: { twice: "{{inputs.n}}{{inputs.n}}" } } }, end: { type: "End" } }, [
+      "start -> double",
+      "double -> end",
+    ]),
+  );
+  const outer = await user.saveWorkflow(
+    graphOf(
+      {
+        start: { type: "Start" },
+        map: { type: "MapReduce", inputs: { items: [1, 2, 3] } },
+        child: { type: "SubWorkflow", inputs: { workflow_id: inner, inputs: { n: "{{item}}" } } },
+      },
+      ["start -> map", "map#body -> child", "child -> map#return"],
+    ),
+  );
+  const run = await user.start(outer, {});
+  expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: [{ twice: "11" }, { twice: "22" }, { twice: "33" }] });
+  const { body: children } = await user.get<JsonObject[]>(`/api/v1/executions?workflow_id=${inner}`);
+  expect(children).toHaveLength(3);
+  for (const child of children) expect(child).toMatchObject({ parent_id: run, trigger: "parent", status: "completed", version: 1 });
+  const connection = await Connection.connect({ address: perdure.temporalAddress });
+  const { links } = children[0] as { links: { temporal_ui: string } };
+  const described = await new Client({ connection, namespace: perdure.namespace }).workflow
+    .getHandle(decodeURIComponent(links.temporal_ui.split("/workflows/")[1] ?? ""))
+    .describe();
+  expect(described.raw.workflowExecutionInfo?.parentExecution?.workflowId).toContain(run);
+  await connection.close();
+});
+
+test("A6 A7: When the parent is cancelled, then its child is too; when the child is terminated, then the parent hears of it", async () => {
+  const { user } = perdure;
+  const inner = await user.saveWorkflow(
+    graphOf({ start: { type: "Start" }, ask: { type: "HumanApproval", inputs: { prompt: "?" } }, yes: { type: "Set" } }, [
+      "start -> ask",
+      "ask#approved -> yes",
+    ]),
+  );
+  const outer = await user.saveWorkflow(
+    graphOf({ start: { type: "Start" }, child: { type: "SubWorkflow", inputs: { workflow_id: inner } } }, ["start -> child"]),
+  );
+  const childOf = async (run: string): Promise<string> => {
+    let id: unknown;
+    await until("the child waits", async () => {
+      const { body } = await user.get<JsonObject[]>(`/api/v1/executions?workflow_id=${inner}`);
+      const child = body.find((each) => each["parent_id"] === run);
+      id = child?.["id"];
+      return child?.["status"] === "waiting";
+    });
+    return id as string;
+  };
+  const [cancelled, bereft] = [await user.start(outer, {}), await user.start(outer, {})];
+  const [first, second] = [await childOf(cancelled), await childOf(bereft)];
+  expect((await user.post(`/api/v1/executions/${cancelled}/cancel`, {})).status).toBe(200);
+  expect(await user.ended(cancelled)).toMatchObject({ status: "cancelled" });
+  expect(await user.ended(first)).toMatchObject({ status: "cancelled" });
+  await user.post(`/api/v1/executions/${second}/terminate`, {});
+  expect(await user.ended(bereft)).toMatchObject({ status: "failed", error: { code: "child.failed", node_id: "child" } });
+});
+
+test("A6: When a workflow would contain itself, then saving it says so", async () => {
+  const { user } = perdure;
+  const id = await user.saveWorkflow(graphOf({ start: { type: "Start" } }, []));
+  const { body } = await user.request("PUT", `/api/v1/workflows/${id}`, {
+    name: "Self",
+    flow_data: graphOf(
+      {
+        start: { type: "Start" },
+        again: { type: "SubWorkflow", inputs: { workflow_id: id } },
+        other: { type: "SubWorkflow", inputs: { workflow_id: "nowhere" } },
+      },
+      ["start -> again", "start -> other"],
+    ),
+  });
+  expect(body["problems"]).toMatchObject([
+    { code: "subworkflow.recursive", node_id: "again" },
+    { code: "subworkflow.unknown", node_id: "other" },
+  ]);
+});
+
+test("A5: When a graph is express, then its calls are local activities with receipts, and cached nodes make no second call", async () => {
+  const { user } = perdure;
+  const tag = `/${randomBytes(4).toString("hex")}`;
+  const cached = { cache: { ttl: "1 minute" } };
+  const workflow = await user.saveWorkflow(
+    graphOf({ start: { type: "Start" }, one: call(`${tag}/one`, cached), two: call(`${tag}/two`) }, ["start -> one", "one -> two"], { execution: "express" }),
+  );
+  for (const time of [1, 2]) {
+    const run = await user.start(workflow, {});
+    const ended = await user.ended(run);
+    expect(ended).toMatchObject({ status: "completed" });
+    const connection = await Connection.connect({ address: perdure.temporalAddress });
+    const id = decodeURIComponent(((ended["links"] as JsonObject)["temporal_ui"] as string).split("/workflows/")[1] ?? "");
+    const { events = [] } = await new Client({ connection, namespace: perdure.namespace }).workflow.getHandle(id).fetchHistory();
+    await connection.close();
+    expect((events ?? []).filter((event) => event.activityTaskScheduledEventAttributes)).toEqual([]);
+    expect((events ?? []).filter((event) => event.markerRecordedEventAttributes)).toHaveLength(2);
+    expect(paths(`${tag}/one`)).toHaveLength(1);
+    expect(paths(`${tag}/two`)).toHaveLength(time);
+  }
+});
