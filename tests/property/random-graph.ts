@@ -29,6 +29,8 @@ interface Draw {
   fails: boolean;
   duration: number;
   pick: number;
+  /** What undoes it: a call, and a node behind that which reads what was undone. */
+  undo: "nothing" | "works" | "fails";
   body: Draw[];
   /** Which nodes of the body lead to `return`, and which to `break`. */
   returns: { of: number; route: number }[];
@@ -53,6 +55,7 @@ function draws(depth: number, maxLength: number): fc.Arbitrary<Draw[]> {
     fails: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
     duration: fc.integer({ min: 1, max: 60 }),
     pick: fc.nat(11),
+    undo: fc.oneof({ weight: 5, arbitrary: fc.constant("nothing" as const) }, { weight: 2, arbitrary: fc.constantFrom("works" as const, "fails" as const) }),
     body: depth > 0 ? draws(depth - 1, 5) : fc.constant([]),
     returns: depth > 0 ? picks(2) : fc.constant([]),
     breaks: depth > 0 ? fc.oneof({ weight: 3, arbitrary: picks(0) }, { weight: 1, arbitrary: picks(1) }) : fc.constant([]),
@@ -73,7 +76,7 @@ export const scripted: fc.Arbitrary<Scripted> = fc
     builder.add({ id: "n0", type: "Start", inputs: {}, script: { entry: true }, routes: ["output"] });
     builder.fill(drawn, undefined);
     return {
-      graph: { nodes: builder.stored(), edges: builder.edges, settings: { max_parallel: maxParallel } },
+      graph: { nodes: builder.stored(), edges: builder.edges, settings: { max_parallel: maxParallel, cleanup_timeout: "100 days" } },
       nodes: builder.nodes,
       commands: {
         ...(cancelAt !== undefined && { cancelAt: cancelAt * MOMENT + 0.5 }),
@@ -144,6 +147,7 @@ class Builder {
       this.add(addition);
       handles.set(id, branches);
       if (draw.kind === "loop" || draw.kind === "map") this.fillBody(id, draw);
+      if (draw.undo !== "nothing" && draw.kind !== "end") this.addUndo(id, draw);
     }
     // A rejection without a way out fails its node.
     for (const id of handles.keys()) {
@@ -151,6 +155,17 @@ class Builder {
       if (node?.answer === "rejected" && !this.edges.some((edge) => edge["source"] === id && edge["sourceHandle"] === "rejected")) node.fails = true;
     }
     return handles;
+  }
+
+  private addUndo(of: string, draw: Draw): void {
+    const [call, reader] = [`${of}u`, `${of}v`];
+    const duration = draw.duration * MOMENT + this.count * 17 + 5;
+    const script: Partial<ScriptedNode> = { value: "wrap", runs: "activity", duration, fails: draw.undo === "fails", onError: draw.onError };
+    this.add({ id: call, type: "HttpRequest", inputs: { url: "https://example.com/" }, script, routes: [] });
+    this.connect(of, "compensate", call, "input");
+    const values = { id: reader, input: "{{input}}", seen: `{{${of}}}` };
+    this.add({ id: reader, type: "Set", inputs: { values }, script: { value: "wrap", reads: of }, routes: [] });
+    this.connect(call, "output", reader, "input");
   }
 
   private fillBody(owner: string, draw: Draw): void {
@@ -298,7 +313,8 @@ export function modelGraph({ nodes, graph }: Scripted, plan: Plan): ModelGraph {
 function modelBody(body: Body, nodes: ReadonlyMap<string, ScriptedNode>): ModelBody {
   return {
     nodes: body.steps.map((step): ModelNode => {
-      const { repeat, ...node } = nodes.get(step.id) as ScriptedNode;
+      const { repeat, ...script } = nodes.get(step.id) as ScriptedNode;
+      const node = step.compensate ? { ...script, undo: modelBody(step.compensate, nodes) } : script;
       return repeat ? { ...node, repeat: { ...repeat, body: modelBody(step.body as Body, nodes) } } : node;
     }),
     edges: body.edges.map(({ source, route, target, handle }) => ({ source, route, target, handle })),

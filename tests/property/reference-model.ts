@@ -35,6 +35,8 @@ export interface ModelNode {
   entry: boolean;
   end: boolean;
   repeat?: Repeat;
+  /** What undoes it. */
+  undo?: ModelBody;
 }
 
 export type Repeat =
@@ -69,7 +71,8 @@ interface Frame {
   failures: Map<string, string>;
   failedNode: string | undefined;
   ended: boolean;
-  around?: { frame: Frame; work: Work; position: number; item: Json };
+  /** Without `work` it is a compensation. */
+  around?: { frame: Frame; work?: Work; position: number; item: Json };
 }
 
 /** A loop or map at work. */
@@ -87,7 +90,7 @@ interface Work {
 }
 
 /**
- * graph.md section 4, points 1 to 7, 9, 10 and 12, naive and to be read against it: after every change everything is decided again from the
+ * graph.md section 4, points 1 to 7 and 9 to 12, naive and to be read against it: after every change everything is decided again from the
  * definitions. Time is virtual; what ends at the same moment ends in the order in which it began.
  */
 export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResult {
@@ -99,6 +102,9 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   /** Activities that were called off and have yet to end; they do before time moves. */
   const landing: { frame: Frame; node: ModelNode }[] = [];
   const works: Work[] = [];
+  /** What has completed and can be undone, in the order of completion. */
+  const debts: { frame: Frame; node: ModelNode }[] = [];
+  let undoing: Frame | undefined;
   let began = 0;
   let now = 0;
   let cancelled = false;
@@ -107,8 +113,9 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   const root = newFrame("", graph);
   decide(root);
   for (;;) {
-    for (let landed = landing.shift(); landed; landed = landing.shift()) land(landed.frame, landed.node);
-    while (!paused && !root.ended) {
+    // What these landings call off in turn lands after others have had a chance to begin.
+    for (const { frame, node } of landing.splice(0)) land(frame, node);
+    while (undoing ? !undoing.ended : !paused && !root.ended) {
       const work = turns.shift();
       if (work) {
         goOn(work);
@@ -122,9 +129,17 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
       begin(next.frame, next.node);
     }
     if (landing.length > 0) continue;
-    if (cancelled) return { kind: "cancelled", nodes: rows() };
-    if (root.failedNode !== undefined) return { kind: "failed", failedNode: root.failedNode, nodes: rows() };
-    if (isSettled(root)) return { kind: "completed", outputs: result(), nodes: rows() };
+    if (root.ended && (!undoing || isOver(undoing))) {
+      const debt = debts.pop();
+      if (debt) {
+        const { frame, node } = debt;
+        undoing = newFrame(frame.name, node.undo as ModelBody, { frame, position: 0, item: frame.value.get(node.id) ?? null });
+        decide(undoing);
+        continue;
+      }
+      return cancelled ? { kind: "cancelled", nodes: rows() } : { kind: "failed", failedNode: root.failedNode as string, nodes: rows() };
+    }
+    if (!root.ended && isSettled(root)) return { kind: "completed", outputs: result(), nodes: rows() };
 
     const next = flying.toSorted((a, b) => a.endsAt - b.endsAt || a.began - b.began)[0];
     const { cancelAt, pause } = commands;
@@ -132,7 +147,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
     if (moments.length === 0) throw new Error("the model is stuck");
     now = Math.min(...moments);
     if (now === cancelAt) {
-      cancelled = true;
+      cancelled ||= !root.ended;
       stop(root);
     } else if (now === pause?.from) paused = true;
     else if (now === pause?.until) paused = false;
@@ -278,6 +293,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   function succeed(frame: Frame, node: ModelNode, value: Json): void {
     frame.status.set(node.id, "completed");
     frame.value.set(node.id, value);
+    if (node.undo) debts.push({ frame, node });
     after(frame);
   }
 
@@ -303,7 +319,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   function after(frame: Frame): void {
     if (!frame.ended) decide(frame);
     const { around } = frame;
-    if (!around || !isOver(frame) || !around.work.live.delete(frame)) return;
+    if (!around?.work || !isOver(frame) || !around.work.live.delete(frame)) return;
     const { work } = around;
     const failedNode = iterationEnded(work, frame);
     if (failedNode !== undefined && !work.ending) {
