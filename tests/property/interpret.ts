@@ -128,10 +128,17 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
       ...(ended.kind === "completed" && { outputs: comparable(ended.outputs) ?? null }),
       ...(ended.kind === "failed" && { failedNode: ended.error.node_id }),
       nodes: rowsOf(facts),
+      undone: undoneOf(facts),
       facts,
       links,
     };
   }
+}
+
+/** The first node of each compensation is named after what it undoes. */
+function undoneOf(facts: readonly RunEvent[]): string[] {
+  const ended = facts.filter(({ kind, node_id }) => (kind === "node_end" || kind === "node_error") && node_id?.endsWith("u"));
+  return [...new Set(ended.map(({ iteration, node_id }) => `${iteration}:${node_id?.slice(0, -1)}`))];
 }
 
 /** Where each node of each iteration ended, as the log tells it. */

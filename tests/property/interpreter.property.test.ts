@@ -26,6 +26,7 @@ test(
 
         expect(actual.kind).toBe(expected.kind);
         expect(actual.failedNode).toBe(expected.failedNode);
+        expect(actual.undone).toEqual(expected.undone);
         expect(statuses(actual.nodes)).toEqual(statuses(expected.nodes));
         expect(actual.outputs).toEqual(comparable(expected.outputs));
         expect(values(actual.nodes)).toEqual(values(expected.nodes));

@@ -54,6 +54,8 @@ export interface ModelResult {
   failedNode?: string;
   /** By `iteration:id`. */
   nodes: Record<string, { status: string; value?: Json }>;
+  /** What was undone, by `iteration:id`, in order. */
+  undone: string[];
 }
 
 type EdgeState = "open" | "taken" | "skipped";
@@ -104,6 +106,7 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   const works: Work[] = [];
   /** What has completed and can be undone, in the order of completion. */
   const debts: { frame: Frame; node: ModelNode }[] = [];
+  const undone: string[] = [];
   let undoing: Frame | undefined;
   let began = 0;
   let now = 0;
@@ -133,13 +136,14 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
       const debt = debts.pop();
       if (debt) {
         const { frame, node } = debt;
+        undone.push(`${frame.name}:${node.id}`);
         undoing = newFrame(frame.name, node.undo as ModelBody, { frame, position: 0, item: frame.value.get(node.id) ?? null });
         decide(undoing);
         continue;
       }
-      return cancelled ? { kind: "cancelled", nodes: rows() } : { kind: "failed", failedNode: root.failedNode as string, nodes: rows() };
+      return cancelled ? { kind: "cancelled", nodes: rows(), undone } : { kind: "failed", failedNode: root.failedNode as string, nodes: rows(), undone };
     }
-    if (!root.ended && isSettled(root)) return { kind: "completed", outputs: result(), nodes: rows() };
+    if (!root.ended && isSettled(root)) return { kind: "completed", outputs: result(), nodes: rows(), undone };
 
     const next = flying.toSorted((a, b) => a.endsAt - b.endsAt || a.began - b.began)[0];
     const { cancelAt, pause } = commands;
