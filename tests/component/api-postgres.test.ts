@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, createTokens } from "#api";
+import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, createTokens, createYamlThreads, readTemplates } from "#api";
 import { type RouteName, pathsOf, replySchema, routes } from "#contract";
 import { type EventKind, type JsonObject, type RunEvent, eventKey, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
@@ -26,6 +26,7 @@ let events: EventReader;
 let temporal: Awaited<ReturnType<typeof connectTemporal>>;
 let app: ReturnType<typeof createApp>;
 const schemas = createSchemaChecks({ timeoutMs: 1_000 });
+const yaml = createYamlThreads({ maxBytes: 100_000, maxAliases: 100, timeoutMs: 5_000 });
 const shutdown = new AbortController();
 
 beforeAll(async () => {
@@ -44,6 +45,8 @@ beforeAll(async () => {
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
     passwords: createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } }),
     schemas,
+    yaml,
+    templates: await readTemplates(),
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },
@@ -56,6 +59,7 @@ afterAll(async () => {
   shutdown.abort();
   await events?.close();
   await schemas.close();
+  await yaml.close();
   await temporal?.connection.close();
   await db?.close();
   await database?.drop();
