@@ -20,11 +20,9 @@ export const workflowExport = z
     tags: z.array(z.string()),
     flow_data: json.openapi({ description: "`{nodes, edges, settings}` as it was saved, but for what is withheld." }),
     secrets: z.array(z.string()).openapi({ description: "Names of the secrets its graph refers to: what must be set where it is imported." }),
-    withheld: z
-      .array(z.object({ node_id: z.string(), path: z.string(), secret: z.string().optional() }))
-      .openapi({
-        description: "What stood in the graph and is not in the file: secrets that were written out, now references (`secret`), and pinned outputs.",
-      }),
+    withheld: z.array(z.object({ node_id: z.string(), path: z.string(), secret: z.string().optional() })).openapi({
+      description: "What stood in the graph and is not in the file: secrets that were written out, now references (`secret`), and pinned outputs.",
+    }),
   })
   .openapi("WorkflowExport");
 

@@ -112,6 +112,8 @@ export const envSchema = z.object({
   BREAKER_OPEN_MS: z.coerce.number().int().positive().default(30_000),
   /** Hosts and providers that are watched at once; the one not called for the longest time is forgotten first. */
   BREAKER_MAX_TARGETS: z.coerce.number().int().positive().default(1_000),
+  /** How often a worker tells which circuits stand open; one that has gone is forgotten after three times as long. */
+  BREAKER_REPORT_INTERVAL_MS: z.coerce.number().int().min(100).default(10_000),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),
