@@ -3,7 +3,7 @@ import { type Body, compile } from "#graph";
 import { catalogue } from "#nodes";
 import { describe, expect, test } from "vitest";
 import { graphCases } from "../tests/support/graph-cases.ts";
-import { cel, field, input, item, index, jsonata, outer, path, run, secret, typed, variables, type Workflow, workflow } from "./index.ts";
+import { cel, type Entry, field, input, item, index, jsonata, outer, path, run, secret, typed, variables, type Workflow, workflow } from "./index.ts";
 import { order } from "./order.examples.ts";
 
 const begin = () => workflow({ name: "Case" });
@@ -254,6 +254,13 @@ describe("graphs in code", () => {
     const steps = new Map(compiled.plan.steps.map((step) => [step.id, step]));
     expect(steps.get("reserve")?.compensate?.steps.map(({ id }) => id)).toEqual(["release"]);
     expect(steps.get("each")?.body?.steps.map(({ id }) => id)).toEqual(["child"]);
+  });
+
+  test("A7 A14: When a provider is plugged in, then the edge enters that handle and leaves by none", () => {
+    const flow = begin();
+    const agent: Entry<"model"> = { node: "agent", handle: "model" };
+    flow.add("OpenAINode", "gpt", { model: "gpt-4o" }).plugInto(agent);
+    expect(flow.graph().edges).toEqual([{ source: "gpt", target: "agent", targetHandle: "model" }]);
   });
 
   test("A14: When the builder is misused at run time, then the compiler says so as of any graph", () => {

@@ -79,5 +79,6 @@ test("A17: When a worker is killed, then what it told of its circuits is soon fo
   const circuits = async () => (await user.get<JsonObject[]>("/api/v1/circuits")).body;
   await until("the circuit opens", async () => (await circuits()).length === 1);
   perdure.worker.kill9();
+  expect(await circuits()).toHaveLength(1);
   await until("it is forgotten", async () => (await circuits()).length === 0);
 });
