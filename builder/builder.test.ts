@@ -3,7 +3,24 @@ import { type Body, compile } from "#graph";
 import { catalogue } from "#nodes";
 import { describe, expect, test } from "vitest";
 import { graphCases } from "../tests/support/graph-cases.ts";
-import { cel, type Entry, field, input, item, index, jsonata, outer, path, run, secret, typed, variables, type Workflow, workflow } from "./index.ts";
+import {
+  cel,
+  type Entry,
+  field,
+  input,
+  item,
+  index,
+  jsonata,
+  type NodeSettings,
+  outer,
+  path,
+  run,
+  secret,
+  typed,
+  variables,
+  type Workflow,
+  workflow,
+} from "./index.ts";
 import { order } from "./order.examples.ts";
 
 const begin = () => workflow({ name: "Case" });
@@ -214,7 +231,7 @@ describe("graphs in code", () => {
 
   test("A14 A4: When a node is given settings, a name and a position, then they stand where graphs have them, and none is unknown", () => {
     const flow = workflow({ name: "All", description: "d", tags: ["t"], settings: { max_parallel: 4, deadline: "1h", priority: 2 } });
-    const settings = {
+    const settings: NodeSettings = {
       retry: { maximum_attempts: 5, initial_interval: "1s", backoff_coefficient: 3, maximum_interval: "1m", non_retryable: ["upstream.failed"] },
       timeout: 5,
       deadline: "1h",
@@ -222,7 +239,7 @@ describe("graphs in code", () => {
       join: "any",
       disabled: false,
       pinned_output: { status: 200 },
-    } as const;
+    };
     flow.add("HttpRequest", "call", { url: "https://shop.example" }, { name: "Call", position: { x: 1, y: 2 }, settings });
     expect(flow.toJSON()).toEqual({
       name: "All",

@@ -37,6 +37,12 @@ describe("what TypeScript finds", () => {
     flow.add("Merge", "a", {}, { settings: { onerror: "continue" } });
     // @ts-expect-error -- one of three words
     flow.add("Merge", "a", {}, { settings: { on_error: "ignore" } });
+    // @ts-expect-error -- a duration is text or a number of seconds
+    flow.add("Merge", "a", {}, { settings: { timeout: true } });
+    // @ts-expect-error -- the setting is `maximum_attempts`
+    flow.add("Merge", "a", {}, { settings: { retry: { attempts: 3 } } });
+    // @ts-expect-error -- `standard` or `express`
+    workflow({ name: "a", settings: { execution: "fast" } });
     // @ts-expect-error -- which workflow runs is known before the run begins
     flow.add("SubWorkflow", "a", { workflow_id: flow.inputs.city });
 

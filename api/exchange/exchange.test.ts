@@ -174,6 +174,14 @@ describe("import", () => {
     expect([imported.status, imported.body["name"], imported.body["problems"]]).toEqual([201, "Mine", []]);
   });
 
+  test("A13 A12: When a file is put over a workflow, then that has a new version of it", async () => {
+    const { call, token, id } = await withWorkflow();
+    const file = (await call("GET", `/api/v1/workflows/${id}/export`, { token })).body;
+    const other = await call("POST", "/api/v1/workflows", { token, body: { name: "Other", flow_data: GRAPH } });
+    const put = await call("PUT", `/api/v1/workflows/${String(other.body["id"])}`, { token, body: file });
+    expect([put.status, put.body["version"], put.body["name"], put.body["flow_data"]]).toEqual([200, 2, "Größe & Maß", RICH]);
+  });
+
   test("A13 A2: When the graph has problems, then it is a draft that says all of them, as when it is saved", async () => {
     const { call, token } = await withWorkflow();
     const graph = {
