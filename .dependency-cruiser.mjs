@@ -2,13 +2,14 @@
  * Which way imports go. A folder says where its code runs and what it may touch; these rules make that a failing check.
  * Types are free (`import type` is erased); `reachable` rules look through all files in between.
  */
-const PURE = "^(core|graph|nodes|contract)/";
+const PURE = "^(core|graph|builder|nodes|contract)/";
 const TESTS = "\\.test\\.ts$|/testing/";
 
 /** Folder → the folders that its code may import. Tests beside the code may import what they like of the same list. */
 const ARROWS = {
   core: [],
   graph: ["core"],
+  builder: ["core"],
   nodes: ["core", "graph"],
   contract: ["core", "graph", "nodes"],
   platform: ["core"],
@@ -36,6 +37,7 @@ const arrows = Object.entries(ARROWS).map(([folder, allowed]) => ({
 const DOORS = {
   core: ["index"],
   graph: ["index", "runtime"],
+  builder: ["index"],
   nodes: ["index", "define", "inline\\.gen"],
   contract: ["[a-z-]+"],
   workflows: ["messages", "search-attributes", "index"],
@@ -76,7 +78,7 @@ export default {
     },
     {
       name: "pure-folders-use-no-node",
-      comment: "core, graph, nodes and contract load in a browser, a workflow and a test alike.",
+      comment: "core, graph, builder, nodes and contract load in a browser, a workflow and a test alike.",
       severity: "error",
       from: { path: PURE, pathNot: TESTS },
       to: { dependencyTypes: ["core"] },

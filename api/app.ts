@@ -13,6 +13,8 @@ import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
+import { exchangeHandlers } from "./routes/exchange.ts";
+import { templateHandlers } from "./routes/templates.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
@@ -45,12 +47,19 @@ export function createApp(services: Services): Hono<ApiEnv> {
   const handlers: Handlers = {
     ...authHandlers(services),
     ...workflowHandlers(services),
+    ...exchangeHandlers(services),
+    ...templateHandlers(services),
     ...executionHandlers(services),
     ...approvalHandlers(services),
     ...nodeHandlers(services),
     ...healthHandlers(services),
   };
-  mount(app, handlers, { tokens, members: createMembers(services.db.accounts), maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES });
+  mount(app, handlers, {
+    tokens,
+    members: createMembers(services.db.accounts),
+    maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
+    yaml: services.yaml,
+  });
   mountDocuments(app, services.version);
   return app;
 }

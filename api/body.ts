@@ -1,5 +1,6 @@
 import { type Finding, type Json, PerdureError } from "#core";
 import type { ApiContext } from "./context.ts";
+import type { YamlThreads } from "./yaml/index.ts";
 
 /** How deep arrays and objects of a request may nest: a little more than the compiler lets a graph. Keeps recursive readers safe. */
 export const JSON_MAX_DEPTH = 110;
@@ -12,7 +13,27 @@ const SUSPECT = /\\u(?:0000|d[89a-f])/i;
  * @throws PerdureError `request.too_large`, `request.malformed` (no JSON, too deep), `validation.failed` (text that cannot be stored).
  */
 export async function readJson(c: ApiContext, maxBytes: number): Promise<Json | undefined> {
+  return parseJson(await readText(c, maxBytes));
+}
+
+/** What begins so is JSON, unless the content type says YAML. */
+const JSON_TEXT = /^\s*[{["]/;
+
+/**
+ * The body of a request that takes YAML as well, read as the content type says, else as it looks.
+ * @throws as `readJson` and `YamlThreads.read`.
+ */
+export async function readDocument(c: ApiContext, maxBytes: number, yaml: YamlThreads): Promise<Json | undefined> {
   const text = await readText(c, maxBytes);
+  if (text.trim() === "") return undefined;
+  const type = c.req.header("content-type")?.toLowerCase() ?? "";
+  if (!type.includes("yaml") && (JSON_TEXT.test(text) || type.includes("json"))) return parseJson(text);
+  const value = await yaml.read(text, c.req.raw.signal);
+  refuseUnstorable(value);
+  return value;
+}
+
+function parseJson(text: string): Json | undefined {
   if (text.trim() === "") return undefined;
   refuseDepth(text);
   let value: Json;

@@ -5,3 +5,5 @@ export { type Passwords, createPasswords } from "./security/passwords.ts";
 export { type Principal, type Tokens, createTokens } from "./security/tokens.ts";
 export { type SchemaChecks, createSchemaChecks } from "./schema-checks.ts";
 export type { ApiSettings, HealthProbes, NodeRegistry, Services } from "./services.ts";
+export { readTemplates, type Templates } from "./templates.ts";
+export { createYamlThreads, type YamlThreads } from "./yaml/index.ts";

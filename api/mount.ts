@@ -2,12 +2,13 @@ import { type Route, type RouteName, type Routes, pathsOf, routes } from "#contr
 import { type Finding, type Json, PerdureError } from "#core";
 import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
-import { isStorable, readJson } from "./body.ts";
+import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { guard } from "./middleware/guard.ts";
 import { notFound } from "./problem.ts";
 import type { Members } from "./security/members.ts";
 import type { Principal, Tokens } from "./security/tokens.ts";
+import type { YamlThreads } from "./yaml/index.ts";
 
 type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
 type Part<R, K extends string> = R extends { request: { [key in K]: infer S } } ? Parsed<S> : undefined;
@@ -40,11 +41,16 @@ export type Handlers<N extends RouteName = RouteName> = { readonly [K in N]: Han
 
 type AnyHandler = (request: Request<never>) => Promise<Response | { status: number; body: unknown; headers?: Readonly<Record<string, string>> }>;
 
+interface Reading {
+  maxBodyBytes: number;
+  yaml: YamlThreads;
+}
+
 /** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
-export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, ...callers }: { tokens: Tokens; members: Members; maxBodyBytes: number }): void {
+export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, ...callers }: { tokens: Tokens; members: Members } & Reading): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
-    const chain = [guard(route.access, callers), respond(route, handlers[name] as unknown as AnyHandler, maxBodyBytes)];
+    const chain = [guard(route.access, callers), respond(route, handlers[name] as unknown as AnyHandler, { maxBodyBytes, yaml })];
     return pathsOf(name, route.path).map((path) => ({ method: route.method, path: path.replaceAll(/\{(\w+)\}/g, ":$1"), chain }));
   });
   served.sort((a, b) => specificity(a.path).localeCompare(specificity(b.path), "en"));
@@ -59,8 +65,8 @@ function specificity(path: string): string {
     .join("");
 }
 
-function respond(route: Route, handler: AnyHandler, maxBodyBytes: number): MiddlewareHandler<ApiEnv> {
-  const read = reader(route, maxBodyBytes);
+function respond(route: Route, handler: AnyHandler, reading: Reading): MiddlewareHandler<ApiEnv> {
+  const read = reader(route, reading);
   return async (c) => {
     const reply = await handler(await read(c));
     if (reply instanceof Response) {
@@ -73,12 +79,13 @@ function respond(route: Route, handler: AnyHandler, maxBodyBytes: number): Middl
   };
 }
 
-function reader(route: Route, maxBodyBytes: number): (c: ApiContext) => Promise<Request<never>> {
+function reader(route: Route, { maxBodyBytes, yaml }: Reading): (c: ApiContext) => Promise<Request<never>> {
   const { params, query, headers, body } = route.request ?? {};
   const paramSchema = params as z.ZodType | undefined;
   const querySchema = query as z.ZodType | undefined;
   const headerSchema = headers as z.ZodObject | undefined;
   const headerNames = headerSchema ? Object.keys(headerSchema.shape) : [];
+  const takesYaml = body?.content["application/yaml"] !== undefined;
   const bodySchema = (body?.content["application/json"] as { schema: z.ZodType } | undefined)?.schema;
   return async (c) => {
     const findings: Finding[] = [];
@@ -95,8 +102,9 @@ function reader(route: Route, maxBodyBytes: number): (c: ApiContext) => Promise<
     let rawBody: Json | undefined;
     let parsedBody: unknown;
     if (bodySchema) {
-      rawBody = await readJson(c, maxBodyBytes);
-      if (rawBody === undefined && body?.required) throw new PerdureError("request.malformed", "The request needs a JSON body.");
+      rawBody = takesYaml ? await readDocument(c, maxBodyBytes, yaml) : await readJson(c, maxBodyBytes);
+      if (rawBody === undefined && body?.required)
+        throw new PerdureError("request.malformed", takesYaml ? "The request needs a body." : "The request needs a JSON body.");
       parsedBody = check(bodySchema, rawBody ?? {}, "");
     }
     if (findings.length > 0) throw new PerdureError("validation.failed", "The request is not valid.", { findings });

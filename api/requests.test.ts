@@ -173,6 +173,25 @@ describe("headers", () => {
 describe("health", () => {
   const down = (): Promise<void> => Promise.reject(new Error("password=hunter2"));
 
+  test("A17 K1: When circuits stand open, then anybody reads how many, and a tenant which of its own", async () => {
+    const { call, signUp, db } = createTestApp();
+    const [owner, stranger] = [await signUp(), await signUp()];
+    const at = "2026-11-21T10:00:00.000Z";
+    const circuit = { worker: "w", kind: "http", name: "api.example", state: "open" as const, failures: 5, opened_at: at, retry_at: at };
+    db.state.circuits.push({ ...circuit, tenantId: db.state.memberships[0]?.tenantId as never });
+    expect((await call("GET", "/api/v1/circuits", { token: owner.token })).body).toEqual([circuit]);
+    expect((await call("GET", "/api/circuits/", { token: stranger.token })).body).toEqual([]);
+    const detailed = await call("GET", "/health/detailed");
+    expect(detailed.body["circuits"]).toEqual({ open: 1, half_open: 0 });
+    expect(JSON.stringify(detailed.body)).not.toContain("api.example");
+  });
+
+  test("A17 K1: When the circuits cannot be read, then health says so and nothing worse", async () => {
+    const { call, db } = createTestApp();
+    db.circuits.count = () => Promise.reject(new Error("away"));
+    expect(await call("GET", "/health/detailed")).toMatchObject({ status: 200, body: { status: "healthy", circuits: null } });
+  });
+
   test("K1: When all is well, then each page says so", async () => {
     const { call } = createTestApp();
     expect((await call("GET", "/health")).body).toMatchObject({ status: "healthy" });

@@ -16,6 +16,8 @@ import { createNodeRegistry } from "./node-registry.ts";
 import { createSchemaChecks } from "./schema-checks.ts";
 import { createPasswords } from "./security/passwords.ts";
 import { createTokens } from "./security/tokens.ts";
+import { readTemplates } from "./templates.ts";
+import { createYamlThreads } from "./yaml/index.ts";
 
 /** Longer than the idle time of the usual load balancers, so that it is they who close a connection. */
 const KEEP_ALIVE_MS = 65_000;
@@ -48,6 +50,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const events = createEventReader({ log: db.log, runs: db.runs });
   const relay = createRelay({ db, runs, env, logger });
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
+  const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
   const shutdown = new AbortController();
   // One listener for each open stream and each waiting request.
   setMaxListeners(0, shutdown.signal);
@@ -61,6 +64,8 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     tokens: createTokens({ secret: env.JWT_SECRET_KEY, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
     passwords: createPasswords({ maxPending: env.PASSWORD_HASHES_MAX }),
     schemas,
+    yaml,
+    templates: await readTemplates(),
     settings: env,
     logger,
     health: createHealthProbes({
@@ -84,6 +89,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       await relay.close();
       await events.close();
       await schemas.close();
+      await yaml.close();
       await temporal.connection.close();
       await db.close();
     },

@@ -6,6 +6,8 @@ import type { EventReader, Runs } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
+import type { Templates } from "./templates.ts";
+import type { YamlThreads } from "./yaml/index.ts";
 
 /** The registry as the API shows it. */
 export interface NodeRegistry {
@@ -45,6 +47,8 @@ export interface Services {
   readonly tokens: Tokens;
   readonly passwords: Passwords;
   readonly schemas: SchemaChecks;
+  readonly yaml: YamlThreads;
+  readonly templates: Templates;
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;

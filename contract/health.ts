@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { PUBLIC, defineRoute, jsonReply } from "./route.ts";
-import { timestamp } from "./values.ts";
+import { PUBLIC, defineRoute, jsonReply, needs } from "./route.ts";
+import { id, timestamp } from "./values.ts";
 
 const tags = ["health"];
 
@@ -14,8 +14,27 @@ export const detailedHealth = z
     timestamp,
     version: z.string(),
     dependencies: z.object({ postgres: dependency, temporal: dependency, qdrant: dependency }),
+    circuits: z
+      .object({ open: z.int(), half_open: z.int() })
+      .nullable()
+      .openapi({ description: "Circuit breakers of all workers that are not closed; null where PostgreSQL does not answer." }),
   })
   .openapi("DetailedHealth");
+
+/** A circuit breaker that is not closed. */
+export const circuit = z
+  .object({
+    kind: z.enum(["http", "model"]),
+    name: z.string().openapi({ description: "The host with its port, or the model provider.", example: "api.example.com" }),
+    worker: id.openapi({ description: "Each worker learns for itself." }),
+    state: z
+      .enum(["open", "half_open"])
+      .openapi({ description: "`open`: calls fail with `upstream.circuit_open`. `half_open`: one call tries whether the other side is back." }),
+    failures: z.int().openapi({ description: "In a row." }),
+    opened_at: timestamp,
+    retry_at: timestamp.openapi({ description: "From when on a call may try." }),
+  })
+  .openapi("Circuit");
 
 export const healthRoutes = {
   health: defineRoute({
@@ -47,5 +66,15 @@ export const healthRoutes = {
     tags,
     access: PUBLIC,
     responses: { 200: jsonReply("Runs are served.", detailedHealth), 503: jsonReply("PostgreSQL or Temporal does not answer.", detailedHealth) },
+  }),
+  listCircuits: defineRoute({
+    method: "get",
+    path: "/api/v1/circuits",
+    operationId: "listCircuits",
+    summary: "Hosts and model providers that are left alone for a while",
+    description: "Circuit breakers of the caller's organization that are not closed. What is not listed is called as usual.",
+    tags,
+    access: needs("run.read"),
+    responses: { 200: jsonReply("Open and half-open circuits, by kind and name.", z.array(circuit)) },
   }),
 };

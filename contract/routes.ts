@@ -3,10 +3,21 @@ import { authRoutes } from "./auth.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
+import { exchangeRoutes } from "./exchange.ts";
+import { templateRoutes } from "./templates.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
-export const routes = { ...authRoutes, ...workflowRoutes, ...executionRoutes, ...approvalRoutes, ...nodeRoutes, ...healthRoutes };
+export const routes = {
+  ...authRoutes,
+  ...workflowRoutes,
+  ...exchangeRoutes,
+  ...templateRoutes,
+  ...executionRoutes,
+  ...approvalRoutes,
+  ...nodeRoutes,
+  ...healthRoutes,
+};
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

@@ -9,7 +9,7 @@ const versionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
 const byId = z.object({ id: idParam });
 const byVersion = z.object({ id: idParam, version: versionNumber });
 
-const fields = {
+export const fields = {
   name: z.string().trim().min(1).max(200),
   description: z.string().max(10_000),
   tags: z.array(z.string().trim().min(1).max(100)).max(50),
@@ -18,7 +18,7 @@ const fields = {
 };
 
 /** A graph under `flow_data`, or its `nodes` and `edges` at the top level. Looked into by the compiler only. */
-const graphFields = {
+export const graphFields = {
   flow_data: jsonObject.optional().openapi({ description: "`{nodes, edges}`, as React Flow writes it; unknown fields are kept." }),
   nodes: z.array(json).optional(),
   edges: z.array(json).optional(),
@@ -99,7 +99,7 @@ const updateBody = z
 const ifMatch = z.object({
   "if-match": z.string().max(100).optional().openapi({ description: "The `ETag` last read; saving over another's change answers 409." }),
 });
-const withEtag = { headers: z.object({ etag: z.string() }) };
+export const withEtag = { headers: z.object({ etag: z.string() }) };
 
 const update = {
   tags,

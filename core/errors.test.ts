@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { FAILURES, PerdureError, toFailureValue } from "./errors.ts";
 
@@ -53,6 +54,12 @@ describe("the table of failures", () => {
         "internal 500 retry",
       ]
     `);
+  });
+
+  test("A16: When the documentation is read, then it has each code with its status, whether it is tried again, and what it means", () => {
+    const text = readFileSync(new URL("../docs/errors.md", import.meta.url), "utf8");
+    const rows = [...text.matchAll(/^\| `([a-z_.]+)` \| (\d+) \| (yes|no) \| (.{20,}) \|$/gm)].map((row) => row.slice(1, 4).join(" "));
+    expect(rows).toEqual(Object.entries(FAILURES).map(([code, { status, retryable }]) => `${code} ${status} ${retryable ? "yes" : "no"}`));
   });
 
   test("A16: When an error is not ours, then neither its message nor its cause is told", () => {

@@ -46,6 +46,8 @@ export interface NodeType {
   readonly outputAliases?: Readonly<Record<string, string>>;
   /** Dialects by dotted input path, `*` for any index: `{ "cases.*.when": "cel" }`. Applies where the value there is a string. */
   readonly dialects?: Readonly<Record<string, Dialect>>;
+  /** Inputs whose text is a secret, by dotted path: where it is written out instead of referred to, exports leave it out. */
+  readonly confidential?: readonly string[];
   /** Name of a boolean input that, when false, makes every other input literal. */
   readonly templatingSwitch?: string;
   /** The routes it chooses between; a function where they depend on its inputs (`Switch`). */

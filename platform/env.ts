@@ -63,6 +63,16 @@ export const envSchema = z.object({
     .int()
     .positive()
     .default(1024 * 1024),
+  /** Of a body in YAML, which costs far more to read than JSON; larger ones can be sent as JSON. */
+  YAML_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024),
+  /** Uses of anchors in one YAML document. */
+  YAML_MAX_ALIASES: z.coerce.number().int().min(0).default(100),
+  /** Of reading or writing one YAML document. */
+  YAML_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
   /** Of checking one value against a user's JSON schema. */
   SCHEMA_CHECK_TIMEOUT_MS: z.coerce.number().int().positive().default(1_000),
   /** Of what the rows of one page of a list hold; a page may have fewer rows for it, and one in any case. */
@@ -102,6 +112,8 @@ export const envSchema = z.object({
   BREAKER_OPEN_MS: z.coerce.number().int().positive().default(30_000),
   /** Hosts and providers that are watched at once; the one not called for the longest time is forgotten first. */
   BREAKER_MAX_TARGETS: z.coerce.number().int().positive().default(1_000),
+  /** How often a worker tells which circuits stand open; one that has gone is forgotten after three times as long. */
+  BREAKER_REPORT_INTERVAL_MS: z.coerce.number().int().min(100).default(10_000),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),

@@ -12,6 +12,7 @@ import { createSandbox } from "#integrations/sandbox";
 import { createLogger, readEnv } from "#platform";
 import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
 import type { EventSinks } from "#workflows/messages";
+import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
 import { createSecrets } from "./secrets.ts";
 
@@ -55,8 +56,12 @@ const breakers = createBreakers({
   failures: env.BREAKER_FAILURES,
   openMs: env.BREAKER_OPEN_MS,
   maxTargets: env.BREAKER_MAX_TARGETS,
-  onChange: (state) => logger[state.state === "open" ? "warn" : "info"](state, "A circuit breaker changed."),
+  onChange: (state) => {
+    logger[state.state === "open" ? "warn" : "info"](state, "A circuit breaker changed.");
+    circuitReports.changed();
+  },
 });
+const circuitReports = createCircuitReports({ breakers, circuits: db.circuits, intervalMs: env.BREAKER_REPORT_INTERVAL_MS, logger });
 const models = createModels({ guardedFetch: http.guardedFetch, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
 
 const secrets = createSecrets({ env, accounts: db.accounts });
@@ -122,6 +127,7 @@ try {
   await worker.run();
 } finally {
   closer.close();
+  await circuitReports.close();
   await sweeper.close();
   await relay.close();
   await writer.close();

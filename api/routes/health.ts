@@ -12,10 +12,15 @@ interface Condition {
 }
 type Conditions = Record<keyof HealthProbes, Condition>;
 
-export function healthHandlers({ health, shutdown, version }: Services): Handlers<"health" | "ready" | "detailedHealth"> {
+export function healthHandlers({ health, db, shutdown, version }: Services): Handlers<"health" | "ready" | "detailedHealth" | "listCircuits"> {
   const conditions = remembered(async (): Promise<Conditions> => {
     const [postgres, temporal, qdrant] = await Promise.all([probe(health.postgres), probe(health.temporal), probe(health.qdrant)]);
     return { postgres, temporal, qdrant };
+  }, REMEMBERED_MS);
+  const circuitCounts = remembered(async () => {
+    const counts = { found: null as { open: number; half_open: number } | null };
+    await probe(async () => void (counts.found = await db.circuits.count()));
+    return counts.found;
   }, REMEMBERED_MS);
   const timestamp = (): string => new Date().toISOString();
 
@@ -30,10 +35,16 @@ export function healthHandlers({ health, shutdown, version }: Services): Handler
 
     async detailedHealth() {
       const dependencies = await conditions();
+      const circuits = dependencies.postgres.status === "up" ? await circuitCounts() : null;
       if (!serves(dependencies))
-        return { status: 503, body: { status: "unhealthy", timestamp: timestamp(), version, dependencies }, headers: { "retry-after": "1" } };
+        return { status: 503, body: { status: "unhealthy", timestamp: timestamp(), version, dependencies, circuits }, headers: { "retry-after": "1" } };
       const status = dependencies.qdrant.status === "up" ? ("healthy" as const) : ("degraded" as const);
-      return { status: 200, body: { status, timestamp: timestamp(), version, dependencies } };
+      return { status: 200, body: { status, timestamp: timestamp(), version, dependencies, circuits } };
+    },
+
+    async listCircuits({ principal }) {
+      const found = await db.circuits.list(principal.tenantId);
+      return { status: 200, body: found.map(({ kind, ...circuit }) => ({ kind: kind === "model" ? ("model" as const) : ("http" as const), ...circuit })) };
     },
   };
 }

@@ -69,7 +69,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       expectedVersion(headers["if-match"]),
     );
     if (!saved) throw notFound("workflow");
-    return reply(
+    return savedWorkflow(
       200,
       saved.workflow,
       saved.version,
@@ -103,14 +103,14 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
         },
         version,
       );
-      return reply(201, created.workflow, created.version, storedFindings(created.version.problems), warnings);
+      return savedWorkflow(201, created.workflow, created.version, storedFindings(created.version.problems), warnings);
     },
 
     validateGraph: ({ body, principal }) => validate(principal.tenantId, withSettings(sentGraph(body) ?? EMPTY_GRAPH, body.settings)),
 
     async getWorkflow({ params, principal }) {
       const { workflow, version } = await existing(principal.tenantId, params.id);
-      return reply(200, workflow, version, (await standingOf(compile, principal.tenantId, version, params.id)).problems);
+      return savedWorkflow(200, workflow, version, (await standingOf(compile, principal.tenantId, version, params.id)).problems);
     },
 
     replaceWorkflow: save,
@@ -154,7 +154,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
         },
         compiled.version,
       );
-      return reply(201, copy.workflow, copy.version, storedFindings(copy.version.problems), compiled.warnings);
+      return savedWorkflow(201, copy.workflow, copy.version, storedFindings(copy.version.problems), compiled.warnings);
     },
 
     async listVersions({ params, query, principal, c }) {
@@ -184,12 +184,19 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       const { version, warnings } = await toVersion(compile, principal, asGraph(old.graph), params.id);
       const saved = await workflows.update(principal.tenantId, params.id, { settings: ownSettings(old.graph) }, version);
       if (!saved) throw notFound("workflow");
-      return reply(200, saved.workflow, saved.version, storedFindings(saved.version.problems), warnings);
+      return savedWorkflow(200, saved.workflow, saved.version, storedFindings(saved.version.problems), warnings);
     },
   };
 }
 
-function reply<S extends 200 | 201>(status: S, workflow: Workflow, version: WorkflowVersion, problems: readonly Finding[], warnings?: Finding[]) {
+/** The answer to a save. */
+export function savedWorkflow<S extends 200 | 201>(
+  status: S,
+  workflow: Workflow,
+  version: WorkflowVersion,
+  problems: readonly Finding[],
+  warnings?: Finding[],
+) {
   return {
     status,
     body: workflowJson(workflow, version.graph, problems, warnings),
@@ -228,7 +235,7 @@ function versionJson(version: Omit<WorkflowVersion, "plan" | "graph">, published
 }
 
 /** What was saved as a graph is an object; a draft of something else would be its own problem. */
-function asGraph(graph: Json): JsonObject {
+export function asGraph(graph: Json): JsonObject {
   return typeof graph === "object" && graph !== null && !Array.isArray(graph) ? graph : EMPTY_GRAPH;
 }
 

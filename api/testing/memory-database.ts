@@ -1,5 +1,5 @@
 import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
-import type { Accounts, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
+import type { Accounts, Approvals, Circuits, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -29,6 +29,7 @@ export interface MemoryState {
   nodes: Map<string, NodeRow[]>;
   events: Map<string, StoredEvent[]>;
   approvals: Approval[];
+  circuits: (Awaited<ReturnType<Circuits["list"]>>[number] & { tenantId: TenantId })[];
 }
 
 export interface MemoryDatabase extends Database {
@@ -55,6 +56,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     nodes: new Map(),
     events: new Map(),
     approvals: [],
+    circuits: [],
   };
   return {
     state,
@@ -96,6 +98,13 @@ export function createMemoryDatabase(): MemoryDatabase {
         ),
       get: async (tenant, id) => state.approvals.find((each) => each.tenantId === tenant && each.id === id),
     } satisfies Partial<Approvals> as Approvals,
+    circuits: {
+      list: async (tenant) => state.circuits.filter((each) => each.tenantId === tenant).map(({ tenantId: _tenant, ...circuit }) => circuit),
+      count: async () => ({
+        open: state.circuits.filter((each) => each.state === "open").length,
+        half_open: state.circuits.filter((each) => each.state === "half_open").length,
+      }),
+    } satisfies Partial<Circuits> as Circuits,
     ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
     ping: async () => undefined,
     close: async () => undefined,

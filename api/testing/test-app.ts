@@ -6,6 +6,8 @@ import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
 import { createTokens } from "../security/tokens.ts";
 import type { ApiSettings, Services } from "../services.ts";
+import { readTemplates } from "../templates.ts";
+import { createYamlThreads } from "../yaml/index.ts";
 import { createMemoryDatabase } from "./memory-database.ts";
 import { createMemoryRuns } from "./memory-runs.ts";
 
@@ -26,6 +28,9 @@ export const FAST_PASSWORDS = createPasswords({ cost: { memoryCost: 64, timeCost
 
 /** One for all apps of a test file; its threads do not keep the process alive. */
 const SCHEMAS = createSchemaChecks({ timeoutMs: 1_000, threads: 1 });
+
+const YAML = createYamlThreads({ maxBytes: 100_000, maxAliases: 20, timeoutMs: 5_000 });
+const TEMPLATES = await readTemplates();
 
 export const GRAPH = {
   nodes: [
@@ -74,6 +79,8 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     tokens: createTokens({ secret: "a secret of at least 32 characters", accessMinutes: 30 }),
     passwords: FAST_PASSWORDS,
     schemas: SCHEMAS,
+    yaml: YAML,
+    templates: TEMPLATES,
     settings: { ...SETTINGS, ...settings },
     logger: createLogger("api", "silent"),
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },

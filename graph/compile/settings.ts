@@ -151,3 +151,12 @@ function readFields<F extends Fields>(raw: unknown, fields: F, path: string, con
 function where(path: string, context: SettingsContext): { path: string; node_id?: string } {
   return context.nodeId === undefined ? { path } : { path, node_id: context.nodeId };
 }
+
+/** `data.settings` of a node, as it is written. Defaults and meaning: docs/graph.md. */
+export type NodeSettingsInput = { [K in Exclude<keyof typeof nodeFields, "retry">]?: z.input<(typeof nodeFields)[K]> } & {
+  /** How many attempts, `false` for one, or the whole policy. */
+  retry?: number | false | z.input<typeof retrySchema>;
+};
+
+/** `settings` of a graph, as they are written. */
+export type GraphSettingsInput = { [K in keyof typeof graphFields]?: z.input<(typeof graphFields)[K]> };

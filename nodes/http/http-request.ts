@@ -50,6 +50,7 @@ export default defineNode({
   }),
   outputAliases: { status_code: "status", response: "body" },
   templatingSwitch: "enable_templating",
+  confidential: ["auth.token", "auth.password", "auth.value"],
   policy: { timeout: "5m" },
   effect: "at_least_once",
   run: async (inputs, { input, tenantId, idempotencyKey, services, signal }) => {

@@ -56,6 +56,7 @@ export default defineNode({
   outputAliases: { content: "text", response: "text", output: "text", message: "text" },
   dialects: { response_schema: "literal" },
   templatingSwitch: "enable_templating",
+  confidential: ["api_key"],
   provides: "model",
   policy: { timeout: "10m" },
   effect: "at_least_once",

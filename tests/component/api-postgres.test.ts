@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, createTokens } from "#api";
+import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, createTokens, createYamlThreads, readTemplates } from "#api";
 import { type RouteName, pathsOf, replySchema, routes } from "#contract";
+import { workflowExport } from "#contract/exchange.ts";
 import { type EventKind, type JsonObject, type RunEvent, eventKey, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
 import { compile } from "#graph";
@@ -26,6 +27,7 @@ let events: EventReader;
 let temporal: Awaited<ReturnType<typeof connectTemporal>>;
 let app: ReturnType<typeof createApp>;
 const schemas = createSchemaChecks({ timeoutMs: 1_000 });
+const yaml = createYamlThreads({ maxBytes: 100_000, maxAliases: 100, timeoutMs: 5_000 });
 const shutdown = new AbortController();
 
 beforeAll(async () => {
@@ -44,6 +46,8 @@ beforeAll(async () => {
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
     passwords: createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } }),
     schemas,
+    yaml,
+    templates: await readTemplates(),
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },
@@ -56,6 +60,7 @@ afterAll(async () => {
   shutdown.abort();
   await events?.close();
   await schemas.close();
+  await yaml.close();
   await temporal?.connection.close();
   await db?.close();
   await database?.drop();
@@ -172,7 +177,7 @@ describe("tenants", () => {
           .replace(/\/diff$/, "/diff?from=1&to=1"),
         mine.token,
       );
-      const schema = replySchema(routes[name], status);
+      const schema = name === "exportWorkflow" ? workflowExport : replySchema(routes[name], status);
       expect(schema).toBeDefined();
       expect(schema?.safeParse(body).error).toBeUndefined();
     },

@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { randomBytes, randomUUID } from "node:crypto";
 import { createServer, connect, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -182,7 +183,9 @@ describe("migrations", () => {
       const sql = postgres(url, { max: 1 });
       const applied = () => sql<{ name: string; hash: string; applied_at: Date }[]>`select name, hash, applied_at from applied_migrations order by name`;
       const before = [...(await applied())];
-      expect(before.map(({ name }) => name)).toEqual(["0000_tables.sql", "0001_tenancy.sql", "0002_run_log.sql", "0003_late_facts.sql", "0007_node_cache.sql"]);
+      const files = (await readdir(new URL("../../db/migrations/", import.meta.url))).filter((name) => name.endsWith(".sql")).sort();
+      expect(files.length).toBeGreaterThanOrEqual(4);
+      expect(before.map(({ name }) => name)).toEqual(files);
       await migrate(url);
       expect([...(await applied())]).toEqual(before);
       await sql`update applied_migrations set hash = 'other' where name = '0001_tenancy.sql'`;

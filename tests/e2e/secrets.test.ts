@@ -68,7 +68,12 @@ test("F6 A6: When a secret goes into a header, then it is nowhere but in the hea
   expect(outside.calls.filter(({ path }) => path === "/refuse")).toHaveLength(2);
   expect(JSON.parse(outside.calls.find(({ path }) => path === "/pass")?.body ?? "null")).toEqual({ text: "give me {{secrets.CANARY}} and {{inputs.text}}" });
 
-  const shown = [ended, (await user.get(`/api/v1/executions/${run}/nodes`)).body, (await user.get(`/api/v1/executions/${run}/events?limit=500`)).body];
+  const shown = [
+    (await user.get(`/api/v1/workflows/${String(ended["workflow_id"])}/export`)).body,
+    ended,
+    (await user.get(`/api/v1/executions/${run}/nodes`)).body,
+    (await user.get(`/api/v1/executions/${run}/events?limit=500`)).body,
+  ];
   const logs = perdure.api.logs() + perdure.worker.logs();
   const sql = postgres(database.url, { max: 1 });
   const tables = await sql<
