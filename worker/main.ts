@@ -10,7 +10,7 @@ import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
 import { createLogger, readEnv } from "#platform";
-import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
+import { connectTemporal, createEventWriter, createQueueRounds, createRelay, createRuns, createSweeper } from "#runs";
 import type { EventSinks } from "#workflows/messages";
 import { createCloser } from "./closing.ts";
 import { createSecrets } from "./secrets.ts";
@@ -116,6 +116,7 @@ const worker = await Worker.create({
 
 const sweeper = createSweeper({ db, runs, env, logger });
 const relay = createRelay({ db, runs, env, logger });
+const queue = createQueueRounds({ runs, logger });
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 try {
@@ -124,6 +125,7 @@ try {
   closer.close();
   await sweeper.close();
   await relay.close();
+  await queue.close();
   await writer.close();
   await jsonata.close();
   await sandbox.close();

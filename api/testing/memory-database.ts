@@ -1,5 +1,5 @@
 import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
-import type { Accounts, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
+import type { Accounts, Admission, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -29,6 +29,8 @@ export interface MemoryState {
   nodes: Map<string, NodeRow[]>;
   events: Map<string, StoredEvent[]>;
   approvals: Approval[];
+  /** Organizations' own limits of concurrency. */
+  limits: Map<TenantId, number | null>;
 }
 
 export interface MemoryDatabase extends Database {
@@ -55,6 +57,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     nodes: new Map(),
     events: new Map(),
     approvals: [],
+    limits: new Map(),
   };
   return {
     state,
@@ -96,6 +99,15 @@ export function createMemoryDatabase(): MemoryDatabase {
         ),
       get: async (tenant, id) => state.approvals.find((each) => each.tenantId === tenant && each.id === id),
     } satisfies Partial<Approvals> as Approvals,
+    admission: {
+      overview: async (tenant) => {
+        const queued = state.runs.filter((run) => run.tenantId === tenant && run.slot?.state === "queued").length;
+        return { limit: state.limits.get(tenant) ?? null, running: 0, queued, groups: [] };
+      },
+      async setLimit(tenant, limit) {
+        state.limits.set(tenant, limit);
+      },
+    } satisfies Partial<Admission> as unknown as Admission,
     ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
     ping: async () => undefined,
     close: async () => undefined,

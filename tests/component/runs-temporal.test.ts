@@ -28,6 +28,11 @@ const settings = () => ({
   COMMAND_WAIT_MS: 2_000,
   SWEEP_SILENT_MS: 50,
   SWEEP_INTERVAL_MS: 50,
+  PRIORITY_SCOPE: "installation" as const,
+  RUNS_CONCURRENCY_LIMIT: undefined,
+  ORGANIZATION_CONCURRENCY_LIMIT: undefined,
+  ORGANIZATION_QUEUE_LIMIT: 1_000,
+  CONCURRENCY_WAITING_MS: 60_000,
 });
 
 beforeAll(async () => {
