@@ -13,6 +13,7 @@ import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
+import { queueHandlers } from "./routes/queue.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
@@ -47,6 +48,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...workflowHandlers(services),
     ...executionHandlers(services),
     ...approvalHandlers(services),
+    ...queueHandlers(services),
     ...nodeHandlers(services),
     ...healthHandlers(services),
   };

@@ -3,10 +3,11 @@ import { authRoutes } from "./auth.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
+import { queueRoutes } from "./queue.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
-export const routes = { ...authRoutes, ...workflowRoutes, ...executionRoutes, ...approvalRoutes, ...nodeRoutes, ...healthRoutes };
+export const routes = { ...authRoutes, ...workflowRoutes, ...executionRoutes, ...approvalRoutes, ...queueRoutes, ...nodeRoutes, ...healthRoutes };
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;
