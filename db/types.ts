@@ -174,7 +174,7 @@ export interface ConcurrencyLimits {
 }
 
 export interface QueueGroup {
-  /** Null of ad-hoc runs, and of runs that were under way before there was a limit. */
+  /** Null of ad-hoc runs. */
   workflowId: string | null;
   workflowName: string | null;
   /** What the workflow's concurrency key came to. */
@@ -192,7 +192,7 @@ export interface Admission {
   offer(tenant: TenantId, runId: string, request: QueuedStart): Promise<void>;
   /**
    * Gives free slots away, `atMost` of them, in the order of fairness, priority and age, and returns the runs that the caller is to start (system
-   * role). `isThorough`: also those that were given away `retryMs` ago and that nobody has noted as started, and tidies up after crashes.
+   * role): also those that were given away `retryMs` ago and that nobody has noted as started. `isThorough`: tidies up after crashes.
    */
   admit(
     limits: ConcurrencyLimits,
@@ -209,10 +209,7 @@ export interface Admission {
   /** Counts all open runs from now on: for operator's limits that are new (system role). */
   adopt(): Promise<void>;
   /** The organization's own limit, and its groups that have runs; groups without a limit among them where the organization has one. */
-  overview(
-    tenant: TenantId,
-    waitingMs: number,
-  ): Promise<{ limit: number | null; running: number; queued: number; groups: QueueGroup[] }>;
+  overview(tenant: TenantId, waitingMs: number): Promise<{ limit: number | null; running: number; queued: number; groups: QueueGroup[] }>;
   /** Counts the runs that are open. @throws PerdureError `resource.not_found`. */
   setLimit(tenant: TenantId, limit: number | null): Promise<void>;
 }

@@ -29,7 +29,7 @@ export interface RunAdmission {
   enter(tenant: TenantId, run: Run, request: StartRun): Promise<Run>;
   /** Gives free slots away and starts who was given one. Calls that come meanwhile share the next time. */
   serve(): Promise<void>;
-  /** As `serve`, and looks after what crashes may have left behind. */
+  /** As `serve`, and reads the whole queue for what crashes may have left behind. */
   serveThoroughly(): Promise<void>;
   /** Resolves when this process has started the run, or the signal is aborted. */
   started(runId: string, over: AbortSignal): Promise<void>;

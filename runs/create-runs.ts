@@ -42,7 +42,7 @@ export interface RunsOptions {
 export interface RunsService extends Runs {
   openChild: SubRuns["openChild"];
   deliver(row: CommandRow): Promise<Delivery>;
-  serveQueue(): Promise<void>;
+  serveQueue(isThorough: boolean): Promise<void>;
   adoptRuns(): Promise<void>;
 }
 
@@ -155,7 +155,7 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
     ...runs,
     openChild: (call) => subRuns.openChild(call),
     deliver: (row) => commanding.deliver(row),
-    serveQueue: () => admission.serveThoroughly(),
+    serveQueue: (isThorough) => (isThorough ? admission.serveThoroughly() : admission.serve()),
     adoptRuns: () => admission.adopt(),
   };
 }

@@ -4,6 +4,8 @@ import { type Rounds, startRounds } from "./rounds.ts";
 
 /** How often the queue is looked at although nobody said that a slot is free. */
 const QUEUE_INTERVAL_MS = 1_000;
+/** Each so many rounds the whole queue is read, which the others wait for. */
+const THOROUGH_EVERY = 15;
 
 export interface QueueRoundsOptions {
   runs: Pick<RunsService, "serveQueue" | "adoptRuns">;
@@ -16,6 +18,7 @@ export interface QueueRoundsOptions {
  */
 export function createQueueRounds({ runs, logger }: QueueRoundsOptions): Rounds {
   let isAdopted = false;
+  let round = 0;
   return startRounds({
     intervalMs: QUEUE_INTERVAL_MS,
     logger,
@@ -23,7 +26,7 @@ export function createQueueRounds({ runs, logger }: QueueRoundsOptions): Rounds 
     round: async () => {
       if (!isAdopted) await runs.adoptRuns();
       isAdopted = true;
-      await runs.serveQueue();
+      await runs.serveQueue(round++ % THOROUGH_EVERY === 0);
     },
   });
 }

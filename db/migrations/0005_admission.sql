@@ -135,7 +135,7 @@ $$;
 
 -- Gives free slots away and returns whom to start. One caller at a time. Between organizations, and between an organization's groups, whoever has the
 -- fewest slots is next, then whoever was not served for the longest time; priority and age decide within an organization, age within a group.
--- `is_thorough` also looks for what crashes have left behind: runs admitted `retry_ms` ago whose start nobody has noted are returned again.
+-- Runs admitted `retry_ms` ago whose start nobody has noted are returned again. `is_thorough` also reads the whole queue for what crashes have left behind.
 create function admit_runs(installation_limit integer, organization_limit integer, waiting_ms integer, retry_ms integer, at_most integer, is_thorough boolean)
 returns table (run_id uuid, tenant_id uuid, request json) language plpgsql volatile as $$
 declare
@@ -156,12 +156,13 @@ begin
       where s.admitted_at is null and r.id = s.run_id and (r.acknowledged_at is not null or r.status in ('running', 'waiting'));
     delete from run_groups g where not exists (select from run_slots s where s.tenant_id = g.tenant_id and s.group_key = g.key)
       and pg_try_advisory_xact_lock(hashtextextended('perdure queue ' || g.tenant_id, 0));
-    return query
-      update run_slots s set admitted_at = clock_timestamp() from runs r
-      where s.admitted_at < now() - retry_ms * interval '1 millisecond' and s.request is not null and r.id = s.run_id
-        and r.acknowledged_at is null and r.status = 'queued' and r.completed_at is null
-      returning s.run_id, s.tenant_id, s.request;
   end if;
+
+  return query
+    update run_slots s set admitted_at = clock_timestamp() from runs r
+    where s.admitted_at < now() - retry_ms * interval '1 millisecond' and s.request is not null and r.id = s.run_id
+      and r.acknowledged_at is null and r.status = 'queued' and r.completed_at is null
+    returning s.run_id, s.tenant_id, s.request;
 
   while given < at_most loop
     with used as materialized (select * from slots_in_use(waiting_ms)),

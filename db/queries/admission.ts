@@ -6,7 +6,6 @@ import { toJsonText } from "../connection/values.ts";
 import { organizations, runSlots, runs } from "../schema/index.ts";
 import type { Admission, RunRows } from "../types.ts";
 
-
 export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">): Admission {
   return {
     async offer(tenant, runId, request) {
@@ -62,16 +61,26 @@ export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">):
 
     async overview(tenant, waitingMs) {
       const [groups, [organization]] = await sessions.onceAll(tenant, (db) => [
-        db.execute<{ key: string; workflow_id: string | null; workflow_name: string | null; max_runs: number | null; taken: string; held: string; holds: boolean; queued: string; oldest: string | null }>(sql`
-          select s.group_key as key, g.workflow_id, w.name as workflow_name, g.max_runs, coalesce(g.holds_while_waiting, false) as holds,
+        db.execute<{
+          key: string;
+          workflow_id: string | null;
+          workflow_name: string | null;
+          max_runs: number | null;
+          taken: string;
+          held: string;
+          holds: boolean;
+          queued: string;
+          oldest: string | null;
+        }>(sql`
+          select s.group_key as key, r.workflow_id, w.name as workflow_name, g.max_runs, coalesce(g.holds_while_waiting, false) as holds,
             coalesce(max(u.taken), 0) as taken, coalesce(max(u.held), 0) as held, count(*) filter (where s.admitted_at is null) as queued,
             min(r.created_at) filter (where s.admitted_at is null) as oldest
           from run_slots s join runs r on r.id = s.run_id and r.completed_at is null
           left join run_groups g on g.tenant_id = s.tenant_id and g.key = s.group_key
-          left join workflows w on w.id = g.workflow_id and w.tenant_id = s.tenant_id
+          left join workflows w on w.id = r.workflow_id and w.tenant_id = s.tenant_id
           left join slots_in_use(${waitingMs}::integer) u on u.tenant_id = s.tenant_id and u.key = s.group_key
           where s.tenant_id = ${tenant}
-          group by s.group_key, g.workflow_id, w.name, g.max_runs, g.holds_while_waiting
+          group by s.group_key, r.workflow_id, w.name, g.max_runs, g.holds_while_waiting
           order by queued desc, s.group_key limit 500`),
         db.select({ limit: organizations.concurrencyLimit }).from(organizations).where(eq(organizations.id, tenant)),
       ]);
@@ -95,11 +104,7 @@ export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">):
 
     async setLimit(tenant, limit) {
       const [changed] = await sessions.transaction(tenant, async (db) => {
-        const found = await db
-          .update(organizations)
-          .set({ concurrencyLimit: limit })
-          .where(eq(organizations.id, tenant))
-          .returning({ id: organizations.id });
+        const found = await db.update(organizations).set({ concurrencyLimit: limit }).where(eq(organizations.id, tenant)).returning({ id: organizations.id });
         if (limit !== null) await db.execute(sql`select adopt_runs(${tenant}::uuid, null)`);
         return found;
       });
@@ -107,4 +112,3 @@ export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">):
     },
   };
 }
-

@@ -43,7 +43,11 @@ const runColumns = { ...shown, waitingFor, slot };
 type RunRecord = Omit<Run, "waitingFor" | "slot"> & { waitingFor: string | null; slot: string | null };
 
 function toRun({ waitingFor: waits, slot: place, ...row }: RunRecord): Run {
-  return { ...row, waitingFor: waits === null ? [] : (JSON.parse(waits) as WaitingFor[]), slot: place === null ? null : slotOf(JSON.parse(place) as StoredSlot) };
+  return {
+    ...row,
+    waitingFor: waits === null ? [] : (JSON.parse(waits) as WaitingFor[]),
+    slot: place === null ? null : slotOf(JSON.parse(place) as StoredSlot),
+  };
 }
 
 type StoredSlot = { state: RunSlot["state"]; paused: boolean; position: number | null };

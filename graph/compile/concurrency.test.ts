@@ -30,10 +30,7 @@ describe("settings.concurrency", () => {
     expect(problems(0)).toEqual(["settings.invalid settings.concurrency"]);
     expect(problems("many")).toEqual(["settings.invalid settings.concurrency"]);
     expect(problems({})).toEqual(["settings.invalid settings.concurrency.limit"]);
-    expect(problems({ limit: 0, max_queued: -1 })).toEqual([
-      "settings.invalid settings.concurrency.limit",
-      "settings.invalid settings.concurrency.max_queued",
-    ]);
+    expect(problems({ limit: 0, max_queued: -1 })).toEqual(["settings.invalid settings.concurrency.limit", "settings.invalid settings.concurrency.max_queued"]);
     expect(problems({ limit: 1, key: "{{end.x}}" })).toEqual(["reference.unknown settings.concurrency.key"]);
     expect(problems({ limit: 1, key: "{{secrets.X}}" })).toEqual(["secret.not_allowed settings.concurrency.key"]);
     expect(problems({ limit: 1, key: "{{inputs." })).toEqual(["template.syntax settings.concurrency.key"]);

@@ -20,7 +20,10 @@ export const concurrencyFields = {
 } as const;
 
 /** A number alone is the limit. */
-export const concurrencySchema = z.union([limit.transform((runs) => ({ limit: runs })), z.record(z.string(), z.unknown())], "must be a number from 1 on, or an object");
+export const concurrencySchema = z.union(
+  [limit.transform((runs) => ({ limit: runs })), z.record(z.string(), z.unknown())],
+  "must be a number from 1 on, or an object",
+);
 
 type Given = { [K in keyof typeof concurrencyFields]?: z.output<(typeof concurrencyFields)[K]> };
 
@@ -71,4 +74,3 @@ class StartNames implements TemplateNames {
     this.problem("secret.not_allowed", `\`${source}\` cannot stand in a concurrency key.`);
   }
 }
-

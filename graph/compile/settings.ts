@@ -116,7 +116,11 @@ export function readGraphSettings(raw: unknown, context: SettingsContext): PlanS
   if (given.cleanup_timeout !== undefined) settings.cleanup_ms = given.cleanup_timeout;
   if (given.priority !== undefined) settings.priority = given.priority;
   if (given.concurrency !== undefined) {
-    const concurrency = compileConcurrency(readFields(given.concurrency, concurrencyFields, "settings.concurrency", context), context.findings, context.nearest);
+    const concurrency = compileConcurrency(
+      readFields(given.concurrency, concurrencyFields, "settings.concurrency", context),
+      context.findings,
+      context.nearest,
+    );
     if (concurrency !== undefined) settings.concurrency = concurrency;
   }
   return settings;

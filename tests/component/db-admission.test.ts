@@ -56,7 +56,8 @@ const terms = (workflowId: string | null, more: Partial<AdmissionTerms> = {}): A
   ...more,
 });
 
-const enter = async (tenant: TenantId, given: AdmissionTerms) => (await db.runs.insert(tenant, uuidv7(), request({ workflowId: given.workflowId }), given)).run.id;
+const enter = async (tenant: TenantId, given: AdmissionTerms) =>
+  (await db.runs.insert(tenant, uuidv7(), request({ workflowId: given.workflowId }), given)).run.id;
 const admit = async (limits: Partial<ConcurrencyLimits> = {}, atMost = 50, isThorough = false, retryMs = 60_000) =>
   (await db.admission.admit({ ...UNLIMITED, ...limits }, retryMs, atMost, isThorough)).map(({ runId }) => runId);
 const end = (tenant: TenantId, id: string) => db.runs.close(tenant, id, { status: "completed", outputs: null, at: new Date() });
@@ -243,7 +244,9 @@ describe("slots", () => {
         for (let given = [""]; given.length > 0; all.push(...given)) given = await admit({}, 2);
         return all;
       })(),
-      Promise.all(ids.toReversed().map(async (id) => ((await db.admission.withdraw(tenant, id, { status: "cancelled", error, at: new Date() })) ? id : undefined))),
+      Promise.all(
+        ids.toReversed().map(async (id) => ((await db.admission.withdraw(tenant, id, { status: "cancelled", error, at: new Date() })) ? id : undefined)),
+      ),
     ]);
     const gone = withdrawn.filter((id) => id !== undefined);
     expect([...admitted, ...gone].toSorted()).toEqual(ids.toSorted());
@@ -327,10 +330,17 @@ function compare(a: readonly number[], b: readonly number[]): number {
 describe("order", () => {
   test("A11: When any runs come and end in any order, then they are admitted as a simple model says: fair, then by priority, then by age", async () => {
     const step = fc.oneof(
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant("enter" as const), tenant: fc.nat(1), workflow: fc.nat(1), priority: fc.integer({ min: 1, max: 3 }) }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({ kind: fc.constant("enter" as const), tenant: fc.nat(1), workflow: fc.nat(1), priority: fc.integer({ min: 1, max: 3 }) }),
+      },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("end" as const), which: fc.nat(20) }) },
     );
-    const limits = fc.record({ workflow: fc.integer({ min: 1, max: 3 }), organization: fc.integer({ min: 1, max: 4 }), installation: fc.integer({ min: 1, max: 5 }) });
+    const limits = fc.record({
+      workflow: fc.integer({ min: 1, max: 3 }),
+      organization: fc.integer({ min: 1, max: 4 }),
+      installation: fc.integer({ min: 1, max: 5 }),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), limits, async (steps, limit) => {
         const tenants = [await organization(), await organization()].toSorted();
@@ -363,9 +373,11 @@ describe("order", () => {
   test("A11: When one organization has a thousand queued runs, then another's first run is next but one", async () => {
     const [a, b] = [await organization(), await organization()];
     const flood = terms(uuidv7());
-    await Promise.all(Array.from({ length: 8 }, async () => {
-      for (let n = 0; n < 25; n++) await enter(a, flood);
-    }));
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        for (let n = 0; n < 25; n++) await enter(a, flood);
+      }),
+    );
     await admit({ installation: 4 });
     const mine = await enter(b, terms(uuidv7()));
     const [oldest] = await sql<{ id: string }[]>`select run_id as id from run_slots where admitted_at is not null and tenant_id = ${a} limit 1`;
