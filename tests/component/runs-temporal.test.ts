@@ -130,6 +130,19 @@ describe("start and end", () => {
     expect(described.priority).toMatchObject({ priorityKey: 2, fairnessKey: tenant });
   });
 
+  test("A11: When a run calls something, then its call has the fairness key and priority of the run, and where priority is each organization's own, Temporal is not told", async () => {
+    await startWorker();
+    const id = await start({ mode: "call" });
+    const poll = () => temporal.client.workflowService.pollActivityTaskQueue({ namespace: "perdure", taskQueue: { name: taskQueue }, identity: "test" });
+    expect((await poll()).priority).toMatchObject({ priorityKey: 2, fairnessKey: tenant });
+    const own = createRuns({ db, client: temporal.client, env: { ...settings(), PRIORITY_SCOPE: "organization" }, logger });
+    const other = (await own.start(tenant, request({ mode: "call" }))).run.id;
+    const { priority } = await poll();
+    expect(priority).toMatchObject({ fairnessKey: tenant });
+    expect(priority?.priorityKey ?? 0).toBe(0);
+    for (const run of [id, other]) await runs.command(tenant, run, { kind: "terminate" }, "me");
+  });
+
   test("When a workflow's name is long, then its summary is cut to what Temporal takes", async () => {
     const id = await start({}, { workflowName: "🙂".repeat(300), version: 12 });
     const summary = await (await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).describe()).staticSummary();
