@@ -52,12 +52,15 @@ grant usage on sequence admission_turns to perdure_system;
 
 -- How many slots of each group are in use. A run that has been waiting (or paused) for `waiting_ms` has given its slot up: `taken` leaves it out;
 -- `held` counts it too, for workflows that say that they hold theirs.
-create function slots_in_use(waiting_ms integer) returns table (tenant_id uuid, key text, taken bigint, held bigint) language sql stable
+-- `offset 0`, here and below: the few slots that are taken lead to their runs, whatever is guessed of the many that are queued.
+create function slots_in_use(waiting_ms integer) returns table (tenant_id uuid, key text, taken bigint, held bigint) language sql stable set enable_seqscan = off
   as $$
   select s.tenant_id, s.group_key, count(*) filter (where not coalesce(w.gave_up, false)), count(*)
-  from run_slots s join runs r on r.id = s.run_id
-  cross join lateral (select r.status in ('waiting', 'paused') and r.last_event_at < now() - waiting_ms * interval '1 millisecond' as gave_up) w
-  where s.admitted_at is not null and r.completed_at is null
+  from run_slots s
+  cross join lateral (
+    select r.status in ('waiting', 'paused') and r.last_event_at < now() - waiting_ms * interval '1 millisecond' as gave_up
+    from runs r where r.id = s.run_id and r.completed_at is null offset 0) w
+  where s.admitted_at is not null
   group by s.tenant_id, s.group_key
 $$;
 
@@ -137,7 +140,7 @@ $$;
 -- fewest slots is next, then whoever was not served for the longest time; priority and age decide within an organization, age within a group.
 -- Runs admitted `retry_ms` ago whose start nobody has noted are returned again. `is_thorough` also reads the whole queue for what crashes have left behind.
 create function admit_runs(installation_limit integer, organization_limit integer, waiting_ms integer, retry_ms integer, at_most integer, is_thorough boolean)
-returns table (run_id uuid, tenant_id uuid, request json) language plpgsql volatile as $$
+returns table (run_id uuid, tenant_id uuid, request json) language plpgsql volatile set enable_seqscan = off as $$
 declare
   next record;
   given integer := 0;
@@ -148,7 +151,7 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('perdure admission', 0));
   -- An admission lost in a crash of the server is made again: the start in Temporal is idempotent.
   perform set_config('synchronous_commit', 'off', true);
-  delete from run_slots s using runs r where s.admitted_at is not null and r.id = s.run_id and r.completed_at is not null;
+  delete from run_slots s where s.admitted_at is not null and exists (select from runs r where r.id = s.run_id and r.completed_at is not null offset 0);
 
   if is_thorough then
     delete from run_slots s using runs r where r.id = s.run_id and r.completed_at is not null;
@@ -159,9 +162,9 @@ begin
   end if;
 
   return query
-    update run_slots s set admitted_at = clock_timestamp() from runs r
-    where s.admitted_at < now() - retry_ms * interval '1 millisecond' and s.request is not null and r.id = s.run_id
-      and r.acknowledged_at is null and r.status = 'queued' and r.completed_at is null
+    update run_slots s set admitted_at = clock_timestamp()
+    where s.admitted_at is not null and s.admitted_at < now() - retry_ms * interval '1 millisecond' and s.request is not null
+      and exists (select from runs r where r.id = s.run_id and r.acknowledged_at is null and r.status = 'queued' and r.completed_at is null offset 0)
     returning s.run_id, s.tenant_id, s.request;
 
   while given < at_most loop
