@@ -18,7 +18,7 @@ import { searchAttributesOf } from "#workflows/search-attributes";
 import { endingOfFailure, endingOfResult, type Ending } from "./ending.ts";
 import { runGraphInput, summaryOf } from "./run-input.ts";
 import { grpcDetails, isRefusal, isSilence, unavailable } from "./temporal-errors.ts";
-import type { QueuedStart, StartRun } from "./types.ts";
+import type { QueuedStart } from "./types.ts";
 
 /** Of one call that does not wait for the workflow. */
 const CALL_TIMEOUT_MS = 5_000;

@@ -1,11 +1,11 @@
 import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { PerdureError, type RunStatus, type TenantId } from "#core";
 import type { NodeRow, Run, RunSlot, StoredEvent, WaitingFor } from "../../runs/types.ts";
-import { sqlState } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { nodeExecutions, runEvents, runs } from "../schema/index.ts";
-import type { AdmissionTerms, RunRows } from "../types.ts";
+import type { RunRows } from "../types.ts";
+import { groupOf, queueFull } from "./admission-terms.ts";
 import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 /** Of a run that nothing happens to, the time between two looks of a sweeper grows with its silence up to this. */
@@ -107,33 +107,6 @@ function readNodeKey([firstSeq, nodeId, iteration]: readonly unknown[]): NodeKey
   return isSequence(firstSeq) && typeof nodeId === "string" && typeof iteration === "string" ? { firstSeq, nodeId, iteration } : undefined;
 }
 
-/** Raised by queue_run. */
-const QUEUE_FULL = "PD429";
-/** A queue that is full has room again once a run has ended; nobody knows when. */
-const QUEUE_RETRY_AFTER_MS = 5_000;
-
-function queueFull(cause: unknown): PerdureError {
-  const isWorkflows = cause instanceof Error && cause.message === "workflow";
-  const message = isWorkflows
-    ? "The workflow has as many runs under way and queued as its `concurrency` setting allows."
-    : "The organization has as many queued runs as this installation allows.";
-  return new PerdureError("rate.limited", message, { retryAfterMs: QUEUE_RETRY_AFTER_MS, cause });
-}
-
-function groupOf({ request: _request, ...terms }: AdmissionTerms) {
-  return {
-    key: terms.groupKey,
-    workflow_id: terms.workflowId,
-    priority: terms.priority,
-    max_runs: terms.maxRuns,
-    max_queued: terms.maxQueued,
-    holds_while_waiting: terms.holdsWhileWaiting,
-    is_limited: terms.isLimited,
-    organization_max_queued: terms.organizationMaxQueued,
-    waiting_ms: terms.waitingMs,
-  };
-}
-
 const one = (tenant: TenantId, id: string) => and(eq(runs.tenantId, tenant), eq(runs.id, id));
 const runQuery = (db: Statements, tenant: TenantId, id: string) => db.select(runColumns).from(runs).where(one(tenant, id));
 
@@ -184,7 +157,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
             .where(and(eq(runs.tenantId, tenant), eq(runs.id, stored))),
         ])
         .catch((error: unknown) => {
-          throw sqlState(error) === QUEUE_FULL ? queueFull(error) : error;
+          throw queueFull(error) ?? error;
         });
       if (result && idempotency && result.request_hash !== idempotency.requestHash) {
         throw new PerdureError("idempotency.mismatch", "This Idempotency-Key was used before with another request.");

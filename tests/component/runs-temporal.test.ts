@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleWithSourceMap } from "@temporalio/worker";
 import { Client, Connection } from "@temporalio/client";
 import { pino } from "pino";
+import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { eventKey, type JsonObject, type RunEvent, type TenantId, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
@@ -219,6 +220,31 @@ describe("start and end", () => {
     const { run, created } = await runs.start(tenant, request({}, { idempotency }));
     expect(created).toBe(false);
     expect(await runs.waitForEnd(tenant, run.id, 20_000)).toMatchObject({ id: run.id, status: "completed" });
+  });
+
+  test("A8 A11: When Temporal is away, then a run that a limit concerns is accepted all the same, is not given up, and begins once it is back", async () => {
+    const own = (await db.accounts.register({ email: "c@example.com", passwordHash: "h", name: "C", organizationName: "C" })).membership.tenantId;
+    const nowhere = Connection.lazy({ address: "127.0.0.1:1" });
+    const env = { ...settings(), ORGANIZATION_CONCURRENCY_LIMIT: 1 };
+    const cut = createRuns({ db, client: new Client({ connection: nowhere, namespace: "perdure" }), env, logger });
+    const { run } = await cut.start(own, request({}));
+    expect(run).toMatchObject({ status: "queued", slot: { state: "admitted" } });
+    await nowhere.close();
+    const sql = postgres(database.url, { max: 1 });
+    await sql`update run_slots set admitted_at = now() - interval '1 minute' where run_id = ${run.id}`;
+    await sql`update runs set created_at = now() - interval '1 minute' where id = ${run.id}`;
+    await sql.end();
+    expect(await runs.reconcile(own, run.id)).toMatchObject({ status: "queued" });
+    await startWorker();
+    const limited = createRuns({ db, client: temporal.client, env, logger });
+    const waiting = limited.waitForEnd(own, run.id, 20_000);
+    await limited.serveQueue(false);
+    expect(await waiting).toMatchObject({ id: run.id, status: "completed" });
+    // The next is let in by the end of the one before.
+    const [first, second] = [await limited.start(own, request({ mode: "slow" })), await limited.start(own, request({}))];
+    expect(second.run.slot).toMatchObject({ state: "queued", position: 1 });
+    const both = await Promise.all([first, second].map(({ run: each }) => limited.waitForEnd(own, each.id, 20_000)));
+    expect(both.map(({ status }) => status)).toEqual(["completed", "completed"]);
   });
 
   test("When a run is too large for Temporal, then its start is refused for good and the run is closed", async () => {
