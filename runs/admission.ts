@@ -118,11 +118,16 @@ export function createAdmission({ db, temporal, env, logger, refused }: Admissio
 
     async enter(tenant, run, request) {
       if (run.slot === null) await db.admission.offer(tenant, run.id, queued(request));
-      await serve();
-      await starting.get(run.id);
-      const now = (await db.runs.get(tenant, run.id)) ?? run;
+      let now = run;
+      try {
+        await serve();
+        await starting.get(run.id);
+        now = (await db.runs.get(tenant, run.id)) ?? run;
+      } catch (error) {
+        logger.warn({ err: error, run_id: run.id }, "a run was queued, but the queue was not served; the next round will");
+      }
       if (now.error?.code === "run.not_started") throw new PerdureError("run.not_started", now.error.message, { retryable: now.error.retryable });
-      if (now.slot?.state === "queued" && run.slot?.state !== "started") tellQueued(tenant, run.id, now.slot.position);
+      if (now.slot?.state === "queued") tellQueued(tenant, run.id, now.slot.position);
       return now;
     },
 
@@ -154,7 +159,7 @@ export function createAdmission({ db, temporal, env, logger, refused }: Admissio
   };
 }
 
-/** Whether a run's end, or its wait, may let another begin. */
+/** Whether a run's end may let another begin. */
 export function freesSlot(run: Run): boolean {
   return run.slot !== null && isClosed(run.status);
 }
