@@ -134,7 +134,8 @@ describe("start and end", () => {
   test("A11: When a run calls something, then its call has the fairness key and priority of the run, and where priority is each organization's own, Temporal is not told", async () => {
     await startWorker();
     const id = await start({ mode: "call" });
-    const poll = () => temporal.client.workflowService.pollActivityTaskQueue({ namespace: "perdure", taskQueue: { name: taskQueue }, identity: "test" });
+    const asked = { namespace: "perdure", taskQueue: { name: taskQueue }, identity: "test" };
+    const poll = () => temporal.connection.withDeadline(Date.now() + 20_000, () => temporal.connection.workflowService.pollActivityTaskQueue(asked));
     expect((await poll()).priority).toMatchObject({ priorityKey: 2, fairnessKey: tenant });
     const own = createRuns({ db, client: temporal.client, env: { ...settings(), PRIORITY_SCOPE: "organization" }, logger });
     const other = (await own.start(tenant, request({ mode: "call" }))).run.id;
