@@ -2,9 +2,15 @@ import { defineConfig } from "vitest/config";
 
 const pure = ["core", "graph", "builder", "nodes", "contract", "platform", "integrations", "activities", "workflows", "api", "db", "runs", "scripts", "worker"];
 
+/** They take minutes, and say nothing where other work shares the machine: not part of a plain run. */
+const load = {
+  test: { name: "load", include: ["tests/load/**/*.test.ts"], globalSetup: ["tests/support/global-setup.ts"], testTimeout: 20 * 60_000, hookTimeout: 240_000 },
+};
+
 export default defineConfig({
   test: {
     projects: [
+      ...(process.env["LOAD_TESTS"] ? [load] : []),
       { test: { name: "unit", include: [...pure.map((folder) => `${folder}/**/*.test.ts`), "tests/*.test.ts"], testTimeout: 20_000 } },
       { test: { name: "property", include: ["tests/property/**/*.test.ts"], testTimeout: 20 * 60_000 } },
       {

@@ -15,6 +15,7 @@ import { healthHandlers } from "./routes/health.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
+import { queueHandlers } from "./routes/queue.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
@@ -51,6 +52,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...templateHandlers(services),
     ...executionHandlers(services),
     ...approvalHandlers(services),
+    ...queueHandlers(services),
     ...nodeHandlers(services),
     ...healthHandlers(services),
   };

@@ -8,7 +8,7 @@ import { PerdureError } from "#core";
 import { migrate, openDatabase } from "#db";
 import { catalogue } from "#nodes";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
-import { connectTemporal, createEventReader, createRelay, createRuns } from "#runs";
+import { connectTemporal, createEventReader, createQueueRounds, createRelay, createRuns } from "#runs";
 import { createApp } from "./app.ts";
 import { createCompiler } from "./compiler.ts";
 import { createHealthProbes } from "./health-probes.ts";
@@ -49,6 +49,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const runs = createRuns({ db, client: temporal.client, env, logger });
   const events = createEventReader({ log: db.log, runs: db.runs });
   const relay = createRelay({ db, runs, env, logger });
+  const queue = createQueueRounds({ runs, logger });
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
   const shutdown = new AbortController();
@@ -87,6 +88,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       shutdown.abort();
       await drain(server, env.SHUTDOWN_GRACE_MS);
       await relay.close();
+      await queue.close();
       await events.close();
       await schemas.close();
       await yaml.close();

@@ -26,8 +26,10 @@ export interface HealthProbes {
 
 export type ApiSettings = Pick<
   Env,
+  | "CONCURRENCY_WAITING_MS"
   | "CORS_ORIGINS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
+  | "ORGANIZATION_CONCURRENCY_LIMIT"
   | "PUBLIC_URL"
   | "REGISTRATION"
   | "REQUEST_MAX_BODY_BYTES"

@@ -24,9 +24,18 @@ export const run = z
     error: failure.nullable(),
     error_message: z.string().nullable(),
     trigger: z.string(),
-    waiting_for: z.array(
-      z.object({ kind: z.string(), node_id: z.string(), iteration: z.string(), approval_id: id.optional(), expires_at: timestamp.optional() }),
-    ),
+    waiting_for: z
+      .array(
+        z.object({
+          kind: z.string(),
+          node_id: z.string(),
+          iteration: z.string(),
+          approval_id: id.optional(),
+          expires_at: timestamp.optional(),
+          position: z.int().optional(),
+        }),
+      )
+      .openapi({ description: "`slot`: the run is queued, since limits of concurrency let it not begin yet; `position` 1 is next of its workflow." }),
     parent_id: id.nullable(),
     forked_from: id.nullable(),
     created_by: id.nullable(),
@@ -67,7 +76,7 @@ const start = {
       "`async` (default): 201 at once. `wait`: 200 with the finished run. `stream`: its events, which is the default where the request accepts `text/event-stream`.",
   }),
   timeout: duration.nullish().openapi({ description: "How long `wait` waits before it answers 202 with the run as it stands." }),
-  priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last." }),
+  priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last; 3 where nothing is said." }),
   variables: jsonObject.nullish(),
 };
 const startBody = z.object({ ...start, version: z.int().min(1).max(2_147_483_647).nullish() }).openapi("ExecuteRequest");

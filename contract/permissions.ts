@@ -4,6 +4,7 @@ export type RoleName = (typeof ROLES)[number];
 
 export const PERMISSIONS = [
   "account.read",
+  "organization.write",
   "node.read",
   "workflow.read",
   "workflow.write",

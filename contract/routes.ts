@@ -4,6 +4,7 @@ import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
+import { queueRoutes } from "./queue.ts";
 import { templateRoutes } from "./templates.ts";
 import { workflowRoutes } from "./workflows.ts";
 
@@ -15,9 +16,9 @@ export const routes = {
   ...templateRoutes,
   ...executionRoutes,
   ...approvalRoutes,
+  ...queueRoutes,
   ...nodeRoutes,
   ...healthRoutes,
 };
-
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

@@ -13,7 +13,7 @@ export const fields = {
   name: z.string().trim().min(1).max(200),
   description: z.string().max(10_000),
   tags: z.array(z.string().trim().min(1).max(100)).max(50),
-  settings: jsonObject.openapi({ description: "`execution`, `max_parallel`, `deadline`, `priority` of the graph's runs." }),
+  settings: jsonObject.openapi({ description: "`execution`, `max_parallel`, `deadline`, `priority`, `concurrency` of the graph's runs." }),
   is_public: z.boolean(),
 };
 

@@ -5,6 +5,7 @@ import { translateStartup } from "./connection/errors.ts";
 import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
 import { createAccounts } from "./queries/accounts.ts";
+import { createAdmission } from "./queries/admission.ts";
 import { createApprovals } from "./queries/approvals.ts";
 import { createCircuits } from "./queries/circuits.ts";
 import { createCommands } from "./queries/commands.ts";
@@ -37,10 +38,12 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
   const pool = createPool(url, poolSize);
   const sessions = createSessions(pool);
   const log = createEventLog(sessions, url, logger);
+  const runs = createRunRows(sessions, pageMaxBytes);
   return {
     accounts: createAccounts(sessions),
     workflows: createWorkflows(sessions, pageMaxBytes),
-    runs: createRunRows(sessions, pageMaxBytes),
+    runs,
+    admission: createAdmission(sessions, runs),
     approvals: createApprovals(sessions, pageMaxBytes),
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),

@@ -20,8 +20,20 @@ export interface PlanSettings {
   deadline_ms?: number;
   /** What a run that failed or was cancelled may take to undo what it has done; an hour where it is not given. */
   cleanup_ms?: number;
-  /** Temporal's priority key, 1 (first) to 5. */
+  /** 1 (first) to 5, within an organization. */
   priority?: number;
+  concurrency?: ConcurrencySettings;
+}
+
+/** How many runs of the workflow are under way at once. The others are queued. */
+export interface ConcurrencySettings {
+  limit: number;
+  /** Runs that may be queued; a start beyond them is refused. Absent: as many as the organization may have. */
+  max_queued?: number;
+  /** Runs for which it comes to the same text share the limit, others do not. Reads inputs and variables. */
+  key?: Compiled;
+  /** A run that waits for a person, an event or a timer keeps its slot. */
+  hold_while_waiting?: true;
 }
 
 /**

@@ -114,6 +114,15 @@ export const envSchema = z.object({
   BREAKER_MAX_TARGETS: z.coerce.number().int().positive().default(1_000),
   /** How often a worker tells which circuits stand open; one that has gone is forgotten after three times as long. */
   BREAKER_REPORT_INTERVAL_MS: z.coerce.number().int().min(100).default(10_000),
+  /** In Temporal priority goes before fairness: `installation` lets it count among all organizations, `organization` only in each one's queue. */
+  PRIORITY_SCOPE: z.enum(["installation", "organization"]).default("installation"),
+  /** Runs under way at once: of the whole installation, and of one organization, which may set itself less. Without a number: no limit. */
+  RUNS_CONCURRENCY_LIMIT: z.coerce.number().int().positive().optional(),
+  ORGANIZATION_CONCURRENCY_LIMIT: z.coerce.number().int().positive().optional(),
+  /** Runs of one organization that may be queued for a slot; a start beyond them is refused (429). */
+  ORGANIZATION_QUEUE_LIMIT: z.coerce.number().int().positive().max(1_000_000).default(10_000),
+  /** A run that waits for a person, an event or a timer gives its slot to the next after this time. */
+  CONCURRENCY_WAITING_MS: z.coerce.number().int().positive().max(2_000_000_000).default(60_000),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),

@@ -12,9 +12,11 @@ export type RunCommand = Parameters<Runs["command"]>[2];
 export type Delivery = "applied" | "refused" | "kept";
 
 export interface CommandingOptions {
-  db: Pick<Database, "runs" | "commands" | "approvals" | "log">;
+  db: Pick<Database, "runs" | "commands" | "approvals" | "log" | "admission">;
   temporal: TemporalRuns;
   runs: Pick<Runs, "waitForEnd" | "reconcile">;
+  /** A run may have its slot now. */
+  serve(): void;
   /** COMMAND_WAIT_MS. */
   waitMs: number;
   logger: Logger;
@@ -29,7 +31,7 @@ export interface Commanding {
 /** Reasons are shown in Temporal; they are cut to what fits a line. */
 const REASON_CHARACTERS = 200;
 
-export function createCommanding({ db, temporal, runs, waitMs, logger }: CommandingOptions): Commanding {
+export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: CommandingOptions): Commanding {
   /** Hands the command over and settles its row. @throws PerdureError when it was refused, `undefined` when nobody took it. */
   async function send(
     tenant: TenantId,
@@ -42,7 +44,9 @@ export function createCommanding({ db, temporal, runs, waitMs, logger }: Command
     try {
       // Before it is sent: what ends a run closes its log, perhaps before this process could say who asked for it.
       if (ends) await record(tenant, runId, row);
-      if (command.kind === "cancel") {
+      if (await toQueued(tenant, runId, command)) {
+        // It has never reached Temporal.
+      } else if (command.kind === "cancel") {
         await temporal.cancel(tenant, runId);
       } else if (command.kind === "terminate") {
         await temporal.terminate(tenant, runId, `${TERMINATED_BY_US} ${by}${command.reason ? `: ${command.reason}` : ""}`.slice(0, REASON_CHARACTERS));
@@ -60,6 +64,20 @@ export function createCommanding({ db, temporal, runs, waitMs, logger }: Command
     if (command.kind === "answer") await answered(tenant, runId, command);
     await db.commands.settle(tenant, id, "applied", null);
     return "applied";
+  }
+
+  /** What can be done to a run that waits for its slot is done to its place in the queue. False where it does not wait for one. */
+  async function toQueued(tenant: TenantId, runId: string, { kind }: RunCommand): Promise<boolean> {
+    if (kind !== "cancel" && kind !== "terminate" && kind !== "pause" && kind !== "resume") return false;
+    if ((await db.runs.get(tenant, runId))?.slot?.state !== "queued") return false;
+    if (kind === "cancel" || kind === "terminate") {
+      const message = kind === "cancel" ? "The run was cancelled before it began." : "The run was terminated before it began.";
+      const error = { code: "run.cancelled", message, retryable: false };
+      return (await db.admission.withdraw(tenant, runId, { status: "cancelled", error, at: new Date() })) !== undefined;
+    }
+    const isQueued = await db.admission.setPaused(tenant, runId, kind === "pause");
+    if (isQueued && kind === "resume") serve();
+    return isQueued;
   }
 
   async function record(tenant: TenantId, runId: string, { id, command, by, at }: { id: string; command: RunCommand; by: string; at: Date }): Promise<void> {

@@ -2,6 +2,7 @@ import type { Client } from "@temporalio/client";
 import { isClosed, PerdureError, type TenantId, uuidv7 } from "#core";
 import type { CommandRow, Database } from "#db";
 import type { Env, Logger } from "#platform";
+import { createAdmission, freesSlot } from "./admission.ts";
 import { createClosing } from "./closing.ts";
 import { createCommanding, type Delivery } from "./commanding.ts";
 import { createSubRuns, type SubRuns } from "./sub-runs.ts";
@@ -12,32 +13,62 @@ import type { Run, Runs } from "./types.ts";
 const START_IN_FLIGHT_MS = 10_000;
 /** While Temporal is away, a waiter asks again after this. */
 const ASK_AGAIN_MS = 250;
+/** While a run is queued for a slot, a waiter asks again after this. */
+const ASK_QUEUE_AGAIN_MS = 1_000;
 const GIVEN_UP = "The run had been given up as not started.";
 
 export interface RunsOptions {
   db: Database;
   client: Client;
-  env: Pick<Env, "TEMPORAL_TASK_QUEUE" | "NODE_HEARTBEAT_TIMEOUT_MS" | "SUB_WORKFLOW_MAX_DEPTH" | "COMMAND_WAIT_MS" | "SWEEP_SILENT_MS">;
+  env: Pick<
+    Env,
+    | "TEMPORAL_TASK_QUEUE"
+    | "NODE_HEARTBEAT_TIMEOUT_MS"
+    | "SUB_WORKFLOW_MAX_DEPTH"
+    | "COMMAND_WAIT_MS"
+    | "SWEEP_SILENT_MS"
+    | "PRIORITY_SCOPE"
+    | "RUNS_CONCURRENCY_LIMIT"
+    | "ORGANIZATION_CONCURRENCY_LIMIT"
+    | "ORGANIZATION_QUEUE_LIMIT"
+    | "CONCURRENCY_WAITING_MS"
+  >;
   logger: Logger;
   /** Called whenever this process has written the end of a run, or found it written. */
   onClosed?: (run: Run) => void;
 }
 
-/** `Runs`, and what the relay and the activities need. */
+/** `Runs`, and what the relay, the activities and the rounds of the queue need. */
 export interface RunsService extends Runs {
   openChild: SubRuns["openChild"];
   deliver(row: CommandRow): Promise<Delivery>;
+  serveQueue(isThorough: boolean): Promise<void>;
+  adoptRuns(): Promise<void>;
 }
 
 export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): RunsService {
-  const temporal = createTemporalRuns(client, { taskQueue: env.TEMPORAL_TASK_QUEUE, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS });
+  const temporal = createTemporalRuns(client, {
+    taskQueue: env.TEMPORAL_TASK_QUEUE,
+    heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS,
+    priorityScope: env.PRIORITY_SCOPE,
+  });
   const subRuns = createSubRuns({ db, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS, maxDepth: env.SUB_WORKFLOW_MAX_DEPTH });
-  const closing = createClosing({ db, temporal, ...(onClosed && { onClosed }) });
+  const admission = createAdmission({ db, temporal, env, logger, refused: (tenant, runId, { message }) => closeNotStarted(tenant, runId, message, false) });
+  const closing = createClosing({ db, temporal, onClosed: ended });
+
+  function ended(run: Run): void {
+    if (freesSlot(run)) serve();
+    onClosed?.(run);
+  }
+
+  function serve(): void {
+    admission.serve().catch((error: unknown) => logger.warn({ err: error }, "the queue of runs was not served; the next round will"));
+  }
 
   /** `retryable`: nothing of it has happened, so the same idempotency key begins it anew. */
   async function closeNotStarted(tenant: TenantId, runId: string, message: string, retryable: boolean): Promise<Run> {
     const run = await db.runs.close(tenant, runId, { status: "failed", error: { code: "run.not_started", message, retryable }, at: new Date() });
-    onClosed?.(run);
+    ended(run);
     return run;
   }
 
@@ -62,8 +93,9 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
       const askedAt = Date.now();
       const subVersions = await subRuns.pinnedVersions(tenant, request.plan);
       const asked = Object.keys(subVersions).length > 0 ? { ...request, subVersions } : request;
-      const { run, created } = await db.runs.insert(tenant, uuidv7(), asked);
+      const { run, created, limited } = await db.runs.insert(tenant, uuidv7(), asked, admission.termsOf(asked));
       if (run.status !== "queued") return { run, created };
+      if (limited) return { run: await admission.enter(tenant, run, asked), created };
       try {
         await temporal.start(tenant, run.id, asked);
       } catch (error) {
@@ -83,6 +115,7 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
           if (ending === undefined) break;
           const run = await (ending === "unknown" ? runs.reconcile(tenant, runId) : closing.close(tenant, runId, ending));
           if (isClosed(run.status)) return run;
+          if (run.slot?.state === "queued") await admission.started(runId, AbortSignal.any([over, AbortSignal.timeout(ASK_QUEUE_AGAIN_MS)]));
         } catch (error) {
           if (!(error instanceof PerdureError && error.retryable)) throw error;
         }
@@ -95,10 +128,12 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
 
     async reconcile(tenant, runId) {
       const { run, started, silentMs } = found(await db.runs.standing(tenant, runId));
-      if (isClosed(run.status)) return run;
+      if (isClosed(run.status) || run.slot?.state === "queued") return run;
       const known = await temporal.state(tenant, runId);
       if (known.state === "unknown") {
         if (started) return closeNotStarted(tenant, runId, "Temporal no longer knows this run.", false);
+        // It is started again, and again, by the rounds of the queue.
+        if (run.slot !== null) return run;
         if (Date.now() - run.createdAt.getTime() < START_IN_FLIGHT_MS) return run;
         const closed = await closeNotStarted(tenant, runId, "The run was stored, but Temporal never took it.", true);
         if ((await temporal.state(tenant, runId)).state === "open") await temporal.terminate(tenant, runId, GIVEN_UP);
@@ -115,8 +150,14 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
     },
   };
 
-  const commanding = createCommanding({ db, temporal, runs, waitMs: env.COMMAND_WAIT_MS, logger });
-  return { ...runs, openChild: (call) => subRuns.openChild(call), deliver: (row) => commanding.deliver(row) };
+  const commanding = createCommanding({ db, temporal, runs, serve, waitMs: env.COMMAND_WAIT_MS, logger });
+  return {
+    ...runs,
+    openChild: (call) => subRuns.openChild(call),
+    deliver: (row) => commanding.deliver(row),
+    serveQueue: (isThorough) => (isThorough ? admission.serveThoroughly() : admission.serve()),
+    adoptRuns: () => admission.adopt(),
+  };
 }
 
 function found<T>(value: T | undefined): T {

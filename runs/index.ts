@@ -3,6 +3,7 @@ export { connectTemporal, ensureNamespace, type TemporalSettings } from "./conne
 export { createRuns, type RunsOptions, type RunsService } from "./create-runs.ts";
 export { createEventReader, type EventReaderOptions } from "./event-reader.ts";
 export { createEventWriter, type EventWriterOptions } from "./event-writer.ts";
+export { createQueueRounds, type QueueRoundsOptions } from "./queue-rounds.ts";
 export { createRelay, type RelayOptions } from "./relay.ts";
 export type { Rounds } from "./rounds.ts";
 export { createSweeper, type SweeperOptions } from "./sweeper.ts";

@@ -18,7 +18,7 @@ import { searchAttributesOf } from "#workflows/search-attributes";
 import { endingOfFailure, endingOfResult, type Ending } from "./ending.ts";
 import { runGraphInput, summaryOf } from "./run-input.ts";
 import { grpcDetails, isRefusal, isSilence, unavailable } from "./temporal-errors.ts";
-import type { StartRun } from "./types.ts";
+import type { QueuedStart } from "./types.ts";
 
 /** Of one call that does not wait for the workflow. */
 const CALL_TIMEOUT_MS = 5_000;
@@ -30,7 +30,7 @@ const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
 /** What we ask of Temporal about one run, in our words. Every call is bounded and throws `temporal.unavailable` when nothing answers. */
 export interface TemporalRuns {
   /** Idempotent by the run's id. @throws PerdureError `run.not_started` or `request.too_large` when Temporal refuses it for good. */
-  start(tenant: TenantId, runId: string, request: StartRun): Promise<void>;
+  start(tenant: TenantId, runId: string, request: QueuedStart): Promise<void>;
   /** Waits until the run is closed; undefined when the signal says enough. `"unknown"`: Temporal has no such run. */
   end(tenant: TenantId, runId: string, signal: AbortSignal): Promise<Ending | "unknown" | undefined>;
   state(tenant: TenantId, runId: string): Promise<{ state: "open" } | { state: "unknown" } | { state: "closed"; at: Date }>;
@@ -46,7 +46,14 @@ export interface TemporalRuns {
   childClosed(tenant: TenantId, parentId: string, end: ChildClosed): Promise<void>;
 }
 
-export function createTemporalRuns(client: Client, settings: { taskQueue: string; heartbeatTimeoutMs: number }): TemporalRuns {
+export interface TemporalRunsSettings {
+  taskQueue: string;
+  heartbeatTimeoutMs: number;
+  /** Whether a run's priority counts among the runs of all organizations: in Temporal it goes before fairness. */
+  priorityScope: "installation" | "organization";
+}
+
+export function createTemporalRuns(client: Client, settings: TemporalRunsSettings): TemporalRuns {
   const handle = (tenant: TenantId, runId: string): WorkflowHandle<(input: RunGraphInput) => Promise<RunGraphResult>> =>
     client.workflow.getHandle(temporalWorkflowId(tenant, runId));
   const within = <T>(ms: number, call: () => Promise<T>): Promise<T> => client.connection.withDeadline(Date.now() + ms, call);
@@ -54,7 +61,7 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
   return {
     async start(tenant, runId, request) {
       const input = runGraphInput(tenant, runId, request, settings.heartbeatTimeoutMs);
-      const { priority } = request.plan.settings;
+      const priority = settings.priorityScope === "installation" ? request.plan.settings.priority : undefined;
       try {
         await within(CALL_TIMEOUT_MS, () =>
           client.workflow.start(RUN_GRAPH, {

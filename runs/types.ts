@@ -21,7 +21,14 @@ export interface Run {
   createdAt: Date;
   startedAt: Date | null;
   completedAt: Date | null;
+  /** Of a run that a limit of concurrency concerns. */
+  slot: RunSlot | null;
 }
+
+/** `queued`: it waits for one. `admitted`: it has one and is being started. `started`: Temporal has taken it. */
+export type RunSlot =
+  | { state: "queued"; paused: boolean; /** 1 is next of its workflow, or of those with its key; counted as far as 1,000. */ position: number }
+  | { state: "admitted" | "started" };
 
 export interface WaitingFor {
   kind: string;
@@ -29,6 +36,8 @@ export interface WaitingFor {
   iteration: string;
   approval_id?: string;
   expires_at?: string;
+  /** Of a `slot`: how many are before it, and itself. */
+  position?: number;
 }
 
 export interface NodeRow {
@@ -95,9 +104,15 @@ export interface StartRun {
   idempotency?: { key: string; requestHash: string };
 }
 
+/** What a queued run is started with, as it is stored. */
+export type QueuedStart = Omit<StartRun, "idempotency" | "graph">;
+
 /** The life of a run as seen from outside its workflow; used by the api and by the worker's sweeper. */
 export interface Runs {
-  /** Stores the run and its first event, then starts the workflow. @throws PerdureError `temporal.unavailable` when nothing was accepted. */
+  /**
+   * Stores the run and its first event, then starts the workflow; a run that a limit of concurrency concerns is queued and started in its turn,
+   * whatever becomes of this process. @throws PerdureError `temporal.unavailable` when nothing was accepted, `rate.limited` where the queue is full.
+   */
   start(tenant: TenantId, request: StartRun): Promise<{ run: Run; created: boolean }>;
   /** The run once it is closed, or as it stands after `timeoutMs`. Learns the end from Temporal itself. */
   waitForEnd(tenant: TenantId, runId: string, timeoutMs: number, signal?: AbortSignal): Promise<Run>;

@@ -10,7 +10,7 @@ import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
 import { createLogger, readEnv } from "#platform";
-import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
+import { connectTemporal, createEventWriter, createQueueRounds, createRelay, createRuns, createSweeper } from "#runs";
 import type { EventSinks } from "#workflows/messages";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
@@ -121,6 +121,7 @@ const worker = await Worker.create({
 
 const sweeper = createSweeper({ db, runs, env, logger });
 const relay = createRelay({ db, runs, env, logger });
+const queue = createQueueRounds({ runs, logger });
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 try {
@@ -130,6 +131,7 @@ try {
   await circuitReports.close();
   await sweeper.close();
   await relay.close();
+  await queue.close();
   await writer.close();
   await jsonata.close();
   await sandbox.close();

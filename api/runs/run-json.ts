@@ -20,7 +20,7 @@ export function runJson(run: Run, settings: Pick<ApiSettings, "PUBLIC_URL" | "TE
     error: run.error,
     error_message: run.error?.message ?? null,
     trigger: run.trigger,
-    waiting_for: run.waitingFor,
+    waiting_for: run.slot?.state === "queued" ? [{ kind: "slot", node_id: "", iteration: "", position: run.slot.position }, ...run.waitingFor] : run.waitingFor,
     parent_id: run.parentId,
     forked_from: run.forkedFrom,
     created_by: run.createdBy,

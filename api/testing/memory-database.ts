@@ -1,5 +1,5 @@
 import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
-import type { Accounts, Approvals, Circuits, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
+import type { Accounts, Admission, Approvals, Circuits, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -30,6 +30,8 @@ export interface MemoryState {
   events: Map<string, StoredEvent[]>;
   approvals: Approval[];
   circuits: (Awaited<ReturnType<Circuits["list"]>>[number] & { tenantId: TenantId })[];
+  /** Organizations' own limits of concurrency. */
+  limits: Map<TenantId, number | null>;
 }
 
 export interface MemoryDatabase extends Database {
@@ -57,6 +59,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     events: new Map(),
     approvals: [],
     circuits: [],
+    limits: new Map(),
   };
   return {
     state,
@@ -105,6 +108,15 @@ export function createMemoryDatabase(): MemoryDatabase {
         half_open: state.circuits.filter((each) => each.state === "half_open").length,
       }),
     } satisfies Partial<Circuits> as Circuits,
+    admission: {
+      overview: async (tenant) => {
+        const queued = state.runs.filter((run) => run.tenantId === tenant && run.slot?.state === "queued").length;
+        return { limit: state.limits.get(tenant) ?? null, running: 0, queued, groups: [] };
+      },
+      async setLimit(tenant, limit) {
+        state.limits.set(tenant, limit);
+      },
+    } satisfies Partial<Admission> as unknown as Admission,
     ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
     ping: async () => undefined,
     close: async () => undefined,

@@ -73,6 +73,7 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
         createdAt: new Date(),
         startedAt: null,
         completedAt: null,
+        slot: null,
       };
       state.runs.push(run);
       if (key !== undefined) keys.set(key, { hash: request.idempotency?.requestHash ?? "", run });

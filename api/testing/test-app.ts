@@ -12,8 +12,10 @@ import { createMemoryDatabase } from "./memory-database.ts";
 import { createMemoryRuns } from "./memory-runs.ts";
 
 export const SETTINGS: ApiSettings = {
+  CONCURRENCY_WAITING_MS: 60_000,
   CORS_ORIGINS: [],
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
+  ORGANIZATION_CONCURRENCY_LIMIT: 20,
   PUBLIC_URL: undefined,
   REGISTRATION: "open",
   REQUEST_MAX_BODY_BYTES: 100_000,

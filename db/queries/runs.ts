@@ -1,10 +1,11 @@
 import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { PerdureError, type RunStatus, type TenantId } from "#core";
-import type { NodeRow, Run, StoredEvent, WaitingFor } from "../../runs/types.ts";
+import type { NodeRow, Run, RunSlot, StoredEvent, WaitingFor } from "../../runs/types.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { nodeExecutions, runEvents, runs } from "../schema/index.ts";
 import type { RunRows } from "../types.ts";
+import { groupOf, queueFull } from "./admission-terms.ts";
 import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 /** Of a run that nothing happens to, the time between two looks of a sweeper grows with its silence up to this. */
@@ -28,12 +29,31 @@ const waitingFor = sql<string | null>`(
   select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('kind', n.wait ->> 'kind', 'node_id', n.node_id, 'iteration', n.iteration, 'approval_id', a.id, 'expires_at', n.wait ->> 'expires_at')) order by n.first_seq)
   from node_executions n left join approvals a on a.run_id = n.run_id and a.node_id = n.node_id and a.iteration = n.iteration and a.status = 'pending'
   where runs.completed_at is null and n.run_id = runs.id and n.status = 'waiting')`;
-const runColumns = { ...shown, waitingFor };
+/** The place in the queue is counted no further than this. */
+const POSITION_COUNTED_TO = 1_000;
+/** Of a run that a limit concerns: whether it has its slot, and how many are before it. What has been stored without what starts it is in no queue. */
+const slot = sql<string | null>`(
+  select jsonb_build_object('state', case when s.admitted_at is null then 'queued' when s.request is null then 'started' else 'admitted' end, 'paused', s.is_paused, 'position',
+    case when s.admitted_at is null then (select count(*) from (
+      select from run_slots o where o.tenant_id = s.tenant_id and o.group_key = s.group_key and o.admitted_at is null and (o.priority, o.place) <= (s.priority, s.place)
+      limit ${POSITION_COUNTED_TO}) ahead) end)
+  from run_slots s where s.run_id = runs.id and (s.admitted_at is not null or s.request is not null))`;
+const runColumns = { ...shown, waitingFor, slot };
 
-type RunRecord = Omit<Run, "waitingFor"> & { waitingFor: string | null };
+type RunRecord = Omit<Run, "waitingFor" | "slot"> & { waitingFor: string | null; slot: string | null };
 
-function toRun({ waitingFor: waits, ...row }: RunRecord): Run {
-  return { ...row, waitingFor: waits === null ? [] : (JSON.parse(waits) as WaitingFor[]) };
+function toRun({ waitingFor: waits, slot: place, ...row }: RunRecord): Run {
+  return {
+    ...row,
+    waitingFor: waits === null ? [] : (JSON.parse(waits) as WaitingFor[]),
+    slot: place === null ? null : slotOf(JSON.parse(place) as StoredSlot),
+  };
+}
+
+type StoredSlot = { state: RunSlot["state"]; paused: boolean; position: number | null };
+
+function slotOf({ state, paused, position }: StoredSlot): RunSlot {
+  return state === "queued" ? { state, paused, position: position ?? 1 } : { state };
 }
 
 const eventColumns = getTableColumns(runEvents);
@@ -104,7 +124,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
   };
 
   return {
-    async insert(tenant, id, request) {
+    async insert(tenant, id, request, admission) {
       const { idempotency } = request;
       const row = {
         id,
@@ -124,20 +144,26 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
       const stored = idempotency
         ? sql`(select k.run_id from idempotency_keys k where k.tenant_id = ${tenant} and k.key = ${idempotency.key})`
         : sql`${id}::uuid`;
-      const [[result], [found]] = await sessions.onceAll(tenant, (db) => [
-        db.execute<{ created: boolean; request_hash: string | null }>(
-          sql`select created, request_hash from start_run(${toJsonText(row)}::jsonb, ${new Date()}::timestamptz, ${idempotency?.key ?? null}, ${idempotency?.requestHash ?? null})`,
-        ),
-        db
-          .select(runColumns)
-          .from(runs)
-          .where(and(eq(runs.tenantId, tenant), eq(runs.id, stored))),
-      ]);
+      const given = sql`${toJsonText(row)}::jsonb, ${new Date()}::timestamptz, ${idempotency?.key ?? null}, ${idempotency?.requestHash ?? null}`;
+      const statement = admission
+        ? sql`select created, request_hash, limited from queue_run(${given}, ${toJsonText(groupOf(admission))}::jsonb, ${admission.request ? toJsonText(admission.request) : null}::json)`
+        : sql`select created, request_hash, false as limited from start_run(${given})`;
+      const [[result], [found]] = await sessions
+        .onceAll(tenant, (db) => [
+          db.execute<{ created: boolean; request_hash: string | null; limited: boolean }>(statement),
+          db
+            .select(runColumns)
+            .from(runs)
+            .where(and(eq(runs.tenantId, tenant), eq(runs.id, stored))),
+        ])
+        .catch((error: unknown) => {
+          throw queueFull(error) ?? error;
+        });
       if (result && idempotency && result.request_hash !== idempotency.requestHash) {
         throw new PerdureError("idempotency.mismatch", "This Idempotency-Key was used before with another request.");
       }
       if (!result || !found) throw new PerdureError("internal", "The run was not stored.");
-      return { run: toRun(found), created: result.created };
+      return { run: toRun(found), created: result.created, limited: result.limited };
     },
 
     async get(tenant, id) {
@@ -279,7 +305,9 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
           .from(runs)
           .where(one(tenant, id)),
       );
-      return found && { run: toRun(found.run), started: found.acknowledgedAt !== null || found.run.status !== "queued", silentMs: found.silentMs };
+      if (!found) return undefined;
+      const run = toRun(found.run);
+      return { run, started: found.acknowledgedAt !== null || (run.status !== "queued" && run.slot?.state !== "queued"), silentMs: found.silentMs };
     },
 
     close: async (tenant, id, end) => (await close(tenant, id, end, null)).run,
@@ -306,7 +334,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
         db.execute<{ id: string; tenant_id: TenantId; status: RunStatus; started: boolean; created_at: string }>(sql`
           update runs set checked_at = now() where id in (
             select r.id from runs r
-            where r.completed_at is null and greatest(r.last_event_at, r.checked_at) < now() - make_interval(secs =>
+            where r.completed_at is null and not exists (select from run_slots s where s.run_id = r.id and s.admitted_at is null and s.request is not null) and greatest(r.last_event_at, r.checked_at) < now() - make_interval(secs =>
               case when r.checked_at is null or r.checked_at < r.last_event_at then ${olderThanMs / 1000}
                 else greatest(${olderThanMs / 1000}, least(${silence} * ${LOOK_AFTER_PART_OF_SILENCE}, ${LONGEST_BETWEEN_LOOKS_SECONDS})) end::double precision)
             order by coalesce(r.checked_at, r.last_event_at) limit ${limit} for no key update skip locked)

@@ -1,14 +1,20 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, index, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import { instant, tenantColumn } from "./columns.ts";
 import type { Role } from "../types.ts";
 
 /** A tenant is an organization: its `id` is the `tenant_id` of all it owns. */
-export const organizations = pgTable("organizations", {
-  id: uuid("id").primaryKey(),
-  name: text("name").notNull(),
-  createdAt: instant("created_at").notNull().defaultNow(),
-});
+export const organizations = pgTable(
+  "organizations",
+  {
+    id: uuid("id").primaryKey(),
+    name: text("name").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    /** Runs under way at once that it allows itself; the operator may allow less. */
+    concurrencyLimit: integer("concurrency_limit"),
+  },
+  (table) => [check("organizations_concurrency_check", sql`${table.concurrencyLimit} > 0`)],
+);
 
 export const users = pgTable(
   "users",

@@ -5,6 +5,7 @@ import type { Findings } from "../findings.ts";
 import type { Nearest } from "../nearest.ts";
 import { toSnakeCase } from "../normalise.ts";
 import type { PlanSettings, StepPolicy } from "../plan.ts";
+import { compileConcurrency, concurrencyFields, concurrencySchema } from "./concurrency.ts";
 
 /** Where neither the node nor its type says otherwise. */
 export const DEFAULT_ATTEMPTS = 3;
@@ -51,6 +52,7 @@ const graphFields = {
   deadline: duration,
   cleanup_timeout: duration,
   priority: z.number().int().min(1).max(5),
+  concurrency: concurrencySchema,
 } as const;
 
 export interface NodeSettings {
@@ -113,6 +115,14 @@ export function readGraphSettings(raw: unknown, context: SettingsContext): PlanS
   if (given.deadline !== undefined) settings.deadline_ms = given.deadline;
   if (given.cleanup_timeout !== undefined) settings.cleanup_ms = given.cleanup_timeout;
   if (given.priority !== undefined) settings.priority = given.priority;
+  if (given.concurrency !== undefined) {
+    const concurrency = compileConcurrency(
+      readFields(given.concurrency, concurrencyFields, "settings.concurrency", context),
+      context.findings,
+      context.nearest,
+    );
+    if (concurrency !== undefined) settings.concurrency = concurrency;
+  }
   return settings;
 }
 

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleWithSourceMap } from "@temporalio/worker";
 import { Client, Connection } from "@temporalio/client";
 import { pino } from "pino";
+import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { eventKey, type JsonObject, type RunEvent, type TenantId, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
@@ -28,6 +29,11 @@ const settings = () => ({
   COMMAND_WAIT_MS: 2_000,
   SWEEP_SILENT_MS: 50,
   SWEEP_INTERVAL_MS: 50,
+  PRIORITY_SCOPE: "installation" as const,
+  RUNS_CONCURRENCY_LIMIT: undefined,
+  ORGANIZATION_CONCURRENCY_LIMIT: undefined,
+  ORGANIZATION_QUEUE_LIMIT: 1_000,
+  CONCURRENCY_WAITING_MS: 60_000,
 });
 
 beforeAll(async () => {
@@ -125,6 +131,20 @@ describe("start and end", () => {
     expect(described.priority).toMatchObject({ priorityKey: 2, fairnessKey: tenant });
   });
 
+  test("A11: When a run calls something, then its call has the fairness key and priority of the run, and where priority is each organization's own, Temporal is not told", async () => {
+    await startWorker();
+    const id = await start({ mode: "call" });
+    const asked = { namespace: "perdure", taskQueue: { name: taskQueue }, identity: "test" };
+    const poll = () => temporal.connection.withDeadline(Date.now() + 20_000, () => temporal.connection.workflowService.pollActivityTaskQueue(asked));
+    expect((await poll()).priority).toMatchObject({ priorityKey: 2, fairnessKey: tenant });
+    const own = createRuns({ db, client: temporal.client, env: { ...settings(), PRIORITY_SCOPE: "organization" }, logger });
+    const other = (await own.start(tenant, request({ mode: "call" }))).run.id;
+    const { priority } = await poll();
+    expect(priority).toMatchObject({ fairnessKey: tenant });
+    expect(priority?.priorityKey ?? 0).toBe(0);
+    for (const run of [id, other]) await runs.command(tenant, run, { kind: "terminate" }, "me");
+  });
+
   test("When a workflow's name is long, then its summary is cut to what Temporal takes", async () => {
     const id = await start({}, { workflowName: "🙂".repeat(300), version: 12 });
     const summary = await (await temporal.client.workflow.getHandle(temporalWorkflowId(tenant, id)).describe()).staticSummary();
@@ -201,6 +221,31 @@ describe("start and end", () => {
     const { run, created } = await runs.start(tenant, request({}, { idempotency }));
     expect(created).toBe(false);
     expect(await runs.waitForEnd(tenant, run.id, 20_000)).toMatchObject({ id: run.id, status: "completed" });
+  });
+
+  test("A8 A11: When Temporal is away, then a run that a limit concerns is accepted all the same, is not given up, and begins once it is back", async () => {
+    const own = (await db.accounts.register({ email: "c@example.com", passwordHash: "h", name: "C", organizationName: "C" })).membership.tenantId;
+    const nowhere = Connection.lazy({ address: "127.0.0.1:1" });
+    const env = { ...settings(), ORGANIZATION_CONCURRENCY_LIMIT: 1 };
+    const cut = createRuns({ db, client: new Client({ connection: nowhere, namespace: "perdure" }), env, logger });
+    const { run } = await cut.start(own, request({}));
+    expect(run).toMatchObject({ status: "queued", slot: { state: "admitted" } });
+    await nowhere.close();
+    const sql = postgres(database.url, { max: 1 });
+    await sql`update run_slots set admitted_at = now() - interval '1 minute' where run_id = ${run.id}`;
+    await sql`update runs set created_at = now() - interval '1 minute' where id = ${run.id}`;
+    await sql.end();
+    expect(await runs.reconcile(own, run.id)).toMatchObject({ status: "queued" });
+    await startWorker();
+    const limited = createRuns({ db, client: temporal.client, env, logger });
+    const waiting = limited.waitForEnd(own, run.id, 20_000);
+    await limited.serveQueue(false);
+    expect(await waiting).toMatchObject({ id: run.id, status: "completed" });
+    // The next is let in by the end of the one before.
+    const [first, second] = [await limited.start(own, request({ mode: "slow" })), await limited.start(own, request({}))];
+    expect(second.run.slot).toMatchObject({ state: "queued", position: 1 });
+    const both = await Promise.all([first, second].map(({ run: each }) => limited.waitForEnd(own, each.id, 20_000)));
+    expect(both.map(({ status }) => status)).toEqual(["completed", "completed"]);
   });
 
   test("When a run is too large for Temporal, then its start is refused for good and the run is closed", async () => {

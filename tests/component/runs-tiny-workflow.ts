@@ -1,5 +1,15 @@
 /** Stands for the interpreter: ends as its inputs say, and keeps what it was told. */
-import { ApplicationFailure, CancelledFailure, condition, defineQuery, defineUpdate, isCancellation, setHandler, sleep } from "@temporalio/workflow";
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  condition,
+  defineQuery,
+  defineUpdate,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+  sleep,
+} from "@temporalio/workflow";
 import type { CommandEnvelope, RunGraphFailure, RunGraphInput, RunGraphResult, RunSnapshot } from "#workflows/messages";
 
 export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
@@ -62,6 +72,7 @@ export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
   try {
     if (mode === "wait") await condition(() => isDone);
     if (mode === "slow") await sleep(300);
+    if (mode === "call") await proxyActivities<{ call(): Promise<void> }>({ startToCloseTimeout: "1 minute" }).call();
     if (mode === "long") await sleep("1 day");
   } catch (error) {
     if (isCancellation(error)) throw new CancelledFailure("The run was cancelled.");
