@@ -1,12 +1,23 @@
 import { approvalRoutes } from "./approvals.ts";
 import { authRoutes } from "./auth.ts";
+import { bulkRoutes } from "./bulk.ts";
+import { checkpointRoutes } from "./checkpoints.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
-export const routes = { ...authRoutes, ...workflowRoutes, ...executionRoutes, ...approvalRoutes, ...nodeRoutes, ...healthRoutes };
+export const routes = {
+  ...authRoutes,
+  ...workflowRoutes,
+  ...executionRoutes,
+  ...checkpointRoutes,
+  ...bulkRoutes,
+  ...approvalRoutes,
+  ...nodeRoutes,
+  ...healthRoutes,
+};
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

@@ -6,6 +6,7 @@ import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
 import { createAccounts } from "./queries/accounts.ts";
 import { createApprovals } from "./queries/approvals.ts";
+import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createEventLog } from "./queries/event-log.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
@@ -44,6 +45,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),
     nodeCache: createNodeCache(sessions),
+    bulk: createBulkRows(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

@@ -9,8 +9,10 @@ import { createHttp } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
+import { compile } from "#graph";
+import { catalogue, isEffectFree } from "#nodes";
 import { createLogger, readEnv } from "#platform";
-import { connectTemporal, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
+import { connectTemporal, createBulkRounds, createCheckpoints, createEventWriter, createRelay, createRuns, createSweeper } from "#runs";
 import type { EventSinks } from "#workflows/messages";
 import { createCloser } from "./closing.ts";
 import { createSecrets } from "./secrets.ts";
@@ -116,6 +118,14 @@ const worker = await Worker.create({
 
 const sweeper = createSweeper({ db, runs, env, logger });
 const relay = createRelay({ db, runs, env, logger });
+const checkpoints = createCheckpoints({
+  db,
+  runs,
+  // Workflows that it runs were looked into when the run began that others go on from.
+  nodes: { compile: async (_tenant, graph) => compile(graph, catalogue), isEffectFree },
+  limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
+});
+const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 try {
@@ -124,6 +134,7 @@ try {
   closer.close();
   await sweeper.close();
   await relay.close();
+  await bulk.close();
   await writer.close();
   await jsonata.close();
   await sandbox.close();

@@ -32,6 +32,8 @@ export interface RunGraphInput {
   given?: Record<string, Given>;
   /** Versions that references to other workflows meant when the run began, by `subVersionKey`. */
   sub_versions?: Record<string, number>;
+  /** Of a replay: activities and waits that are not given fail; nothing is called and nobody is asked. */
+  recorded_only?: true;
   /** Of a child: who waits for it. */
   parent?: ParentRun;
   /** Set on the later links of a chain. */
@@ -43,6 +45,11 @@ export interface Given {
   value?: Json;
   route?: string;
   error?: FailureValue;
+}
+
+/** Of the receipt of a call, and what outgoing calls carry as `Idempotency-Key`: `run:node:iteration`, in characters that a header may hold. */
+export function receiptKey({ run_id, node_id, iteration }: { run_id: string; node_id: string; iteration: string }): string {
+  return `${run_id}:${encodeURIComponent(node_id)}:${iteration}`;
 }
 
 /** Of `RunGraphInput.given`: iteration `""` for the run itself. */

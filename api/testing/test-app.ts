@@ -6,10 +6,12 @@ import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
 import { createTokens } from "../security/tokens.ts";
 import type { ApiSettings, Services } from "../services.ts";
+import { createMemoryCheckpoints } from "./memory-checkpoints.ts";
 import { createMemoryDatabase } from "./memory-database.ts";
 import { createMemoryRuns } from "./memory-runs.ts";
 
 export const SETTINGS: ApiSettings = {
+  BULK_MAX_RUNS: 3,
   CORS_ORIGINS: [],
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
   PUBLIC_URL: undefined,
@@ -64,10 +66,12 @@ export type TestApp = ReturnType<typeof createTestApp>;
 export function createTestApp(overrides: Partial<Services> = {}, settings: Partial<ApiSettings> = {}) {
   const db = createMemoryDatabase();
   const runs = createMemoryRuns(db);
+  const checkpoints = createMemoryCheckpoints(db, runs);
   const shutdown = new AbortController();
   const services: Services = {
     db,
     runs,
+    checkpoints,
     events: runs,
     compile: (_tenant, graph) => Promise.resolve(compileForTest(graph)),
     nodes: { list: () => [], categories: () => [], get: () => undefined },
@@ -121,5 +125,5 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     return body.id;
   }
 
-  return { app, db, runs, services, shutdown, call, signUp, saveWorkflow, startRun };
+  return { app, db, runs, checkpoints, services, shutdown, call, signUp, saveWorkflow, startRun };
 }

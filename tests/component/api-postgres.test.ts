@@ -9,7 +9,7 @@ import { type Database, openDatabase } from "#db";
 import { compile } from "#graph";
 import { catalogue } from "#nodes";
 import { createLogger, readEnv } from "#platform";
-import { type EventReader, connectTemporal, createEventReader, createRuns } from "#runs";
+import { type EventReader, connectTemporal, createCheckpoints, createEventReader, createRuns } from "#runs";
 import { type TestDatabase, createTestDatabase } from "#tests/database.ts";
 
 const GRAPH = {
@@ -35,11 +35,19 @@ beforeAll(async () => {
   db = await openDatabase({ url: database.url, poolSize: 8, logger });
   temporal = await connectTemporal({ address: inject("temporalAddress"), namespace: env.TEMPORAL_NAMESPACE, tls: false, logger });
   events = createEventReader({ log: db.log, runs: db.runs });
+  const runs = createRuns({ db, client: temporal.client, env, logger });
+  const compileGraph = async (_tenant: unknown, graph: unknown) => compile(graph, catalogue);
   app = createApp({
     db,
     events,
-    runs: createRuns({ db, client: temporal.client, env, logger }),
-    compile: (_tenant, graph) => Promise.resolve(compile(graph, catalogue)),
+    runs,
+    checkpoints: createCheckpoints({
+      db,
+      runs,
+      nodes: { compile: compileGraph, isEffectFree: () => false },
+      limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
+    }),
+    compile: compileGraph,
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
     passwords: createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } }),
