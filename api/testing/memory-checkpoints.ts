@@ -21,7 +21,15 @@ export function createMemoryCheckpoints({ state }: MemoryDatabase, runs: MemoryR
     const { workflowId, workflowName, version, inputs } = get(tenant, runId);
     memory.asked.push({ kind, runId, request, asked });
     const started = await runs.start(tenant, {
-      ...{ workflowId, workflowName, version, inputs, variables: {}, entries: [], trigger: kind, createdBy: asked.by, forkedFrom: runId },
+      workflowId,
+      workflowName,
+      version,
+      inputs,
+      variables: {},
+      entries: [],
+      trigger: kind,
+      createdBy: asked.by,
+      forkedFrom: runId,
       plan: { format_version: 1, settings: { execution: "standard", max_parallel: 1 }, entries: { manual: [], triggers: [] }, steps: [], edges: [] },
       ...(asked.idempotency && { idempotency: asked.idempotency }),
     });

@@ -27,7 +27,7 @@ function planOf(nodes: Record<string, Node>, edges: readonly string[]): Plan {
         data: { inputs, settings },
       })),
       edges: edges.map((edge) => {
-        const [[source, sourceHandle], [target, targetHandle]] = edge.split(" ").map(end) as [[string, string?], [string, string?]];
+        const [[source, sourceHandle], [target, targetHandle]] = edge.split(" ").map(end) as [[string, string | undefined], [string, string | undefined]];
         return { source, target, ...(sourceHandle && { sourceHandle }), ...(targetHandle && { targetHandle }) };
       }),
     },
@@ -46,7 +46,10 @@ function rowsOf(plan: Plan, rows: Record<string, NodeStatus | Partial<RecordedNo
     const type = places.get(node_id)?.step.type ?? "HttpRequest";
     const body = places.get(node_id)?.step.body;
     return {
-      ...{ node_id, iteration, type, status },
+      node_id,
+      iteration,
+      type,
+      status,
       route: status === "completed" && body ? "done" : null,
       error: status === "failed" ? FAILURE : null,
       output_bytes: status === "completed" ? 10 : null,
