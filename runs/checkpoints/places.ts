@@ -7,21 +7,21 @@ export interface Place {
   owners: readonly Step[];
   /** The bodies on the way to it, the plan first and its own last: one more than owners. */
   bodies: readonly Body[];
-  /** In what undoes another step: no part of the way forward. */
-  undoes: boolean;
+  /** The step that it helps to undo: it is no part of the way forward. */
+  undoes: Step | undefined;
 }
 
 export type Places = ReadonlyMap<string, Place>;
 
 export function placesOf(plan: Plan): Places {
   const places = new Map<string, Place>();
-  const open: Omit<Place, "step">[] = [{ owners: [], bodies: [plan], undoes: false }];
+  const open: Omit<Place, "step">[] = [{ owners: [], bodies: [plan], undoes: undefined }];
   for (let next = open.pop(); next; next = open.pop()) {
     const { owners, bodies, undoes } = next;
     for (const step of bodies.at(-1)?.steps ?? []) {
       places.set(step.id, { step, ...next });
       if (step.body) open.push({ owners: [...owners, step], bodies: [...bodies, step.body], undoes });
-      if (step.compensate) open.push({ owners, bodies: [...bodies.slice(0, -1), step.compensate], undoes: true });
+      if (step.compensate) open.push({ owners, bodies: [...bodies.slice(0, -1), step.compensate], undoes: step });
     }
   }
   return places;

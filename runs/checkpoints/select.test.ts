@@ -159,6 +159,16 @@ describe("what a retry takes from the run before", () => {
     expect(taken(items("{{inputs.a}}"), half, { to: items("{{inputs.b}}") })).toEqual([]);
   });
 
+  test("A15: When nodes were undone, then they and what is behind them run again, in the iteration they were undone in", () => {
+    const plan = planOf(
+      { start: { type: "Start" }, each: { type: "ForEach", inputs: { items: "{{inputs.items}}" } }, look: {}, reserve: {}, free: {}, pay: {}, end: { type: "End" } },
+      ["start each", "each!body look", "look reserve", "reserve!compensate free", "reserve pay", "pay each!return", "each!done end"],
+    );
+    const rows = { ...done("0:look", "0:reserve", "0:pay", "1:look", "1:reserve", "1:free"), "1:pay": "failed", each: "failed" } as const;
+    expect(taken(plan, rows)).toEqual(["0:look", "0:pay", "0:reserve", "1:look"]);
+    expect(taken(plan, rows, { receipts: new Set([givenKey("reserve", "1")]) })).toEqual(["0:look", "0:pay", "0:reserve", "1:look"]);
+  });
+
   function options(plan: Plan): SelectOptions {
     return { from: plan, to: plan, nodes: [], receipts: new Set(), again: [], edited: new Set(), isEffectFree };
   }

@@ -36,7 +36,7 @@ export interface Selection {
 export function select(options: SelectOptions): Selection {
   const now = placesOf(options.to);
   const old = placesOf(options.from);
-  const again = [...options.again];
+  const again = [...options.again, ...undone(options.nodes, old, now)];
   const fitting: { node: RecordedNode; place: Place }[] = [];
   for (const node of options.nodes) {
     const place = now.get(node.node_id);
@@ -55,6 +55,15 @@ export function select(options: SelectOptions): Selection {
     taken: needed.flatMap(({ result }) => (typeof result === "object" ? [result] : [])),
     lost: needed.flatMap(({ node, result }) => (result === "lost" ? [node] : [])),
   };
+}
+
+/** What had been undone, or may have been in part, has to be done again. */
+function undone(nodes: readonly RecordedNode[], old: Places, now: Places): Position[] {
+  return nodes.flatMap(({ node_id, iteration, status }) => {
+    const by = old.get(node_id)?.undoes;
+    const place = by && status !== "skipped" && status !== "pending" ? now.get(by.id) : undefined;
+    return place ? [{ place, numbers: numbersOf(iteration).slice(0, place.owners.length) }] : [];
+  });
 }
 
 function hasRun({ status }: RecordedNode): boolean {
@@ -122,7 +131,7 @@ export function selectRecording({ to, nodes, receipts }: Pick<SelectOptions, "to
   for (const node of nodes) {
     const { node_id, iteration, status, route, output_bytes: bytes } = node;
     const place = places.get(node_id);
-    if (!place || place.undoes || place.step.type !== node.type || place.owners.length !== numbersOf(iteration).length) continue;
+    if (!place || place.step.type !== node.type || place.owners.length !== numbersOf(iteration).length) continue;
     if (place.step.body || (place.step.kind !== "activity" && place.step.kind !== "control")) continue;
     const about = { node_id, iteration, ...(route !== null && { route }) };
     const hasReceipt = receipts.has(givenKey(node_id, iteration));
