@@ -40,7 +40,7 @@ export interface RunGraphInput {
   cursor?: unknown;
 }
 
-/** What a node came to in the run that this one goes on from; a failure is told only of nodes whose `on_error` went on from it. */
+/** What a node came to in the run that this one goes on from. A failure is taken as the node's `on_error` says, so only a replay is told one that ended the run. */
 export interface Given {
   value?: Json;
   route?: string;

@@ -217,6 +217,115 @@ test("A15: When a finished run is replayed, then nothing is called, nobody is as
   await outside.close();
 });
 
+test("A15: When a failed run is replayed, then it fails as it did; where another version makes another call, then that is not made", async () => {
+  const { user } = perdure;
+  const outside = await startCountingServer({
+    reply({ path }, response) {
+      response.statusCode = path === "/broken" ? 422 : 200;
+      response.setHeader("content-type", "application/json").end("{}");
+    },
+  });
+  const call = (id: string) => ({ id, type: "HttpRequest", data: { inputs: { url: `${outside.url}/${id}`, method: "POST" } } });
+  const graph = (ids: readonly string[]) => ({
+    nodes: [{ id: "start", type: "Start" }, ...ids.map(call)],
+    edges: ids.map((id, at) => ({ source: ids[at - 1] ?? "start", target: id })),
+  });
+  const workflow = await user.saveWorkflow(graph(["fine", "broken"]));
+  const run = await user.start(workflow);
+  const { error } = await user.ended(run);
+  const replay = await again(user, run, "replay");
+  expect(await user.ended(replay)).toMatchObject({ status: "failed", error });
+  expect((await user.get(`/api/v1/executions/${replay}/comparison`)).body).toMatchObject({ same: true });
+
+  await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: graph(["fine", "another", "broken"]) });
+  const other = await again(user, run, "replay", { loadWorkflow: true });
+  expect(await user.ended(other)).toMatchObject({ status: "failed", version: 2, error: { code: "handler.rejected", node_id: "another" } });
+  expect(outside.counts()).toEqual({ "/fine": 1, "/broken": 1 });
+  await outside.close();
+});
+
+test("A9 A12: When a live run is moved to another version, then it goes on by that one, unless it has come too far", async () => {
+  const { user } = perdure;
+  const graph = (prompt: string, text: string) => ({
+    nodes: [
+      { id: "start", type: "Start" },
+      { id: "ask", type: "HumanApproval", data: { inputs: { prompt } } },
+      { id: "say", type: "Template", data: { inputs: { template: text } } },
+      { id: "end", type: "End" },
+    ],
+    edges: [
+      { source: "start", target: "ask" },
+      { source: "ask", target: "say", sourceHandle: "approved" },
+      { source: "say", target: "end" },
+    ],
+  });
+  const workflow = await user.saveWorkflow(graph("Yes?", "one"));
+  const run = await user.start(workflow);
+  await user.until(run, ["waiting"]);
+  for (const [prompt, text] of [
+    ["Yes?", "two"],
+    ["Really?", "three"],
+  ] as const) {
+    await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: graph(prompt, text) });
+  }
+  const migrate = (version: number, query = "") => user.post(`/api/v1/executions/${run}/migrate${query}`, { version });
+  expect((await migrate(2, "?dry_run=true")).body).toEqual({ can_migrate: true, nodes: [] });
+  expect((await migrate(3, "?dry_run=true")).body).toMatchObject({ can_migrate: false, nodes: [{ node_id: "ask" }] });
+  const refused = await migrate(3);
+  expect([refused.status, refused.body["code"]]).toEqual([409, "run.state"]);
+  expect((await migrate(4)).status).toBe(404);
+  const moved = await migrate(2);
+  expect([moved.status, moved.body["version"]]).toEqual([200, 2]);
+  let id: unknown;
+  await until("the approval", async () => {
+    const { body } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending");
+    id = body.find((row) => row["execution_id"] === run)?.["id"];
+    return id !== undefined && (await user.post(`/api/v1/approvals/${String(id)}`, { decision: "approved" })).status === 200;
+  });
+  expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: "two", version: 2 });
+  expect((await migrate(3)).status).toBe(409);
+});
+
+test("A9: When nodes of a live run are skipped and completed by command, then it takes them and its log says who asked", async () => {
+  const { user } = perdure;
+  const run = await user.start(
+    await user.saveWorkflow({
+      nodes: [
+        { id: "start", type: "Start" },
+        { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "Yes?" } } },
+        { id: "wait", type: "WaitForEvent", data: { inputs: { event: "paid", correlation: "7" } } },
+        { id: "nap", type: "Delay", data: { inputs: { duration: "1 day" } } },
+        { id: "end", type: "End", data: { inputs: { value: ["{{ask.comment}}", "{{wait.cents}}"] } } },
+      ],
+      edges: [
+        ...["ask", "wait", "nap"].map((target) => ({ source: "start", target })),
+        { source: "ask", target: "end", sourceHandle: "approved" },
+        { source: "wait", target: "end" },
+        { source: "nap", target: "end" },
+      ],
+    }),
+  );
+  await user.until(run, ["waiting"]);
+  const on = (path: string, body: JsonObject = {}) => user.post(`/api/v1/executions/${run}/${path}`, body);
+  expect((await on("nodes/ask/retry")).status).toBe(409);
+  expect((await on("nodes/ask/complete", { output: {}, route: "sideways" })).status).toBe(422);
+  expect((await on("nodes/ask/complete", { iteration: "x", output: {} })).status).toBe(422);
+  expect((await on("nodes/ask/complete", { output: { comment: "by hand" }, route: "approved" })).status).toBe(200);
+  expect((await on("nodes/nap/skip")).status).toBe(200);
+  expect((await on("events", {})).status).toBe(422);
+  expect((await on("events", { name: "paid", correlation: "7", payload: { cents: 5 } })).status).toBe(200);
+  expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: ["by hand", 5] });
+  const { log } = await checkRun(perdure, user, run);
+  const commands = log.filter(({ kind }) => kind === "command").map(({ node_id, data }) => [data?.["command"], node_id ?? data?.["name"]]);
+  expect(commands).toEqual(
+    expect.arrayContaining([
+      ["complete_node", "ask"],
+      ["skip_node", "nap"],
+      ["send_event", "paid"],
+    ]),
+  );
+});
+
 test("A15: When what is given is larger than RUN_GIVEN_MAX_BYTES, then it is 413 and nothing runs", async () => {
   const { user } = perdure;
   const outside = await startCountingServer({ reply: (_call, response) => void response.end(JSON.stringify({ text: "x".repeat(25_000) })) });
