@@ -161,7 +161,15 @@ describe("what a retry takes from the run before", () => {
 
   test("A15: When nodes were undone, then they and what is behind them run again, in the iteration they were undone in", () => {
     const plan = planOf(
-      { start: { type: "Start" }, each: { type: "ForEach", inputs: { items: "{{inputs.items}}" } }, look: {}, reserve: {}, free: {}, pay: {}, end: { type: "End" } },
+      {
+        start: { type: "Start" },
+        each: { type: "ForEach", inputs: { items: "{{inputs.items}}" } },
+        look: {},
+        reserve: {},
+        free: {},
+        pay: {},
+        end: { type: "End" },
+      },
       ["start each", "each!body look", "look reserve", "reserve!compensate free", "reserve pay", "pay each!return", "each!done end"],
     );
     const rows = { ...done("0:look", "0:reserve", "0:pay", "1:look", "1:reserve", "1:free"), "1:pay": "failed", each: "failed" } as const;
