@@ -155,7 +155,16 @@ export function createCheckpoints({ db, runs, nodes, limits }: CheckpointsOption
       const recorded = await recordingOf(tenant, runId);
       const receipts = await receiptsOf(tenant, runId, recorded, after.plan);
       const { isEffectFree } = nodes;
-      const selection = select({ from: before.plan, to: after.plan, nodes: recorded, receipts, again: [], edited: new Set(), isEffectFree });
+      const selection = select({
+        from: before.plan,
+        to: after.plan,
+        nodes: recorded,
+        receipts,
+        again: [],
+        edited: new Set(),
+        failedItems: "again",
+        isEffectFree,
+      });
       return start(tenant, "retry", origin, after, await valuesOf(tenant, runId, recorded, selection, {}), asked);
     },
 
@@ -177,6 +186,7 @@ export function createCheckpoints({ db, runs, nodes, limits }: CheckpointsOption
         receipts,
         again: [at],
         edited: inputs || variables ? "all" : new Set(Object.keys(request.outputs ?? {})),
+        failedItems: "stand",
         isEffectFree: nodes.isEffectFree,
       });
       const given = await valuesOf(tenant, runId, recorded, selection, edits);

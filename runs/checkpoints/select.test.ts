@@ -61,7 +61,17 @@ function rowsOf(plan: Plan, rows: Record<string, NodeStatus | Partial<RecordedNo
 const done = (...keys: string[]): Record<string, NodeStatus> => Object.fromEntries(keys.map((key) => [key, "completed"]));
 
 function taken(plan: Plan, rows: Parameters<typeof rowsOf>[1], options: Partial<SelectOptions> = {}): string[] {
-  const selection = select({ from: plan, to: plan, nodes: rowsOf(plan, rows), receipts: new Set(), again: [], edited: new Set(), isEffectFree, ...options });
+  const selection = select({
+    from: plan,
+    to: plan,
+    nodes: rowsOf(plan, rows),
+    receipts: new Set(),
+    again: [],
+    edited: new Set(),
+    failedItems: "again",
+    isEffectFree,
+    ...options,
+  });
   return selection.taken.map(({ node_id, iteration }) => (iteration === "" ? node_id : `${iteration}:${node_id}`)).toSorted();
 }
 
@@ -178,7 +188,7 @@ describe("what a retry takes from the run before", () => {
   });
 
   function options(plan: Plan): SelectOptions {
-    return { from: plan, to: plan, nodes: [], receipts: new Set(), again: [], edited: new Set(), isEffectFree };
+    return { from: plan, to: plan, nodes: [], receipts: new Set(), again: [], edited: new Set(), failedItems: "again", isEffectFree };
   }
 });
 
@@ -213,6 +223,14 @@ describe("what a fork takes from the run before", () => {
     expect(taken(MAP, half, { again })).toEqual(["0:call", "first"]);
     expect(taken(MAP, half, { again, edited: new Set(["first"]) })).toEqual(["first"]);
     expect(taken(MAP, half, { again, edited: "all" })).toEqual(["first"]);
+  });
+
+  test("A15: When a map went on from items that failed, then they stand as failures in a fork within it, and a retry of one that was cut off tries them again", () => {
+    const rows = { ...done("start", "first", "0:call", "0:keep"), "1:call": "failed", each: "completed" } as const;
+    const again = [positionOf(MAP, "keep", "0")];
+    expect(taken(MAP, rows, { again, failedItems: "stand" })).toEqual(["0:call", "1:call", "first"]);
+    expect(taken(MAP, { ...rows, each: "failed" }, { again, failedItems: "stand" })).toEqual(["0:call", "first"]);
+    expect(taken(MAP, { ...rows, each: "cancelled" })).toEqual(["0:call", "0:keep", "first"]);
   });
 
   test("A15: When the node or iteration is not there, then the request is refused with where", () => {

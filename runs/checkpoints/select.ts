@@ -1,8 +1,8 @@
-import { stableStringify } from "#core";
+import { type NodeStatus, stableStringify } from "#core";
 import type { Plan, Step } from "#graph";
 import { givenKey } from "#workflows/messages";
 import { type Position, runsAgain } from "./again.ts";
-import { numbersOf, type Place, type Places, placesOf } from "./places.ts";
+import { nameOf, numbersOf, type Place, type Places, placesOf } from "./places.ts";
 import type { RecordedNode } from "../types.ts";
 import type { Taken } from "./given.ts";
 
@@ -18,6 +18,8 @@ export interface SelectOptions {
   again: readonly Position[];
   /** Ids of nodes whose output is another than it was; `"all"` where the inputs of the run or its variables are. */
   edited: ReadonlySet<string> | "all";
+  /** Whether items of maps that failed, and that their map went on from, stand as failures or run again. */
+  failedItems: "stand" | "again";
   /** Whether a node of this type may run again without anybody noticing. */
   isEffectFree(type: string): boolean;
 }
@@ -45,7 +47,11 @@ export function select(options: SelectOptions): Selection {
     else if (hasRun(node)) again.push({ place, numbers: numbersOf(node.iteration) });
   }
   const kept = fitting.filter(({ node, place }) => !again.some((position) => runsAgain(position, place, node.iteration)));
-  const results = kept.map(({ node, place }) => ({ node, place, result: resultOf(node, place.step, options) }));
+  const statuses = new Map(options.nodes.map(({ node_id, iteration, status }) => [givenKey(node_id, iteration), status]));
+  const results = kept.map(({ node, place }) => {
+    const isHandled = place.step.on_error !== "fail" || (options.failedItems === "stand" && wentOn(place, node.iteration, statuses));
+    return { node, place, result: resultOf(node, place.step, isHandled, options) };
+  });
   const whole = new Set(
     results.flatMap(({ node, place, result }) => (place.step.body && typeof result === "object" ? [givenKey(node.node_id, node.iteration)] : [])),
   );
@@ -77,11 +83,11 @@ function isSame({ step, owners }: Place, before: Place | undefined, node: Record
 }
 
 /** What stands for the node; `"lost"` where that is not there any more. Undefined: it runs. */
-function resultOf(node: RecordedNode, step: Step, { receipts, isEffectFree }: SelectOptions): Taken | "lost" | undefined {
+function resultOf(node: RecordedNode, step: Step, isHandled: boolean, { receipts, isEffectFree }: SelectOptions): Taken | "lost" | undefined {
   const { node_id, iteration, status, route, output_bytes: bytes } = node;
   const about = { node_id, iteration };
   const hasReceipt = receipts.has(givenKey(node_id, iteration));
-  if (status === "failed") return step.on_error === "fail" || !node.error ? undefined : { ...about, source: "failure" };
+  if (status === "failed") return isHandled && node.error ? { ...about, source: "failure" } : undefined;
   if (status === "skipped") return undefined;
   if (status !== "completed") return step.kind === "activity" && hasReceipt ? { ...about, source: "receipt" } : undefined;
   if (!leavesBy(step, route)) return undefined;
@@ -89,6 +95,13 @@ function resultOf(node: RecordedNode, step: Step, { receipts, isEffectFree }: Se
   if (bytes !== null) return { ...taken, source: "row" };
   if (hasReceipt) return { ...taken, source: "receipt" };
   return step.kind === "inline" || step.body || (step.kind === "activity" && isEffectFree(step.type)) ? undefined : "lost";
+}
+
+/** Whether the map around a node went on from its failure. */
+function wentOn({ owners }: Place, iteration: string, statuses: ReadonlyMap<string, NodeStatus>): boolean {
+  const owner = owners.at(-1);
+  const status = owner && statuses.get(givenKey(owner.id, nameOf(numbersOf(iteration), owners.length - 1)));
+  return status !== undefined && status !== "failed" && status !== "cancelled";
 }
 
 /** Whether the step still has the way by which the node was left. */
@@ -100,7 +113,7 @@ function leavesBy(step: Step, route: string | null): boolean {
 /** Whether a loop or map around it is given as a whole. */
 function isHeld(place: Place, iteration: string, whole: ReadonlySet<string>): boolean {
   const numbers = numbersOf(iteration);
-  return place.owners.some((owner, depth) => whole.has(givenKey(owner.id, numbers.slice(0, depth).join("."))));
+  return place.owners.some((owner, depth) => whole.has(givenKey(owner.id, nameOf(numbers, depth))));
 }
 
 /** Loops and maps that may go through other items than they did: their iterations mean nothing to the new run. */

@@ -60,6 +60,9 @@ test(
         const whole = await interpret(plan, chosen.entries, quietly);
         fc.pre(whole.kind === "completed");
         const rows = rowsOf(plan, whole.facts);
+        const places = placesOf(plan);
+        // So it is what a failure in a loop still finds to call off.
+        fc.pre([...rows.values()].every(({ node_id, status }) => status !== "cancelled" && !(status === "failed" && places.get(node_id)?.step.body)));
         const shared = { from: plan, to: plan, receipts: new Set<string>(), edited: new Set<string>(), isEffectFree: () => false };
         const go = async (given: Record<string, Given>, recordedOnly = false) => {
           const calls: string[] = [];
@@ -70,10 +73,9 @@ test(
           return calls;
         };
 
-        const places = placesOf(plan);
         const at = [...rows.values()][pick % rows.size] as Recorded;
         const position = positionOf(plan, at.node_id, pick % 3 === 0 ? undefined : at.iteration);
-        const fork = select({ ...shared, nodes: [...rows.values()], again: [position] });
+        const fork = select({ ...shared, nodes: [...rows.values()], again: [position], failedItems: "stand" });
         expect(fork.lost).toEqual([]);
         for (const key of await go(givenOf(rows, fork))) {
           const row = rows.get(key);
@@ -86,7 +88,7 @@ test(
 
         const cut = await interpret(plan, chosen.entries, { ...script, commands: { cancelAt: cutAt * 10_000 + 0.5 } });
         const left = rowsOf(plan, cut.facts);
-        const retry = select({ ...shared, nodes: [...left.values()], again: [] });
+        const retry = select({ ...shared, nodes: [...left.values()], again: [], failedItems: "again" });
         const calls = await go(givenOf(left, retry));
         for (const key of calls) expect(left.get(key)?.status, `${key} is called again`).not.toBe("completed");
         seen.retried++;
@@ -96,6 +98,6 @@ test(
       }),
       { numRuns: RUNS, ...(process.env["PROPERTY_SEED"] && { seed: Number(process.env["PROPERTY_SEED"]) }) },
     );
-    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(RUNS / 100);
+    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(RUNS / 300);
   },
 );
