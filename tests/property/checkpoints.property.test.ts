@@ -73,7 +73,10 @@ test(
           return calls;
         };
 
-        const at = [...rows.values()][pick % rows.size] as Recorded;
+        // Most rows stand outside of loops: half of the forks begin as deep as there are any.
+        const deepest = Math.max(...[...rows.values()].map(({ iteration }) => iteration.length));
+        const pool = [...rows.values()].filter(({ iteration }) => pick % 2 === 0 || iteration.length === deepest);
+        const at = pool[pick % pool.length] as Recorded;
         const position = positionOf(plan, at.node_id, pick % 3 === 0 ? undefined : at.iteration);
         const fork = select({ ...shared, nodes: [...rows.values()], again: [position], failedItems: "stand" });
         expect(fork.lost).toEqual([]);
@@ -98,6 +101,6 @@ test(
       }),
       { numRuns: RUNS, ...(process.env["PROPERTY_SEED"] && { seed: Number(process.env["PROPERTY_SEED"]) }) },
     );
-    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(RUNS / 300);
+    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(RUNS / 200);
   },
 );
