@@ -4,12 +4,12 @@ import { tenantId, toFailureValue } from "#core";
 import { nodeDefinition, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
 import type { RunsService } from "#runs";
-import type { Activities } from "#workflows/messages";
+import { type Activities, receiptKey } from "#workflows/messages";
 import type { EventLog, NodeCache, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";
-import { readReceipt, receiptKey } from "./receipt.ts";
+import { readReceipt } from "./receipt.ts";
 import { runNode, type Attempt } from "./run-node.ts";
 
 export interface ActivityDeps {

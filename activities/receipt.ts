@@ -1,13 +1,8 @@
 import { isObject, type Json } from "#core";
-import type { NodeCall, NodeResult } from "#workflows/messages";
+import type { NodeResult } from "#workflows/messages";
 
 /** A result as it is kept beside the run, with the attempt that made it. */
 export type Receipt = NodeResult & { attempt: number; duration_ms: number };
-
-/** `run:node:iteration`, in characters that a header may hold. */
-export function receiptKey({ run_id, node_id, iteration }: Pick<NodeCall, "run_id" | "node_id" | "iteration">): string {
-  return `${run_id}:${encodeURIComponent(node_id)}:${iteration}`;
-}
 
 export function readReceipt(stored: Json, attempt: number): Receipt {
   const receipt = isObject(stored) ? (stored as unknown as Partial<Receipt>) : {};

@@ -15,6 +15,7 @@ function memoryReceipts() {
   const counted = new Map<string, Set<number>>();
   const receipts: Receipts = {
     find: async (_tenant, key) => ({ result: results.get(key), failedAttempts: [...(counted.get(key) ?? [])] }),
+    results: async (_tenant, keys) => new Map([...results].filter(([key]) => keys.includes(key))),
     store: async (_tenant, _run, key, result) => {
       if (!results.has(key)) results.set(key, result);
       return results.get(key) ?? null;

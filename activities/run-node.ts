@@ -1,7 +1,7 @@
 import { PerdureError, tenantId, toFailureValue, type Json, type TenantId } from "#core";
 import type { ActivityNode, ActivityServices, NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
-import type { NodeCall, NodeResult } from "#workflows/messages";
+import { type NodeCall, type NodeResult, receiptKey } from "#workflows/messages";
 import type { NodeCache, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { attemptFacts, type AttemptFacts } from "./facts.ts";
@@ -9,7 +9,7 @@ import { canRetry, databaseUnavailable, judge, toApplicationFailure, type Verdic
 import { databaseReason } from "./database-reason.ts";
 import { prepareInputs } from "./node-inputs.ts";
 import { cacheKeyOf } from "./cache-key.ts";
-import { type Receipt, readReceipt, receiptKey } from "./receipt.ts";
+import { type Receipt, readReceipt } from "./receipt.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import { showSecrets } from "./secrets.ts";
 import { whileHeartbeating, withinTime } from "./time.ts";

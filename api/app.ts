@@ -9,6 +9,8 @@ import { type Handlers, mount } from "./mount.ts";
 import { notFound, problemResponse } from "./problem.ts";
 import { approvalHandlers } from "./routes/approvals.ts";
 import { authHandlers } from "./routes/auth.ts";
+import { bulkHandlers } from "./routes/bulk.ts";
+import { checkpointHandlers } from "./routes/checkpoints.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
@@ -51,6 +53,8 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...exchangeHandlers(services),
     ...templateHandlers(services),
     ...executionHandlers(services),
+    ...checkpointHandlers(services),
+    ...bulkHandlers(services),
     ...approvalHandlers(services),
     ...queueHandlers(services),
     ...nodeHandlers(services),

@@ -56,6 +56,7 @@ describe("starting", () => {
     expect(body["links"]).toEqual({
       self: `https://perdure.example/api/v1/executions/${id}`,
       stream: `https://perdure.example/api/v1/executions/${id}/stream`,
+      forks: `https://perdure.example/api/v1/executions?forked_from=${id}`,
       temporal_ui: `http://127.0.0.1:8233/namespaces/perdure/workflows/${db.state.runs[0]?.tenantId}%2F${id}`,
     });
   });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, isObject, stableStringify, type TenantId } from "#core";
 import type { Plan } from "#graph";
 import type { NewVersion, WorkflowVersion } from "#db";
-import type { CompileGraph } from "./compiler.ts";
+import type { CompileGraph } from "#runs";
 import type { Principal } from "./security/tokens.ts";
 
 export interface SentGraph {

@@ -6,11 +6,10 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
 import { migrate, openDatabase } from "#db";
-import { catalogue } from "#nodes";
+import { catalogue, isEffectFree } from "#nodes";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
-import { connectTemporal, createEventReader, createQueueRounds, createRelay, createRuns } from "#runs";
+import { connectTemporal, createCheckpoints, createCompiler, createEventReader, createQueueRounds, createRelay, createRuns } from "#runs";
 import { createApp } from "./app.ts";
-import { createCompiler } from "./compiler.ts";
 import { createHealthProbes } from "./health-probes.ts";
 import { createNodeRegistry } from "./node-registry.ts";
 import { createSchemaChecks } from "./schema-checks.ts";
@@ -52,6 +51,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const queue = createQueueRounds({ runs, logger });
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
+  const compileGraph = createCompiler(db.workflows, catalogue);
   const shutdown = new AbortController();
   // One listener for each open stream and each waiting request.
   setMaxListeners(0, shutdown.signal);
@@ -59,8 +59,14 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const app = createApp({
     db,
     runs,
+    checkpoints: createCheckpoints({
+      db,
+      runs,
+      nodes: { compile: compileGraph, isEffectFree, checkInputs: (schema, inputs) => schemas.check(schema, inputs, "inputs") },
+      limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
+    }),
     events,
-    compile: createCompiler(db.workflows, catalogue),
+    compile: compileGraph,
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: env.JWT_SECRET_KEY, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
     passwords: createPasswords({ maxPending: env.PASSWORD_HASHES_MAX }),

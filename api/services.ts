@@ -1,8 +1,7 @@
-import type { CompileGraph } from "./compiler.ts";
 import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
 import type { Env, Logger } from "#platform";
 import type { Database } from "#db";
-import type { EventReader, Runs } from "#runs";
+import type { Checkpoints, CompileGraph, EventReader, Runs } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
@@ -27,6 +26,7 @@ export interface HealthProbes {
 export type ApiSettings = Pick<
   Env,
   | "CONCURRENCY_WAITING_MS"
+  | "BULK_MAX_RUNS"
   | "CORS_ORIGINS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
   | "ORGANIZATION_CONCURRENCY_LIMIT"
@@ -43,6 +43,7 @@ export type ApiSettings = Pick<
 export interface Services {
   readonly db: Database;
   readonly runs: Runs;
+  readonly checkpoints: Checkpoints;
   readonly events: EventReader;
   readonly compile: CompileGraph;
   readonly nodes: NodeRegistry;

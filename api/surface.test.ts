@@ -16,7 +16,13 @@ const withIds = (path: string): string =>
     .replaceAll(/\{\w+\}/g, unknownId);
 
 /** Bodies that pass their route's schema, so that what is tested is the look-up. */
-const BODIES: Partial<Record<RouteName, unknown>> = { setVariable: { value: 1 }, answerApproval: { decision: "approved" } };
+const BODIES: Partial<Record<RouteName, unknown>> = {
+  setVariable: { value: 1 },
+  answerApproval: { decision: "approved" },
+  forkExecution: { from_node: "start" },
+  migrateExecution: { version: 1 },
+  sendEvent: { name: "paid" },
+};
 
 describe("every route", () => {
   test("F1: When a route is declared, then it says who may call it, and its operation id is its name", () => {
@@ -81,7 +87,9 @@ describe("every route", () => {
         createdAt: new Date(),
       });
       const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
-      const id = isRun ? runId : path.includes("/approvals/") ? approvalId : workflowId;
+      const bulk = { id: uuidv7(), action: "cancel" as const, filter: {}, options: {}, ratePerMinute: 1, createdBy: owner.userId };
+      const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
+      const id = isRun ? runId : path.includes("/approvals/") ? approvalId : path.includes("/bulk-operations/") ? bulkId : workflowId;
       const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
       const stranger = await signUp();
       const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };

@@ -42,7 +42,13 @@ export const run = z
     created_at: timestamp,
     started_at: timestamp.nullable(),
     completed_at: timestamp.nullable(),
-    links: z.object({ self: z.string(), stream: z.string(), temporal_ui: z.string() }),
+    links: z.object({
+      self: z.string(),
+      stream: z.string(),
+      forks: z.string().openapi({ description: "Lists the runs that go on from this one." }),
+      comparison: z.string().optional().openapi({ description: "Compares it with the run it was forked from." }),
+      temporal_ui: z.string(),
+    }),
   })
   .openapi("Execution");
 
@@ -94,7 +100,7 @@ const adHocBody = z
 /** Longest `Idempotency-Key`, in characters. */
 export const IDEMPOTENCY_KEY_MAX_LENGTH = 200;
 
-const startHeaders = z.object({
+export const startHeaders = z.object({
   "idempotency-key": z
     .string()
     .min(1)
@@ -124,7 +130,8 @@ const streamRequest = {
   headers: z.object({ "last-event-id": eventNumber.optional().openapi({ description: "The last `id:` seen; goes before `after`." }) }),
 };
 
-const command = {
+/** What commands to a live run share. */
+export const command = {
   tags,
   access: needs("run.control"),
   problems: [400, 404, 409],
@@ -188,7 +195,13 @@ export const executionRoutes = {
     tags,
     access: needs("run.read"),
     problems: [422],
-    request: { query: listFilter.extend({ workflow_id: idParam.optional() }) },
+    request: {
+      query: listFilter.extend({
+        workflow_id: idParam.optional(),
+        forked_from: idParam.optional().openapi({ description: "Retries, forks and replays of this run." }),
+        error_code: z.string().max(100).optional().openapi({ description: "Of the failure they ended with." }),
+      }),
+    },
     responses: listReply,
   }),
   listWorkflowExecutions: defineRoute({

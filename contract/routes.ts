@@ -1,5 +1,7 @@
 import { approvalRoutes } from "./approvals.ts";
 import { authRoutes } from "./auth.ts";
+import { bulkRoutes } from "./bulk.ts";
+import { checkpointRoutes } from "./checkpoints.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
@@ -15,10 +17,13 @@ export const routes = {
   ...exchangeRoutes,
   ...templateRoutes,
   ...executionRoutes,
+  ...checkpointRoutes,
+  ...bulkRoutes,
   ...approvalRoutes,
   ...queueRoutes,
   ...nodeRoutes,
   ...healthRoutes,
 };
+
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

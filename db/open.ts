@@ -8,6 +8,7 @@ import { createAccounts } from "./queries/accounts.ts";
 import { createAdmission } from "./queries/admission.ts";
 import { createApprovals } from "./queries/approvals.ts";
 import { createCircuits } from "./queries/circuits.ts";
+import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createEventLog } from "./queries/event-log.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
@@ -49,6 +50,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     receipts: createReceipts(sessions),
     nodeCache: createNodeCache(sessions),
     circuits: createCircuits(sessions),
+    bulk: createBulkRows(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

@@ -1,6 +1,6 @@
-import type { EventKind, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
+import type { EventKind, FailureValue, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
 import type { Plan } from "#graph";
-import type { Approval, NodeRow, QueuedStart, Run, StartRun, StoredEvent } from "../runs/types.ts";
+import type { Approval, NodeRow, QueuedStart, RecordedNode, RecordedOutput, Run, StartRun, StoredEvent } from "../runs/types.ts";
 
 export interface User {
   id: string;
@@ -113,6 +113,28 @@ export interface Workflows {
   runnable(tenant: TenantId, id: string, version?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
 }
 
+/** Which runs are meant; what is left out does not matter. */
+export interface RunFilter {
+  workflowId?: string;
+  status?: RunStatus[];
+  /** When they were made: from this moment on, and before that one. */
+  from?: Date;
+  to?: Date;
+  forkedFrom?: string;
+  /** Of the failure they ended with. */
+  errorCode?: string;
+  ids?: string[];
+}
+
+/** What a run began with, beside its row. */
+export interface RunOrigin {
+  run: Run;
+  variables: JsonObject;
+  entries: string[];
+  /** Where it is not a version of a workflow as it is stored. */
+  graph: Json | null;
+}
+
 export interface RunRows {
   /**
    * Inserts the run (`queued`) and its `run_queued` event; with an idempotency key, the run that the key already names. `limited`: a limit of
@@ -121,7 +143,7 @@ export interface RunRows {
    */
   insert(tenant: TenantId, id: string, request: StartRun, terms?: AdmissionTerms): Promise<{ run: Run; created: boolean; limited: boolean }>;
   get(tenant: TenantId, id: string): Promise<Run | undefined>;
-  list(tenant: TenantId, filter: { workflowId?: string; status?: RunStatus[]; from?: Date; to?: Date }, page: Page): Promise<Paged<Run>>;
+  list(tenant: TenantId, filter: RunFilter, page: Page): Promise<Paged<Run>>;
   /** In the order in which they began. */
   nodes(tenant: TenantId, id: string, page: Page): Promise<Paged<NodeRow>>;
   events(tenant: TenantId, id: string, after: number, limit: number): Promise<StoredEvent[]>;
@@ -129,6 +151,14 @@ export interface RunRows {
   eventPage(tenant: TenantId, id: string, after: number, limit: number, maxBytes?: number): Promise<{ events: StoredEvent[]; hasMore: boolean }>;
   /** When the run was last told anything, and whether Temporal has acknowledged its start. */
   markStarted(tenant: TenantId, id: string): Promise<void>;
+  /** `variables` as they began and as commands have changed them since. */
+  origin(tenant: TenantId, id: string): Promise<RunOrigin | undefined>;
+  /** What the rows say of its nodes, without their values, in the order in which they began; no more than `limit`. */
+  recorded(tenant: TenantId, id: string, limit: number): Promise<RecordedNode[]>;
+  /** Outputs and failures of these nodes; nodes without a row are left out. */
+  outputs(tenant: TenantId, id: string, nodes: readonly { node_id: string; iteration: string }[]): Promise<RecordedOutput[]>;
+  /** It goes on by another version of its workflow. */
+  setVersion(tenant: TenantId, id: string, version: number): Promise<void>;
   /** What reconciling asks of a run besides its row. */
   standing(tenant: TenantId, id: string): Promise<{ run: Run; started: boolean; silentMs: number } | undefined>;
   /** Writes the end once: status, outputs or error, the closing event, open approvals closed. No effect on a run that is closed. */
@@ -245,6 +275,8 @@ export interface Commands {
 export interface Receipts {
   /** `failedAttempts`: as they were counted. */
   find(tenant: TenantId, key: string): Promise<{ result: Json | undefined; failedAttempts: number[] } | undefined>;
+  /** The results that stand under these keys; calls that never succeeded are left out. */
+  results(tenant: TenantId, keys: readonly string[]): Promise<Map<string, Json>>;
   /** The first receipt wins; returns the one that stands. */
   store(tenant: TenantId, runId: string, key: string, result: Json): Promise<Json>;
   /** Counts one failure of the handler for this attempt (repeating the call for the same attempt counts once); returns how many there are now above `after`. */
@@ -257,6 +289,67 @@ export interface NodeCache {
   store(tenant: TenantId, key: string, result: Json, ttlMs: number): Promise<void>;
   /** Takes away up to `limit` that have expired; returns how many. */
   prune(limit: number): Promise<number>;
+}
+
+export type BulkAction = "retry" | "cancel" | "terminate" | "fork" | "migrate";
+
+export interface BulkJob {
+  id: string;
+  action: BulkAction;
+  filter: JsonObject;
+  options: JsonObject;
+  status: "pending" | "running" | "completed" | "cancelled";
+  ratePerMinute: number;
+  createdBy: string;
+  createdAt: Date;
+  completedAt: Date | null;
+  /** How many of its runs have been dealt with, in vain, or not yet. */
+  done: number;
+  failed: number;
+  pending: number;
+}
+
+export interface BulkItem {
+  runId: string;
+  status: "pending" | "done" | "failed";
+  attempts: number;
+  /** The run that came of it. */
+  resultRunId: string | null;
+  error: FailureValue | null;
+  settledAt: Date | null;
+}
+
+/** Runs of one job that a process has taken up: they are its own until `leaseMs` are over. */
+export interface BulkClaim {
+  tenantId: TenantId;
+  job: Pick<BulkJob, "id" | "action" | "options" | "createdBy">;
+  items: { runId: string; attempts: number }[];
+}
+
+export interface BulkRows {
+  /** How many runs are meant, counted up to `limit`, and the newest of them. */
+  preview(tenant: TenantId, filter: RunFilter, limit: number, sampleSize: number): Promise<{ total: number; sample: Run[] }>;
+  /** Stores the job with its runs. @throws PerdureError `validation.failed` where there are more than `maxRuns`. */
+  create(
+    tenant: TenantId,
+    job: { id: string; action: BulkAction; filter: JsonObject; options: JsonObject; ratePerMinute: number; createdBy: string },
+    runs: RunFilter,
+    maxRuns: number,
+  ): Promise<BulkJob>;
+  get(tenant: TenantId, id: string): Promise<BulkJob | undefined>;
+  list(tenant: TenantId, page: Page): Promise<Paged<BulkJob>>;
+  /** By the ids of their runs. */
+  items(tenant: TenantId, id: string, filter: { status?: BulkItem["status"] }, page: Page): Promise<Paged<BulkItem> | undefined>;
+  /** Takes up no more of its runs. Undefined where there is no such job; one that has ended stays as it is. */
+  cancel(tenant: TenantId, id: string): Promise<BulkJob | undefined>;
+  /** The next runs of the job that is due first, as many as its rate allows for `roundMs`, at most `limit` (system role). Ends jobs with nothing left to do. */
+  claim(options: { roundMs: number; limit: number; leaseMs: number }): Promise<BulkClaim | undefined>;
+  settle(
+    tenant: TenantId,
+    id: string,
+    runId: string,
+    outcome: { status: "done"; resultRunId?: string } | { status: "failed"; error: FailureValue },
+  ): Promise<void>;
 }
 
 export interface EventLog {
@@ -303,6 +396,7 @@ export interface Database {
   receipts: Receipts;
   nodeCache: NodeCache;
   circuits: Circuits;
+  bulk: BulkRows;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;

@@ -21,3 +21,8 @@ export const catalogue: NodeCatalogue = {
   get: nodeDefinition,
   names: () => byName.keys(),
 };
+
+/** Whether a node of this type may run again without anybody noticing. */
+export function isEffectFree(type: string): boolean {
+  return nodeDefinition(type)?.effect === "none";
+}

@@ -69,10 +69,20 @@ export const envSchema = z.object({
     .int()
     .positive()
     .default(1024 * 1024),
+  /** Of what nodes of an earlier run came to, in a run that goes on from it; Temporal takes 2 MiB with graph and inputs. */
+  RUN_GIVEN_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024),
   /** Uses of anchors in one YAML document. */
   YAML_MAX_ALIASES: z.coerce.number().int().min(0).default(100),
   /** Of reading or writing one YAML document. */
   YAML_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
+  /** Runs that one bulk operation may be about. */
+  BULK_MAX_RUNS: z.coerce.number().int().positive().default(10_000),
+  /** After which runs that a worker had taken up and not settled go to another. */
+  BULK_LEASE_MS: z.coerce.number().int().min(1000).default(60_000),
   /** Of checking one value against a user's JSON schema. */
   SCHEMA_CHECK_TIMEOUT_MS: z.coerce.number().int().positive().default(1_000),
   /** Of what the rows of one page of a list hold; a page may have fewer rows for it, and one in any case. */

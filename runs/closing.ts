@@ -18,6 +18,8 @@ export interface Closing {
    * open where rows are missing and no worker answers: ask again.
    */
   close(tenant: TenantId, runId: string, ending: Ending): Promise<Run>;
+  /** As `repairOpen`, with the facts of iterations that have ended. */
+  gatherOpen(tenant: TenantId, runId: string): Promise<void>;
   /** Brings the rows of an open run in line with what its workflow says of itself. */
   repairOpen(tenant: TenantId, runId: string): Promise<void>;
 }
@@ -67,14 +69,20 @@ export function createClosing({
       return run;
     },
 
-    async repairOpen(tenant, runId) {
-      const snapshot = await temporal.snapshot(tenant, runId);
-      if (!snapshot || isClosed(snapshot.status)) return;
-      await db.runs.repair(tenant, runId, snapshot.nodes);
-      const facts = [...(await missingWaits(tenant, runId, snapshot)), ...(await missingStatus(tenant, runId, snapshot))];
-      await db.log.append(facts.map((event) => ({ tenantId: tenant, event })));
+    async gatherOpen(tenant, runId) {
+      await tellAgain(tenant, runId);
+      await repairOpen(tenant, runId);
     },
+    repairOpen,
   };
+
+  async function repairOpen(tenant: TenantId, runId: string): Promise<void> {
+    const snapshot = await temporal.snapshot(tenant, runId);
+    if (!snapshot || isClosed(snapshot.status)) return;
+    await db.runs.repair(tenant, runId, snapshot.nodes);
+    const facts = [...(await missingWaits(tenant, runId, snapshot)), ...(await missingStatus(tenant, runId, snapshot))];
+    await db.log.append(facts.map((event) => ({ tenantId: tenant, event })));
+  }
 
   /** Facts of iterations that have ended are in no snapshot: the workflow tells them again, and the log takes those it has missed. */
   async function tellAgain(tenant: TenantId, runId: string): Promise<void> {

@@ -62,6 +62,7 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
     }
     if (!ends) await record(tenant, runId, row);
     if (command.kind === "answer") await answered(tenant, runId, command);
+    if (command.kind === "migrate") await db.runs.setVersion(tenant, runId, command.version);
     await db.commands.settle(tenant, id, "applied", null);
     return "applied";
   }
@@ -81,14 +82,14 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
   }
 
   async function record(tenant: TenantId, runId: string, { id, command, by, at }: { id: string; command: RunCommand; by: string; at: Date }): Promise<void> {
-    const node = command.kind === "answer" ? { node_id: command.node_id, iteration: command.iteration } : {};
+    const node = "node_id" in command ? { node_id: command.node_id, iteration: command.iteration } : {};
     const event = {
       run_id: runId,
       key: eventKey("command", "", "", 0, id),
       kind: "command" as const,
       at: at.toISOString(),
       ...node,
-      data: { command: command.kind, by, at: at.toISOString() },
+      data: { command: command.kind, by, at: at.toISOString(), ...particulars(command) },
     };
     await db.log.append([{ tenantId: tenant, event }]);
   }
@@ -161,6 +162,22 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
       }
       throw error;
     }
+  }
+}
+
+/** What of a command is told in the log: names, never values. */
+function particulars(command: RunCommand): Record<string, Json> {
+  switch (command.kind) {
+    case "set_variable":
+      return { name: command.name };
+    case "send_event":
+      return { name: command.name, ...(command.correlation !== undefined && { correlation: command.correlation }) };
+    case "complete_node":
+      return command.route === undefined ? {} : { route: command.route };
+    case "migrate":
+      return { version: command.version };
+    default:
+      return {};
   }
 }
 

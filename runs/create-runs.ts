@@ -126,6 +126,13 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
 
     command: (tenant, runId, command, by, timeoutMs) => commanding.command(tenant, runId, command, by, timeoutMs),
 
+    async refresh(tenant, runId) {
+      const run = await runs.reconcile(tenant, runId);
+      if (isClosed(run.status)) return run;
+      await closing.gatherOpen(tenant, runId);
+      return found(await db.runs.get(tenant, runId));
+    },
+
     async reconcile(tenant, runId) {
       const { run, started, silentMs } = found(await db.runs.standing(tenant, runId));
       if (isClosed(run.status) || run.slot?.state === "queued") return run;

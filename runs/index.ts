@@ -1,4 +1,7 @@
 /** The life of a run as seen from outside its workflow: start, end, commands, log. Temporal holds the truth; all rows are brought in line with it. */
+export { BULK_STATUSES, type BulkOptions, type BulkRoundsOptions, createBulkRounds } from "./bulk.ts";
+export * from "./checkpoints/index.ts";
+export { type CompileGraph, createCompiler } from "./compiler.ts";
 export { connectTemporal, ensureNamespace, type TemporalSettings } from "./connect.ts";
 export { createRuns, type RunsOptions, type RunsService } from "./create-runs.ts";
 export { createEventReader, type EventReaderOptions } from "./event-reader.ts";

@@ -20,6 +20,7 @@ export function runGraphInput(tenant: TenantId, runId: string, request: StartRun
     trigger: request.trigger,
     heartbeat_timeout_ms: heartbeatTimeoutMs,
     ...(request.given && { given: request.given }),
+    ...(request.recordedOnly && { recorded_only: true }),
     ...(request.subVersions && { sub_versions: request.subVersions }),
   };
 }

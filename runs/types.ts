@@ -56,6 +56,24 @@ export interface NodeRow {
   duration_ms: number | null;
 }
 
+/** What the row of a node says, without its values. */
+export interface RecordedNode {
+  node_id: string;
+  iteration: string;
+  type: string;
+  status: NodeStatus;
+  route: string | null;
+  error: FailureValue | null;
+  /** Of its output as JSON text; null where the row has none. */
+  output_bytes: number | null;
+}
+
+export interface RecordedOutput {
+  node_id: string;
+  iteration: string;
+  output: Json;
+}
+
 export interface StoredEvent extends RunEvent {
   /** 1, 2, 3 … within a run, without gaps. */
   seq: number;
@@ -100,6 +118,8 @@ export interface StartRun {
   given?: Record<string, Given>;
   /** Which versions of other workflows it runs, by `subVersionKey`. */
   subVersions?: Record<string, number>;
+  /** What is not given of activities and waits fails, and nothing is called. */
+  recordedOnly?: true;
   /** With the same key and the same `requestHash`: the run that exists. Another hash: `idempotency.mismatch`. */
   idempotency?: { key: string; requestHash: string };
 }
@@ -127,6 +147,8 @@ export interface Runs {
     by: string,
     timeoutMs?: number,
   ): Promise<{ outcome: "applied" | "kept"; run: Run }>;
+  /** As `reconcile`, and brings the rows of an open run in line with all that its workflow knows; they stay as they are where no worker answers. */
+  refresh(tenant: TenantId, runId: string): Promise<Run>;
   /** Asks Temporal whether the run is closed and, if so, writes its last word; repairs what is missing. Harmless to repeat. */
   reconcile(tenant: TenantId, runId: string): Promise<Run>;
 }

@@ -9,8 +9,19 @@ import { createHttp } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
+import { catalogue, isEffectFree } from "#nodes";
 import { createLogger, readEnv } from "#platform";
-import { connectTemporal, createEventWriter, createQueueRounds, createRelay, createRuns, createSweeper } from "#runs";
+import {
+  connectTemporal,
+  createBulkRounds,
+  createCheckpoints,
+  createCompiler,
+  createEventWriter,
+  createQueueRounds,
+  createRelay,
+  createRuns,
+  createSweeper,
+} from "#runs";
 import type { EventSinks } from "#workflows/messages";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
@@ -122,6 +133,13 @@ const worker = await Worker.create({
 const sweeper = createSweeper({ db, runs, env, logger });
 const relay = createRelay({ db, runs, env, logger });
 const queue = createQueueRounds({ runs, logger });
+const checkpoints = createCheckpoints({
+  db,
+  runs,
+  nodes: { compile: createCompiler(db.workflows, catalogue), isEffectFree },
+  limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
+});
+const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 try {
@@ -132,6 +150,7 @@ try {
   await sweeper.close();
   await relay.close();
   await queue.close();
+  await bulk.close();
   await writer.close();
   await jsonata.close();
   await sandbox.close();

@@ -32,17 +32,24 @@ export interface RunGraphInput {
   given?: Record<string, Given>;
   /** Versions that references to other workflows meant when the run began, by `subVersionKey`. */
   sub_versions?: Record<string, number>;
+  /** Of a replay: activities and waits that are not given fail; nothing is called and nobody is asked. */
+  recorded_only?: true;
   /** Of a child: who waits for it. */
   parent?: ParentRun;
   /** Set on the later links of a chain. */
   cursor?: unknown;
 }
 
-/** What a node came to in the run that this one goes on from; a failure is told only of nodes whose `on_error` went on from it. */
+/** What a node came to in the run that this one goes on from. A failure is taken as the node's `on_error` says, so only a replay is told one that ended the run. */
 export interface Given {
   value?: Json;
   route?: string;
   error?: FailureValue;
+}
+
+/** Of the receipt of a call, and what outgoing calls carry as `Idempotency-Key`: `run:node:iteration`, in characters that a header may hold. */
+export function receiptKey({ run_id, node_id, iteration }: { run_id: string; node_id: string; iteration: string }): string {
+  return `${run_id}:${encodeURIComponent(node_id)}:${iteration}`;
 }
 
 /** Of `RunGraphInput.given`: iteration `""` for the run itself. */

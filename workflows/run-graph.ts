@@ -127,6 +127,7 @@ function interpreterOf(input: RunGraphInput): Interpreter {
     variables: input.variables,
     entries: input.entries,
     ...(input.given && { given: input.given }),
+    ...(input.recorded_only && { recordedOnly: true }),
     host: temporalHost(input),
     inline: inlineDefinition,
     ...(input.cursor !== undefined && { cursor: input.cursor as Cursor }),

@@ -31,7 +31,13 @@ type ExecutionRoute =
   | "resumeExecution"
   | "setVariable";
 
-type Filter = { status?: RunStatus[] | undefined; from?: Date | undefined; to?: Date | undefined } & PageQuery;
+type Filter = {
+  status?: RunStatus[] | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+  forked_from?: string | undefined;
+  error_code?: string | undefined;
+} & PageQuery;
 type Mode = "async" | "wait" | "stream";
 type CommandOf = Parameters<Services["runs"]["command"]>[2];
 type PlainCommand = Pick<Request<Routes["cancelExecution"]>, "params" | "body" | "principal">;
@@ -88,10 +94,17 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
   }
 
   async function list(principal: Principal, workflowId: string | undefined, query: Filter, c: ApiContext) {
-    const { status, from, to } = query;
+    const { status, from, to, forked_from: forkedFrom, error_code: errorCode } = query;
     const page = await db.runs.list(
       principal.tenantId,
-      { ...(workflowId !== undefined && { workflowId }), ...(status && status.length > 0 && { status }), ...(from && { from }), ...(to && { to }) },
+      {
+        ...(workflowId !== undefined && { workflowId }),
+        ...(status && status.length > 0 && { status }),
+        ...(from && { from }),
+        ...(to && { to }),
+        ...(forkedFrom !== undefined && { forkedFrom }),
+        ...(errorCode !== undefined && { errorCode }),
+      },
       toPage(query),
     );
     return { status: 200 as const, body: page.rows.map((run) => runJson(run, settings)), headers: pageHeadersOf(c, page) };

@@ -7,7 +7,8 @@ import type { ApiSettings } from "../services.ts";
 export type RunJson = z.input<typeof runSchema>;
 
 export function runJson(run: Run, settings: Pick<ApiSettings, "PUBLIC_URL" | "TEMPORAL_NAMESPACE" | "TEMPORAL_UI_URL">): RunJson {
-  const self = `${(settings.PUBLIC_URL ?? "").replace(/\/+$/, "")}/api/v1/executions/${run.id}`;
+  const list = `${(settings.PUBLIC_URL ?? "").replace(/\/+$/, "")}/api/v1/executions`;
+  const self = `${list}/${run.id}`;
   return {
     id: run.id,
     execution_id: run.id,
@@ -30,6 +31,8 @@ export function runJson(run: Run, settings: Pick<ApiSettings, "PUBLIC_URL" | "TE
     links: {
       self,
       stream: `${self}/stream`,
+      forks: `${list}?forked_from=${run.id}`,
+      ...(run.forkedFrom !== null && { comparison: `${self}/comparison` }),
       temporal_ui: `${settings.TEMPORAL_UI_URL.replace(/\/+$/, "")}/namespaces/${encodeURIComponent(settings.TEMPORAL_NAMESPACE)}/workflows/${encodeURIComponent(temporalWorkflowId(run.tenantId, run.id))}`,
     },
   };

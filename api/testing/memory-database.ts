@@ -1,5 +1,22 @@
 import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
-import type { Accounts, Admission, Approvals, Circuits, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
+import type {
+  Accounts,
+  Admission,
+  Approvals,
+  BulkJob,
+  BulkRows,
+  Circuits,
+  Database,
+  Membership,
+  Paged,
+  Role,
+  RunFilter,
+  RunRows,
+  User,
+  Workflow,
+  WorkflowVersion,
+  Workflows,
+} from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -32,6 +49,7 @@ export interface MemoryState {
   circuits: (Awaited<ReturnType<Circuits["list"]>>[number] & { tenantId: TenantId })[];
   /** Organizations' own limits of concurrency. */
   limits: Map<TenantId, number | null>;
+  bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
 }
 
 export interface MemoryDatabase extends Database {
@@ -60,7 +78,21 @@ export function createMemoryDatabase(): MemoryDatabase {
     approvals: [],
     circuits: [],
     limits: new Map(),
+    bulk: [],
   };
+  const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
+    state.runs
+      .filter(
+        (run) =>
+          run.tenantId === tenant &&
+          (workflowId === undefined || run.workflowId === workflowId) &&
+          (status === undefined || status.includes(run.status)) &&
+          (from === undefined || run.createdAt >= from) &&
+          (to === undefined || run.createdAt <= to) &&
+          (forkedFrom === undefined || run.forkedFrom === forkedFrom) &&
+          (ids === undefined || ids.includes(run.id)),
+      )
+      .toReversed();
   return {
     state,
     setRole(userId, role) {
@@ -70,17 +102,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),
-      async list(tenant, { workflowId, status, from, to }, page) {
-        const rows = state.runs.filter(
-          (run) =>
-            run.tenantId === tenant &&
-            (workflowId === undefined || run.workflowId === workflowId) &&
-            (status === undefined || status.includes(run.status)) &&
-            (from === undefined || run.createdAt >= from) &&
-            (to === undefined || run.createdAt <= to),
-        );
-        return pageOf(rows.toReversed(), page);
-      },
+      list: async (tenant, filter, page) => pageOf(wantedRuns(tenant, filter), page),
       nodes: async (_tenant, id, page) => pageOf(state.nodes.get(id) ?? [], page),
       events: async (_tenant, id, after, limit) => (state.events.get(id) ?? []).filter(({ seq }) => seq > after).slice(0, limit),
       async eventPage(_tenant, id, after, limit) {
@@ -117,9 +139,51 @@ export function createMemoryDatabase(): MemoryDatabase {
         state.limits.set(tenant, limit);
       },
     } satisfies Partial<Admission> as unknown as Admission,
+    bulk: bulk(state, wantedRuns),
     ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
     ping: async () => undefined,
     close: async () => undefined,
+  };
+}
+
+function bulk(state: MemoryState, wantedRuns: (tenant: TenantId, filter: RunFilter) => Run[]): BulkRows {
+  const find = (tenant: TenantId, id: string) => state.bulk.find((job) => job.tenant === tenant && job.id === id);
+  return {
+    async preview(tenant, filter, limit, sampleSize) {
+      const found = wantedRuns(tenant, filter);
+      return { total: Math.min(found.length, limit), sample: found.slice(0, sampleSize) };
+    },
+    async create(tenant, job, filter, maxRuns) {
+      const runIds = wantedRuns(tenant, filter).map(({ id }) => id);
+      if (runIds.length > maxRuns) throw new PerdureError("validation.failed", "More runs are meant than may be.");
+      const stored = {
+        ...job,
+        tenant,
+        runIds,
+        status: "pending" as const,
+        createdAt: new Date(),
+        completedAt: null,
+        done: 0,
+        failed: 0,
+        pending: runIds.length,
+      };
+      state.bulk.push(stored);
+      return stored;
+    },
+    get: async (tenant, id) => find(tenant, id),
+    list: async (tenant, page) => pageOf(state.bulk.filter((job) => job.tenant === tenant).toReversed(), page),
+    async items(tenant, id, { status }, page) {
+      const job = find(tenant, id);
+      const rows = (job?.runIds ?? []).map((runId) => ({ runId, status: "pending" as const, attempts: 0, resultRunId: null, error: null, settledAt: null }));
+      return job && pageOf(status === undefined || status === "pending" ? rows : [], page);
+    },
+    async cancel(tenant, id) {
+      const job = find(tenant, id);
+      if (job && job.status !== "completed") Object.assign(job, { status: "cancelled", completedAt: new Date() });
+      return job;
+    },
+    claim: async () => undefined,
+    settle: async () => undefined,
   };
 }
 

@@ -68,7 +68,7 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
         error: null,
         waitingFor: [],
         parentId: null,
-        forkedFrom: null,
+        forkedFrom: request.forkedFrom ?? null,
         createdBy,
         createdAt: new Date(),
         startedAt: null,
@@ -101,6 +101,7 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
       }
       return { outcome: memory.outcome, run };
     },
+    refresh: async (tenant, runId) => get(tenant, runId),
     async reconcile(tenant, runId) {
       memory.reconciled++;
       return get(tenant, runId);

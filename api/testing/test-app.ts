@@ -8,11 +8,13 @@ import { createTokens } from "../security/tokens.ts";
 import type { ApiSettings, Services } from "../services.ts";
 import { readTemplates } from "../templates.ts";
 import { createYamlThreads } from "../yaml/index.ts";
+import { createMemoryCheckpoints } from "./memory-checkpoints.ts";
 import { createMemoryDatabase } from "./memory-database.ts";
 import { createMemoryRuns } from "./memory-runs.ts";
 
 export const SETTINGS: ApiSettings = {
   CONCURRENCY_WAITING_MS: 60_000,
+  BULK_MAX_RUNS: 3,
   CORS_ORIGINS: [],
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
   ORGANIZATION_CONCURRENCY_LIMIT: 20,
@@ -71,10 +73,12 @@ export type TestApp = ReturnType<typeof createTestApp>;
 export function createTestApp(overrides: Partial<Services> = {}, settings: Partial<ApiSettings> = {}) {
   const db = createMemoryDatabase();
   const runs = createMemoryRuns(db);
+  const checkpoints = createMemoryCheckpoints(db, runs);
   const shutdown = new AbortController();
   const services: Services = {
     db,
     runs,
+    checkpoints,
     events: runs,
     compile: (_tenant, graph) => Promise.resolve(compileForTest(graph)),
     nodes: { list: () => [], categories: () => [], get: () => undefined },
@@ -130,5 +134,5 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     return body.id;
   }
 
-  return { app, db, runs, services, shutdown, call, signUp, saveWorkflow, startRun };
+  return { app, db, runs, checkpoints, services, shutdown, call, signUp, saveWorkflow, startRun };
 }

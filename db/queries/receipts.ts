@@ -21,6 +21,16 @@ export function createReceipts(sessions: Sessions): Receipts {
       return found && { result: found.stored ? (found.result as Json) : undefined, failedAttempts: found.failedAttempts };
     },
 
+    async results(tenant, keys) {
+      if (keys.length === 0) return new Map();
+      const rows = await sessions.once(tenant, (db) =>
+        db.execute<{ key: string; result: string }>(sql`
+          select key, result from receipts
+          where tenant_id = ${tenant} and result is not null and key in (select jsonb_array_elements_text(${JSON.stringify(keys)}::jsonb))`),
+      );
+      return new Map(rows.map(({ key, result }) => [key, JSON.parse(result) as Json]));
+    },
+
     async store(tenant, runId, key, result) {
       const [stored] = await sessions.once(tenant, (db) =>
         db.execute<{ result: string }>(sql`

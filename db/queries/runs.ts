@@ -1,10 +1,10 @@
-import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
-import { PerdureError, type RunStatus, type TenantId } from "#core";
+import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, lte, or, sql, type SQL } from "drizzle-orm";
+import { type FailureValue, type Json, type JsonObject, type NodeStatus, PerdureError, type RunStatus, type TenantId } from "#core";
 import type { NodeRow, Run, RunSlot, StoredEvent, WaitingFor } from "../../runs/types.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
-import { nodeExecutions, runEvents, runs } from "../schema/index.ts";
-import type { RunRows } from "../types.ts";
+import { commands, nodeExecutions, runEvents, runs } from "../schema/index.ts";
+import type { RunFilter, RunRows } from "../types.ts";
 import { groupOf, queueFull } from "./admission-terms.ts";
 import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
@@ -107,6 +107,25 @@ function readNodeKey([firstSeq, nodeId, iteration]: readonly unknown[]): NodeKey
   return isSequence(firstSeq) && typeof nodeId === "string" && typeof iteration === "string" ? { firstSeq, nodeId, iteration } : undefined;
 }
 
+export function wantedRuns(tenant: TenantId, { workflowId, status, from, to, forkedFrom, errorCode, ids }: RunFilter): SQL | undefined {
+  return and(
+    eq(runs.tenantId, tenant),
+    workflowId === undefined ? undefined : eq(runs.workflowId, workflowId),
+    status && status.length > 0 ? inArray(runs.status, status) : undefined,
+    from && gte(runs.createdAt, from),
+    to && lt(runs.createdAt, to),
+    forkedFrom === undefined ? undefined : eq(runs.forkedFrom, forkedFrom),
+    errorCode === undefined ? undefined : sql`${runs.error} ->> 'code' = ${errorCode}`,
+    ids && inArray(runs.id, ids),
+  );
+}
+
+/** The newest of these runs. */
+export async function newestRuns(db: Statements, wanted: SQL | undefined, limit: number): Promise<Run[]> {
+  const rows = await db.select(runColumns).from(runs).where(wanted).orderBy(desc(runs.createdAt), desc(runs.id)).limit(limit);
+  return rows.map(toRun);
+}
+
 const one = (tenant: TenantId, id: string) => and(eq(runs.tenantId, tenant), eq(runs.id, id));
 const runQuery = (db: Statements, tenant: TenantId, id: string) => db.select(runColumns).from(runs).where(one(tenant, id));
 
@@ -171,14 +190,8 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
       return found && toRun(found);
     },
 
-    async list(tenant, { workflowId, status, from, to }, page) {
-      const wanted = and(
-        eq(runs.tenantId, tenant),
-        workflowId === undefined ? undefined : eq(runs.workflowId, workflowId),
-        status && status.length > 0 ? inArray(runs.status, status) : undefined,
-        from && gte(runs.createdAt, from),
-        to && lt(runs.createdAt, to),
-      );
+    async list(tenant, filter, page) {
+      const wanted = wantedRuns(tenant, filter);
       const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
           .select({ id: runs.id, createdAt: positionOf(runs.createdAt), bytes: bytesOf(runs.inputs, runs.outputs, runs.error) })
@@ -292,6 +305,56 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
           .set({ acknowledgedAt: sql`coalesce(${runs.acknowledgedAt}, now())` })
           .where(one(tenant, id)),
       );
+    },
+
+    async origin(tenant, id) {
+      const [[found], changes] = await sessions.onceAll(tenant, (db) => [
+        db.select({ run: runColumns, variables: runs.variables, entries: runs.entries, graph: runs.graph }).from(runs).where(one(tenant, id)),
+        db
+          .select({ command: commands.command })
+          .from(commands)
+          .where(
+            and(eq(commands.tenantId, tenant), eq(commands.runId, id), eq(commands.status, "applied"), sql`${commands.command} ->> 'kind' = 'set_variable'`),
+          )
+          .orderBy(commands.at, commands.id),
+      ]);
+      if (!found) return undefined;
+      const changed = changes.map(({ command }) => command as { name: string; value: Json });
+      const variables: JsonObject = { ...found.variables, ...Object.fromEntries(changed.map(({ name, value }) => [name, value])) };
+      return { run: toRun(found.run), variables, entries: found.entries, graph: found.graph };
+    },
+
+    async recorded(tenant, id, limit) {
+      const rows = await sessions.once(tenant, (db) =>
+        db.execute<{
+          node_id: string;
+          iteration: string;
+          type: string;
+          status: NodeStatus;
+          route: string | null;
+          error: string | null;
+          output_bytes: number | null;
+        }>(sql`
+          select node_id, iteration, type, status, route, error, octet_length(output::text) as output_bytes from node_executions
+          where tenant_id = ${tenant} and run_id = ${id} order by first_seq, node_id, iteration limit ${limit}`),
+      );
+      return rows.map(({ error, ...row }) => ({ ...row, error: error === null ? null : (JSON.parse(error) as FailureValue) }));
+    },
+
+    async outputs(tenant, id, nodes) {
+      if (nodes.length === 0) return [];
+      const keys = toJsonText(nodes.map(({ node_id, iteration }) => ({ node_id, iteration })));
+      const rows = await sessions.once(tenant, (db) =>
+        db.execute<{ node_id: string; iteration: string; output: string | null }>(sql`
+          select n.node_id, n.iteration, n.output from node_executions n
+          join jsonb_to_recordset(${keys}::jsonb) as k(node_id text, iteration text) on k.node_id = n.node_id and k.iteration = n.iteration
+          where n.tenant_id = ${tenant} and n.run_id = ${id}`),
+      );
+      return rows.map(({ node_id, iteration, output }) => ({ node_id, iteration, output: output === null ? null : (JSON.parse(output) as Json) }));
+    },
+
+    async setVersion(tenant, id, version) {
+      await sessions.once(tenant, (db) => db.update(runs).set({ version, graph: null }).where(one(tenant, id)));
     },
 
     async standing(tenant, id) {

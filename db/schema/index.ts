@@ -2,6 +2,7 @@
 export * from "./accounts.ts";
 export * from "./circuits.ts";
 export * from "./admission.ts";
+export * from "./bulk.ts";
 export * from "./messages.ts";
 export * from "./runs.ts";
 export * from "./workflows.ts";

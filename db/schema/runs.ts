@@ -41,6 +41,9 @@ export const runs = pgTable(
   (table) => [
     index("runs_list_idx").on(table.tenantId, table.createdAt, table.id),
     index("runs_workflow_idx").on(table.tenantId, table.workflowId, table.createdAt, table.id),
+    index("runs_forked_idx")
+      .on(table.tenantId, table.forkedFrom, table.createdAt, table.id)
+      .where(sql`${table.forkedFrom} is not null`),
     index("runs_open_idx")
       .on(table.createdAt)
       .where(sql`${table.completedAt} is null`),

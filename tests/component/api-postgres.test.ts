@@ -10,7 +10,7 @@ import { type Database, openDatabase } from "#db";
 import { compile } from "#graph";
 import { catalogue } from "#nodes";
 import { createLogger, readEnv } from "#platform";
-import { type EventReader, connectTemporal, createEventReader, createRuns } from "#runs";
+import { type EventReader, connectTemporal, createCheckpoints, createEventReader, createRuns } from "#runs";
 import { type TestDatabase, createTestDatabase } from "#tests/database.ts";
 
 const GRAPH = {
@@ -37,11 +37,19 @@ beforeAll(async () => {
   db = await openDatabase({ url: database.url, poolSize: 8, logger });
   temporal = await connectTemporal({ address: inject("temporalAddress"), namespace: env.TEMPORAL_NAMESPACE, tls: false, logger });
   events = createEventReader({ log: db.log, runs: db.runs });
+  const runs = createRuns({ db, client: temporal.client, env, logger });
+  const compileGraph = async (_tenant: unknown, graph: unknown) => compile(graph, catalogue);
   app = createApp({
     db,
     events,
-    runs: createRuns({ db, client: temporal.client, env, logger }),
-    compile: (_tenant, graph) => Promise.resolve(compile(graph, catalogue)),
+    runs,
+    checkpoints: createCheckpoints({
+      db,
+      runs,
+      nodes: { compile: compileGraph, isEffectFree: () => false },
+      limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
+    }),
+    compile: compileGraph,
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
     passwords: createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } }),
@@ -152,29 +160,42 @@ describe("tenants", () => {
   const served = (Object.keys(routes) as RouteName[])
     .map((name) => ({ name, method: routes[name].method.toUpperCase(), path: pathsOf(name, routes[name].path)[0] ?? "" }))
     .filter(({ path }) => path.includes("{id}"));
-  const bodies: Partial<Record<RouteName, unknown>> = { setVariable: { value: 1 }, answerApproval: { decision: "approved" } };
-  let mine: { workflow: string; run: string; approval: string; token: string };
+  const bodies: Partial<Record<RouteName, unknown>> = {
+    setVariable: { value: 1 },
+    answerApproval: { decision: "approved" },
+    forkExecution: { from_node: "start" },
+    migrateExecution: { version: 1 },
+    sendEvent: { name: "paid" },
+  };
+  let mine: { workflow: string; run: string; approval: string; bulk: string; token: string };
   let stranger: string;
 
   beforeAll(async () => {
     const { token, tenantId } = await signUp();
     const workflow = await saveWorkflow(token);
     const run = await startRun(token, workflow);
-    mine = { token, workflow, run, approval: await openApproval(tenantId, run) };
+    const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
+    mine = { token, workflow, run, approval: await openApproval(tenantId, run), bulk: String(bulk.body["id"]) };
     stranger = (await signUp()).token;
   });
+
+  function idFor(path: string): string {
+    if (path.includes("/executions/{id}") || path.includes("/runs/{id}")) return mine.run;
+    return path.includes("/approvals/") ? mine.approval : path.includes("/bulk-operations/") ? mine.bulk : mine.workflow;
+  }
 
   test.each(served.filter(({ name, method }) => method === "GET" && name !== "streamExecution"))(
     "D7: When $method $path is read, then the answer is as the contract states",
     async ({ name, path }) => {
-      const id = path.includes("/executions/{id}") || path.includes("/runs/{id}") ? mine.run : path.includes("/approvals/") ? mine.approval : mine.workflow;
+      const id = idFor(path);
       const { status, body } = await call(
         "GET",
         path
           .replace("{workflow_id}", mine.workflow)
           .replace("{id}", id)
           .replace("{version}", "1")
-          .replace(/\/diff$/, "/diff?from=1&to=1"),
+          .replace(/\/diff$/, "/diff?from=1&to=1")
+          .replace(/\/comparison$/, `/comparison?with=${mine.run}`),
         mine.token,
       );
       const schema = name === "exportWorkflow" ? workflowExport : replySchema(routes[name], status);
@@ -184,7 +205,7 @@ describe("tenants", () => {
   );
 
   test.each(served)("F1: When $method $path names what is another tenant's, then it is 404, as if it were not there", async ({ name, method, path }) => {
-    const id = path.includes("/executions/{id}") || path.includes("/runs/{id}") ? mine.run : path.includes("/approvals/") ? mine.approval : mine.workflow;
+    const id = idFor(path);
     expect(id).not.toBe("");
     const at = (each: string): string =>
       path

@@ -4,14 +4,19 @@ import { inlineDefinition } from "../../workflows/inline.ts";
 import type { Cursor } from "../../workflows/interpreter/cursor.ts";
 import { StepFailed } from "../../workflows/interpreter/host.ts";
 import { Interpreter } from "../../workflows/interpreter/interpreter.ts";
-import type { NodeResult } from "#workflows/messages";
+import { type Given, givenKey, type NodeResult } from "#workflows/messages";
 import type { Outcome } from "../../workflows/interpreter/outcome.ts";
 import type { ModelResult } from "./reference-model.ts";
 import { comparable, type Scripted } from "./random-graph.ts";
 import { quiet, VirtualClock, virtualHost } from "./virtual-host.ts";
 
 /** Runs the interpreter itself over a plan in virtual time, commands and continue-as-new included. */
-export async function interpret(plan: Plan, entries: string[], scripted: Scripted): Promise<ModelResult & { facts: RunEvent[]; links: number }> {
+export async function interpret(
+  plan: Plan,
+  entries: string[],
+  scripted: Scripted,
+  earlier: { given?: Record<string, Given>; recordedOnly?: boolean; onCall?: (key: string) => void } = {},
+): Promise<ModelResult & { facts: RunEvent[]; links: number }> {
   const clock = new VirtualClock();
   const facts: RunEvent[] = [];
   const { commands, nodes, fullEvery } = scripted;
@@ -23,6 +28,7 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
     {
       runNode(step, call) {
         const node = nodes.get(step.id);
+        earlier.onCall?.(givenKey(step.id, call.iteration));
         inFlight++;
         const work = clock.schedule<NodeResult>(node?.duration ?? 1, () => {
           const fails = node?.fails === "odd" ? Number(call.iteration.split(".").at(-1)) % 2 === 1 : node?.fails;
@@ -86,6 +92,8 @@ export async function interpret(plan: Plan, entries: string[], scripted: Scripte
     entries,
     host,
     inline: inlineDefinition,
+    ...(earlier.given && { given: earlier.given }),
+    ...(earlier.recordedOnly && { recordedOnly: true }),
   };
   interpreter = new Interpreter(options);
   if (commands.cancelAt !== undefined) clock.schedule(commands.cancelAt, () => ({ value: interpreter.cancel() }));

@@ -87,6 +87,8 @@ export interface InterpreterOptions {
   entries: readonly string[];
   /** By `givenKey`. */
   given?: Readonly<Record<string, Given>>;
+  /** Activities and waits that are not given fail. */
+  recordedOnly?: boolean;
   host: Host;
   inline: (type: string) => InlineDefinition | undefined;
   cursor?: Cursor;
@@ -115,6 +117,7 @@ export class Interpreter implements Commanded {
   private readonly inputs: JsonObject;
   readonly variables: JsonObject;
   private readonly given: Readonly<Record<string, Given>>;
+  private readonly recordedOnly: boolean;
   private readonly host: Host;
   private readonly inlineDefinition: InterpreterOptions["inline"];
   private readonly entries: ReadonlySet<string>;
@@ -167,6 +170,7 @@ export class Interpreter implements Commanded {
     this.inputs = options.inputs;
     this.variables = Object.assign(Object.create(null) as JsonObject, options.variables);
     this.given = options.given ?? {};
+    this.recordedOnly = options.recordedOnly ?? false;
     this.host = options.host;
     this.inlineDefinition = options.inline;
     this.entries = new Set(options.entries);
@@ -377,6 +381,9 @@ export class Interpreter implements Commanded {
         this.steps++;
         return this.complete(place, input);
       }
+      if (this.recordedOnly && (step.kind === "activity" || (step.kind === "control" && !step.body))) {
+        throw new PerdureError("handler.rejected", `What "${step.id}" came to is not in the recording, and a replay calls nothing.`);
+      }
       const scope = this.scope(frame, input);
       const { value, secrets } = evaluate(step.inputs, scope);
       const inputs = value as JsonObject;
@@ -399,7 +406,7 @@ export class Interpreter implements Commanded {
   /** What an earlier run came to stands for the node. */
   private take(place: Place, step: Step, { value, route, error }: Given): void {
     this.steps++;
-    if (error && step.on_error !== "fail") this.failStep(place, new StepFailed(error, false));
+    if (error) this.failStep(place, new StepFailed(error, false));
     else this.complete(place, value ?? null, route, "nothing", undefined, true);
   }
 
