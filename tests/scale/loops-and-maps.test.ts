@@ -94,3 +94,13 @@ verifies(["A5", "A10"], "When a map takes 100,000 items inline, 50 at once, then
   for (const { events } of await linksOf(client, run)) expect(events).toBeLessThan(EVENTS_MAX);
   expect(await rowsOf(perdure, run)).toMatchObject({ step: { completed: items.length } });
 });
+
+verifies(["A5", "A10"], "When a map takes more items of one local activity than a history may have events, then it goes on with what is left of the items", async () => {
+  const items = Array.from({ length: form({ short: 5_000, long: 20_000 }) }, (_nothing, at) => at);
+  const { run } = await measured(map({ type: "Transform", data: { inputs: { expression: "item" } } }), { items });
+  expect(run).toMatchObject({ status: "completed", outputs: { count: items.length, first: 0 } });
+  const links = await linksOf(client, run);
+  expect(links.length).toBeGreaterThan(1);
+  for (const { events } of links) expect(events).toBeLessThan(EVENTS_MAX);
+  expect(await rowsOf(perdure, run)).toMatchObject({ step: { completed: items.length } });
+});

@@ -14,7 +14,7 @@ import type { Plan, SecretSlot, Step } from "#graph";
 import { evaluate, type Scope, scopeFor } from "#graph/runtime";
 import { type Answer, type Command, type Given, givenKey, type NodeCall, type RunSnapshot, type ToldFacts } from "../messages.ts";
 import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
-import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptStates } from "./cursor.ts";
+import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptInputs, keptStates } from "./cursor.ts";
 import { Facts } from "./facts.ts";
 import { type Arrival, combine, Frame, type Place, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
@@ -655,7 +655,7 @@ export class Interpreter {
       waits: waits.map(({ place, since, expiresAt }) => ({ step: place.index, since, ...(expiresAt !== undefined && { expiresAt }) })),
       iterating: owners.map(({ place, inputs, iterating }) => ({
         step: place.index,
-        inputs,
+        inputs: keptInputs(inputs),
         state: iterating.save(),
         live: Array.from(iterating.live, (live) => ({ position: live.around?.position ?? 0, item: live.around?.item ?? null, frame: this.save(live) })),
       })),
