@@ -31,7 +31,7 @@ export default defineConfig({
       {
         test: {
           name: "scale",
-          include: ["tests/scale/**/*.test.ts"],
+          include: ["tests/{scale,timers}/**/*.test.ts"],
           globalSetup: ["tests/support/global-setup.ts"],
           testTimeout: 30 * 60_000,
           hookTimeout: 240_000,

@@ -96,7 +96,7 @@ verifies(["A5", "A10"], "When a map takes 100,000 items inline, 50 at once, then
 });
 
 verifies(["A5", "A10"], "When a map takes more items of one local activity than a history may have events, then it goes on with what is left of the items", async () => {
-  const items = Array.from({ length: form({ short: 5_000, long: 20_000 }) }, (_nothing, at) => at);
+  const items = Array.from({ length: form({ short: 5_000, long: 100_000 }) }, (_nothing, at) => at);
   const { run } = await measured(map({ type: "Transform", data: { inputs: { expression: "item" } } }), { items });
   expect(run).toMatchObject({ status: "completed", outputs: { count: items.length, first: 0 } });
   const links = await linksOf(client, run);
