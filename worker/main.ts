@@ -105,7 +105,7 @@ const worker = await Worker.create({
       },
     },
   } satisfies InjectedSinks<EventSinks>,
-  maxCachedWorkflows: env.WORKER_CACHED_RUNS,
+  ...(env.WORKER_CACHED_RUNS !== undefined && { maxCachedWorkflows: env.WORKER_CACHED_RUNS }),
   stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
   maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
   defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
