@@ -44,7 +44,9 @@ async function measured(graph: unknown, inputs: JsonObject = {}): Promise<Measur
   }
   samples.push(await memoryOf(worker));
   const links = await linksOf(client, run);
-  say(`${((Date.now() - begun) / 1000).toFixed(1)} s; links: ${links.map(({ events, bytes }) => `${events} events ${(bytes / 1024).toFixed(0)} KiB`).join(", ")}`);
+  say(
+    `${((Date.now() - begun) / 1000).toFixed(1)} s; links: ${links.map(({ events, bytes }) => `${events} events ${(bytes / 1024).toFixed(0)} KiB`).join(", ")}`,
+  );
   for (const sample of samples) say(`  ${inMegabytes(sample)}`);
   return { run, samples };
 }
@@ -95,12 +97,16 @@ verifies(["A5", "A10"], "When a map takes 100,000 items inline, 50 at once, then
   expect(await rowsOf(perdure, run)).toMatchObject({ step: { completed: items.length } });
 });
 
-verifies(["A5", "A10"], "When a map takes more items of one local activity than a history may have events, then it goes on with what is left of the items", async () => {
-  const items = Array.from({ length: form({ short: 5_000, long: 100_000 }) }, (_nothing, at) => at);
-  const { run } = await measured(map({ type: "Transform", data: { inputs: { expression: "item" } } }), { items });
-  expect(run).toMatchObject({ status: "completed", outputs: { count: items.length, first: 0 } });
-  const links = await linksOf(client, run);
-  expect(links.length).toBeGreaterThan(1);
-  for (const { events } of links) expect(events).toBeLessThan(EVENTS_MAX);
-  expect(await rowsOf(perdure, run)).toMatchObject({ step: { completed: items.length } });
-});
+verifies(
+  ["A5", "A10"],
+  "When a map takes more items of one local activity than a history may have events, then it goes on with what is left of the items",
+  async () => {
+    const items = Array.from({ length: form({ short: 5_000, long: 100_000 }) }, (_nothing, at) => at);
+    const { run } = await measured(map({ type: "Transform", data: { inputs: { expression: "item" } } }), { items });
+    expect(run).toMatchObject({ status: "completed", outputs: { count: items.length, first: 0 } });
+    const links = await linksOf(client, run);
+    expect(links.length).toBeGreaterThan(1);
+    for (const { events } of links) expect(events).toBeLessThan(EVENTS_MAX);
+    expect(await rowsOf(perdure, run)).toMatchObject({ step: { completed: items.length } });
+  },
+);

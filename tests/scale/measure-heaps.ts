@@ -26,11 +26,16 @@ function heapOfThisThread(): number {
 
 if (isMainThread) listenForSignals();
 else {
-  channel.onmessage = ({ data }) => {
-    const message = data as Message;
+  listen((message) => {
     if (message.kind === "question") say({ kind: "answer", question: message.question, heap: heapOfThisThread() });
-  };
+  });
   say({ kind: "here" });
+}
+
+/** Keeps no thread alive. */
+function listen(hear: (message: Message) => void): void {
+  channel.addEventListener("message", (event) => hear((event as { data: Message }).data));
+  channel.unref();
 }
 
 function say(message: Message): void {
@@ -42,14 +47,12 @@ function listenForSignals(): void {
   let questions = 0;
   let answers: number[] = [];
   let tell: (() => void) | undefined;
-  channel.onmessage = ({ data }) => {
-    const message = data as Message;
+  listen((message) => {
     if (message.kind === "here") threads++;
     if (message.kind !== "answer" || message.question !== questions) return;
     answers.push(message.heap);
     if (answers.length >= threads) tell?.();
-  };
-  channel.unref();
+  });
   process.on("SIGUSR2", () => {
     questions++;
     answers = [];

@@ -13,7 +13,12 @@ export const MEASURED = ["--import", new URL("measure-heaps.ts", import.meta.url
 
 /** Asks a measured worker for its memory; it stands still meanwhile. */
 export async function memoryOf(worker: RunningProcess): Promise<Memory> {
-  const told = (): Memory[] => worker.logs().split("\n").filter((line) => line.startsWith('{"memory"') && line.endsWith("}")).map(read);
+  const told = (): Memory[] =>
+    worker
+      .logs()
+      .split("\n")
+      .filter((line) => line.startsWith('{"memory"') && line.endsWith("}"))
+      .map(read);
   const before = told().length;
   process.kill(worker.pid, "SIGUSR2");
   await until("the worker's memory", () => told().length > before, 60_000);

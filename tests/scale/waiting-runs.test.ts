@@ -55,27 +55,31 @@ async function untilWaiting(count: number): Promise<void> {
   );
 }
 
-verifies(["A9", "A10"], "When 1,000 runs wait for approvals, then those that a worker does not keep cost it no memory, and each goes on when it is answered", async () => {
-  const { user, worker } = perdure;
-  const workflow = await user.saveWorkflow(graph);
-  const numbers = Array.from({ length: WAITING }, (_nothing, n) => n);
-  const kept = 2 * CACHED;
-  const first = await startMany(workflow, numbers.slice(0, kept));
-  await untilWaiting(kept);
-  const before = await memoryOf(worker);
-  const ids = [...first, ...(await startMany(workflow, numbers.slice(kept))).slice(kept)];
-  await untilWaiting(WAITING);
-  const after = await memoryOf(worker);
-  say(`${kept} waiting runs: ${inMegabytes(before)}; ${WAITING}: ${inMegabytes(after)}; ${CACHED} kept`);
-  expect(after.heap).toBeLessThan(before.heap * GROWTH_MAX);
-  expect((after.heap - before.heap) / (WAITING - kept)).toBeLessThan(GROWTH_PER_RUN_MAX);
-  expect(after.rss).toBeLessThan(before.rss * GROWTH_MAX);
+verifies(
+  ["A9", "A10"],
+  "When 1,000 runs wait for approvals, then those that a worker does not keep cost it no memory, and each goes on when it is answered",
+  async () => {
+    const { user, worker } = perdure;
+    const workflow = await user.saveWorkflow(graph);
+    const numbers = Array.from({ length: WAITING }, (_nothing, n) => n);
+    const kept = 2 * CACHED;
+    const first = await startMany(workflow, numbers.slice(0, kept));
+    await untilWaiting(kept);
+    const before = await memoryOf(worker);
+    const ids = [...first, ...(await startMany(workflow, numbers.slice(kept))).slice(kept)];
+    await untilWaiting(WAITING);
+    const after = await memoryOf(worker);
+    say(`${kept} waiting runs: ${inMegabytes(before)}; ${WAITING}: ${inMegabytes(after)}; ${CACHED} kept`);
+    expect(after.heap).toBeLessThan(before.heap * GROWTH_MAX);
+    expect((after.heap - before.heap) / (WAITING - kept)).toBeLessThan(GROWTH_PER_RUN_MAX);
+    expect(after.rss).toBeLessThan(before.rss * GROWTH_MAX);
 
-  const { body: approvals } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending&limit=50");
-  expect(approvals).toHaveLength(50);
-  for (const approval of approvals) expect((await user.post(`/api/v1/approvals/${approval["id"]}`, { decision: "approved" })).status).toBe(200);
-  for (const approval of approvals) {
-    const id = approval["execution_id"] as string;
-    expect(await user.ended(id)).toMatchObject({ status: "completed", outputs: ids.indexOf(id) });
-  }
-});
+    const { body: approvals } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending&limit=50");
+    expect(approvals).toHaveLength(50);
+    for (const approval of approvals) expect((await user.post(`/api/v1/approvals/${approval["id"]}`, { decision: "approved" })).status).toBe(200);
+    for (const approval of approvals) {
+      const id = approval["execution_id"] as string;
+      expect(await user.ended(id)).toMatchObject({ status: "completed", outputs: ids.indexOf(id) });
+    }
+  },
+);

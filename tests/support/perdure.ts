@@ -24,7 +24,10 @@ export interface Perdure {
  * A whole installation of a test's own: an api and a worker as real processes, a database and a task queue nobody else uses, and a user.
  * Outgoing calls to 127.0.0.1 are allowed, since that is where tests keep their outside systems.
  */
-export async function startPerdure(env: Record<string, string> = {}, servers: { temporalAddress?: string; databaseUrl?: string; workerArgs?: readonly string[] } = {}): Promise<Perdure> {
+export async function startPerdure(
+  env: Record<string, string> = {},
+  servers: { temporalAddress?: string; databaseUrl?: string; workerArgs?: readonly string[] } = {},
+): Promise<Perdure> {
   const database = servers.databaseUrl ? { url: servers.databaseUrl, drop: () => Promise.resolve() } : await createTestDatabase();
   const temporalAddress = servers.temporalAddress ?? inject("temporalAddress");
   const settings: Record<string, string> = {

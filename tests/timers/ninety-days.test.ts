@@ -56,7 +56,9 @@ if (isLong)
         keepsRuns: false,
         onChanged: async () => void (await connection.testService?.unlockTimeSkipping({})),
       });
-      say(`90 days on the time-skipping server: ${proof.days.toFixed(4)} days; links: ${proof.histories.map(({ events }) => events?.length).join(", ")} events`);
+      say(
+        `90 days on the time-skipping server: ${proof.days.toFixed(4)} days; links: ${proof.histories.map(({ events }) => events?.length).join(", ")} events`,
+      );
       await checkNinetyDays(proof, 0.1);
       expect(connection.testService).toBeDefined();
       await native.close();

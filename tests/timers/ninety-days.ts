@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { Client, type Connection } from "@temporalio/client";
-import { bundleWorkflowCode, DefaultLogger, type InjectedSinks, NativeConnection, Worker, type WorkflowBundle } from "@temporalio/worker";
+import { bundleWorkflowCode, DefaultLogger, type InjectedSinks, type NativeConnection, Worker, type WorkflowBundle } from "@temporalio/worker";
 import type { History } from "@temporalio/common/lib/proto-utils.js";
 import { expect } from "vitest";
 import type { JsonObject, RunEvent } from "#core";
@@ -170,7 +170,9 @@ export async function checkNinetyDays({ histories, days, serverDays, result }: P
     expect(taken).toBeLessThan(90 + slackDays);
   }
   for (const history of histories) expect(history.events?.length).toBeLessThan(5_000);
-  const patches = histories.map((history) => (history.events ?? []).filter(({ markerRecordedEventAttributes: marker }) => marker?.markerName === "core_patch").length);
+  const patches = histories.map(
+    (history) => (history.events ?? []).filter(({ markerRecordedEventAttributes: marker }) => marker?.markerName === "core_patch").length,
+  );
   expect(patches, "the change holds for the link that began after it").toEqual([0, 0, 1]);
 
   const [, second] = histories as [History, History];
