@@ -34,7 +34,7 @@ else {
 
 /** Keeps no thread alive. */
 function listen(hear: (message: Message) => void): void {
-  channel.addEventListener("message", (event) => hear((event as { data: Message }).data));
+  channel.addEventListener("message", (event) => hear((event as unknown as { data: Message }).data));
   channel.unref();
 }
 
