@@ -17,23 +17,28 @@ export async function whileHeartbeating<T>(attempt: Attempt, intervalMs: number,
 
 /**
  * Runs `work` with a signal that aborts when time is up or the attempt is cancelled, and does not wait for a handler that ignores it.
+ * The signal is a plain one: Node keeps what `AbortSignal.any` makes for as long as anybody listens to it, and with it all that the attempt held.
  * @throws PerdureError `network.timed_out`; the cancellation's reason.
  */
 export async function withinTime<T>(timeoutMs: number, cancellation: AbortSignal, name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   cancellation.throwIfAborted();
-  const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new PerdureError("network.timed_out", `${name} did not finish within ${timeoutMs} ms.`)), timeoutMs);
-  const signal = AbortSignal.any([cancellation, limit.signal]);
+  const late = new PerdureError("network.timed_out", `${name} did not finish within ${timeoutMs} ms.`);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const cancel = (): void => controller.abort(cancellation.reason);
+  const timer = setTimeout(() => controller.abort(late), timeoutMs);
   let stopping: NodeJS.Timeout | undefined;
   const stopped = new Promise<never>((_resolve, reject) => {
     signal.addEventListener("abort", () => (stopping = setTimeout(() => reject(signal.reason as Error), STOPPING_MS)), { once: true });
   });
+  cancellation.addEventListener("abort", cancel, { once: true });
   try {
     return await Promise.race([work(signal), stopped]);
   } catch (error) {
-    throw limit.signal.aborted && !cancellation.aborted ? limit.signal.reason : error;
+    throw signal.reason === late && !cancellation.aborted ? late : error;
   } finally {
     clearTimeout(timer);
     clearTimeout(stopping);
+    cancellation.removeEventListener("abort", cancel);
   }
 }

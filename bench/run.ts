@@ -13,15 +13,19 @@ import { fileURLToPath } from "node:url";
 import { Client, Connection } from "@temporalio/client";
 import { migrate } from "#db";
 import { keeper, silentProgress, startPostgres, startTemporal, temporalBinary } from "../scripts/infra/index.ts";
+import { callChain, fanOut, type Graph, inlineChain, mapOfCalls, nestedLoops } from "./graphs.ts";
 import { alternate, alternateThroughput, percentile, throughput } from "./measure.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const quick = process.argv.includes("--quick");
-/** `--only latency,inline,chain,throughput` measures some of them and writes no report. */
+/** `--only latency,inline,chain,fan-out,map,loops,throughput` measures some of them and writes no report. */
 const only = process.argv[process.argv.indexOf("--only") + 1]?.split(",") ?? [];
 const isWanted = (part: string): boolean => !process.argv.includes("--only") || only.includes(part);
 const SAMPLES = quick ? 10 : 100;
 const CHAINS = quick ? 3 : 15;
+const MAPS = quick ? 1 : 5;
+const ITEMS = quick ? 200 : 1_000;
+const LOOPS = { outer: 30, inner: 30 };
 const CONCURRENT = 50;
 const TURNS = quick ? 2 : 5;
 const RUNS_INLINE = quick ? 100 : 300;
@@ -88,12 +92,9 @@ async function measure(): Promise<void> {
     client.workflow.execute(workflow, { taskQueue: baselineQueue, workflowId: `${workflow}-${randomBytes(8).toString("hex")}`, args: [argument] });
 
   const rest = await signIn(listening);
-  const inlineGraph = (length: number): unknown => chain(length, (n) => ({ id: `set_${n}`, type: "Set", data: { inputs: { values: { n } } } }));
-  const ten = await rest.save(inlineGraph(10));
-  const thousand = await rest.save(inlineGraph(1_000));
-  const calls = await rest.save(
-    chain(10, (n) => ({ id: `call_${n}`, type: "HttpRequest", data: { inputs: { url: `${outsideUrl}/${n}`, method: "POST", body: {} } } })),
-  );
+  const ten = await rest.save(inlineChain(10));
+  const thousand = await rest.save(inlineChain(1_000));
+  const calls = await rest.save(callChain(10, outsideUrl));
 
   if (isWanted("latency")) {
     say("latency of ten inline nodes");
@@ -152,6 +153,49 @@ async function measure(): Promise<void> {
     );
     compare("a chain of ten HTTP calls, p50", percentile(chained.ours, 0.5), percentile(chained.baseline, 0.5), "≤ 1.15");
   }
+  if (isWanted("fan-out")) {
+    say("fan-out of a hundred calls");
+    const wide = await rest.save(fanOut(100, outsideUrl));
+    const fanned = await alternate(
+      CHAINS,
+      2,
+      () => rest.run(wide),
+      () => byHand("hundredCallsAtOnce", outsideUrl),
+    );
+    compare(
+      "a hundred HTTP calls side by side (50 in flight in ours, 100 in the hand-written), p50",
+      percentile(fanned.ours, 0.5),
+      percentile(fanned.baseline, 0.5),
+      "",
+    );
+  }
+  if (isWanted("map")) {
+    say(`map of ${ITEMS} calls`);
+    const items = Array.from({ length: ITEMS }, (_nothing, n) => n);
+    const map = await rest.save(mapOfCalls(outsideUrl));
+    const mapped = await alternate(
+      MAPS,
+      1,
+      () => rest.run(map, { items }),
+      () => byHand("mapOfCalls", { url: outsideUrl, items }),
+    );
+    compare(`a map of ${ITEMS.toLocaleString("en")} HTTP calls, 50 at a time, p50`, percentile(mapped.ours, 0.5), percentile(mapped.baseline, 0.5), "");
+  }
+  if (isWanted("loops")) {
+    say("nested loops");
+    const nested = await rest.save(nestedLoops(LOOPS.outer, LOOPS.inner));
+    const looped = await alternate(
+      CHAINS,
+      2,
+      () => rest.run(nested),
+      () => byHand("nestedLoops", LOOPS),
+    );
+    const { outer, inner } = LOOPS;
+    compare(`a loop of ${outer} in a loop of ${inner}, one inline node each time, p50`, percentile(looped.ours, 0.5), percentile(looped.baseline, 0.5), "");
+    const inEngine: number[] = [];
+    for (let turn = 0; turn < CHAINS; turn++) inEngine.push(await engineMs(client, await rest.run(nested)));
+    compare("the same, from the start to the close of the Temporal workflow, p50", percentile(inEngine, 0.5), percentile(looped.baseline, 0.5), "");
+  }
   if (isWanted("throughput")) {
     say(`runs per second, ${CONCURRENT} at a time`);
     await throughput(CONCURRENT, CONCURRENT, () => rest.run(ten));
@@ -190,12 +234,9 @@ function rate(what: string, ours: number, baseline: number, aim: string): void {
   rows.push({ what, ours: `${ours.toFixed(1)} /s`, baseline: `${baseline.toFixed(1)} /s`, ratio: (ours / baseline).toFixed(2), aim });
 }
 
-function chain(length: number, node: (n: number) => unknown): unknown {
-  const nodes = [{ id: "start", type: "Start" }, ...Array.from({ length }, (_nothing, n) => node(n)), { id: "end", type: "End" }] as { id: string }[];
-  return { nodes, edges: nodes.slice(1).map(({ id }, at) => ({ source: nodes[at]?.id, target: id })) };
-}
-
-async function signIn(base: string): Promise<{ save(graph: unknown): Promise<string>; run(workflow: string): Promise<Record<string, unknown>> }> {
+async function signIn(
+  base: string,
+): Promise<{ save(graph: Graph): Promise<string>; run(workflow: string, inputs?: object): Promise<Record<string, unknown>> }> {
   const account = { email: "bench@example.com", password: randomBytes(12).toString("hex"), name: "Bench" };
   const post = async (path: string, body: unknown, token = ""): Promise<Record<string, unknown>> => {
     const response = await fetch(new URL(path, base), {
@@ -211,8 +252,8 @@ async function signIn(base: string): Promise<{ save(graph: unknown): Promise<str
   const token = (await post("/api/v1/auth/login", account))["access_token"] as string;
   return {
     save: async (graph) => (await post("/api/v1/workflows", { name: "Bench", flow_data: graph }, token))["id"] as string,
-    async run(workflow) {
-      const run = await post(`/api/v1/workflows/${workflow}/execute`, { inputs: {}, mode: "wait" }, token);
+    async run(workflow, inputs = {}) {
+      const run = await post(`/api/v1/workflows/${workflow}/execute`, { inputs, mode: "wait" }, token);
       if (run["status"] !== "completed") throw new Error(`a run ended as ${String(run["status"])}: ${JSON.stringify(run["error"])}`);
       return run;
     },
@@ -243,6 +284,9 @@ async function report(): Promise<void> {
     "",
     "Written by `npm run bench`: our runs through the REST API (authentication, Postgres, Temporal, the run log) against hand-written Temporal workflows of the same shape, which have none of these, on the same",
     "embedded Temporal server, taking turns in one run. Absolute figures belong to the machine; the ratios are what to compare.",
+    "",
+    "To measure again: `npm run bench` (it brings its own servers; a machine that does nothing else makes steadier figures). `npm run bench -- --quick` takes fewer samples and writes no",
+    "report, `npm run bench -- --only fan-out,map` measures some of it.",
     "",
     `Measured on ${cpus().length} cores, Node ${process.version}.`,
     "",

@@ -21,6 +21,8 @@ export const envSchema = z.object({
   TEMPORAL_TASK_QUEUE: z.string().min(1).default("graph"),
   TEMPORAL_TLS: flag.default(false),
   TEMPORAL_API_KEY: z.string().optional(),
+  /** Runs that a worker keeps in memory; any other is built up again from its history when something happens to it. */
+  WORKER_CACHED_RUNS: z.coerce.number().int().min(2).optional(),
   TEMPORAL_UI_URL: z.string().default("http://127.0.0.1:8233"),
   QDRANT_URL: z.string().default("http://127.0.0.1:6333"),
   QDRANT_API_KEY: z.string().optional(),

@@ -123,6 +123,7 @@ const worker = await Worker.create({
       },
     },
   } satisfies InjectedSinks<EventSinks>,
+  ...(env.WORKER_CACHED_RUNS !== undefined && { maxCachedWorkflows: env.WORKER_CACHED_RUNS }),
   stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
   maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
   defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,

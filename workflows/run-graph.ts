@@ -188,6 +188,7 @@ async function tellParent(tenantId: string, runId: string, end: ChildClosed): Pr
 
 function temporalHost(input: RunGraphInput): Host {
   const info = workflowInfo();
+  const markers = markersToCome();
   const heartbeatTimeout = input.heartbeat_timeout_ms;
   const local = proxyLocalActivities<Activities>({
     startToCloseTimeout: "30s",
@@ -210,6 +211,7 @@ function temporalHost(input: RunGraphInput): Host {
           // What a call that is given up has done must be known before it is undone.
           cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         };
+        if (step.local) markers.add();
         const { runNode } = step.local ? proxyLocalActivities<Activities>(shared) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
         return runNode(call).catch((error: unknown) => {
           throw toStepError(error);
@@ -244,17 +246,42 @@ function temporalHost(input: RunGraphInput): Host {
     },
     receiptsOf: (nodes) => CancellationScope.nonCancellable(() => local.receiptsOf({ tenant_id: input.tenant_id, run_id: input.run_id, nodes })),
     record: (facts) => events.record(input.tenant_id, facts),
-    confirm: (facts) => inScope({ cancellable: true }, () => local.recordFacts({ tenant_id: input.tenant_id, events: facts })),
+    confirm: (facts) =>
+      inScope({ cancellable: true }, () => {
+        markers.add();
+        return local.recordFacts({ tenant_id: input.tenant_id, events: facts });
+      }),
     breathe: () => sleep(1),
     isFull() {
       const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
       return (
-        (continueAsNewSuggested || historyLength >= FULL_AT_EVENTS || historySize >= FULL_AT_BYTES) &&
+        (continueAsNewSuggested || historyLength + markers.count() >= FULL_AT_EVENTS || historySize >= FULL_AT_BYTES) &&
         Date.now() - info.runStartTime.getTime() >= NEVER_FULL_BEFORE_MS
       );
     },
     fits: (cursor) => new TextEncoder().encode(JSON.stringify({ ...input, cursor })).length < ARGUMENTS_MAX_BYTES,
     describe: (text) => setCurrentDetails(text.slice(0, DETAILS_CHARACTERS)),
+  };
+}
+
+/**
+ * Local activities of the workflow task that is under way: each will be one event, but the history shows none of them before the task ends, which
+ * may be thousands later.
+ */
+function markersToCome(): { add(): void; count(): number } {
+  let told = 0;
+  let begun = 0;
+  const count = (): number => {
+    const { historyLength } = workflowInfo();
+    if (historyLength !== told) begun = 0;
+    told = historyLength;
+    return begun;
+  };
+  return {
+    add: () => {
+      begun = count() + 1;
+    },
+    count,
   };
 }
 

@@ -24,7 +24,10 @@ export interface Perdure {
  * A whole installation of a test's own: an api and a worker as real processes, a database and a task queue nobody else uses, and a user.
  * Outgoing calls to 127.0.0.1 are allowed, since that is where tests keep their outside systems.
  */
-export async function startPerdure(env: Record<string, string> = {}, servers: { temporalAddress?: string; databaseUrl?: string } = {}): Promise<Perdure> {
+export async function startPerdure(
+  env: Record<string, string> = {},
+  servers: { temporalAddress?: string; databaseUrl?: string; workerArgs?: readonly string[] } = {},
+): Promise<Perdure> {
   const database = servers.databaseUrl ? { url: servers.databaseUrl, drop: () => Promise.resolve() } : await createTestDatabase();
   const temporalAddress = servers.temporalAddress ?? inject("temporalAddress");
   const settings: Record<string, string> = {
@@ -48,7 +51,7 @@ export async function startPerdure(env: Record<string, string> = {}, servers: { 
     started.push(running);
     return running;
   };
-  const [api, worker] = await Promise.all([keep(startApi(settings)), keep(startWorker(settings))]);
+  const [api, worker] = await Promise.all([keep(startApi(settings)), keep(startWorker(settings, servers.workerArgs))]);
   const base = api.url as string;
   return {
     base,
@@ -60,7 +63,7 @@ export async function startPerdure(env: Record<string, string> = {}, servers: { 
     worker,
     user: await TestClient.register(base),
     startApi: (more = {}) => keep(startApi({ ...settings, PORT: new URL(base).port, ...more })),
-    startWorker: (more = {}) => keep(startWorker({ ...settings, ...more })),
+    startWorker: (more = {}) => keep(startWorker({ ...settings, ...more }, servers.workerArgs)),
     async stop() {
       await Promise.all(started.map((process) => process.stop()));
       await database.drop();

@@ -26,12 +26,12 @@ const PASSED_ON = ["PATH", "HOME", "TMPDIR", "TZ", "LANG"];
 
 /** Starts `api/server.ts`; returns when it listens. Nothing of this process's own settings reaches it but `env`. */
 export function startApi(env: Record<string, string>): Promise<RunningProcess> {
-  return start("api", "api/server.ts", env, (line) => (typeof line["listening"] === "string" ? { url: line["listening"] } : undefined));
+  return start("api", ["api/server.ts"], env, (line) => (typeof line["listening"] === "string" ? { url: line["listening"] } : undefined));
 }
 
-/** Starts `worker/main.ts`; returns when it polls. */
-export function startWorker(env: Record<string, string>): Promise<RunningProcess> {
-  return start("worker", "worker/main.ts", env, (line) => (line["ready"] === true ? { url: undefined } : undefined));
+/** Starts `worker/main.ts`, with `nodeArgs` before it; returns when it polls. */
+export function startWorker(env: Record<string, string>, nodeArgs: readonly string[] = []): Promise<RunningProcess> {
+  return start("worker", [...nodeArgs, "worker/main.ts"], env, (line) => (line["ready"] === true ? { url: undefined } : undefined));
 }
 
 /** What was started in this test file. */
@@ -41,12 +41,12 @@ type Ready = { url: string | undefined };
 
 async function start(
   name: string,
-  file: string,
+  args: readonly string[],
   env: Record<string, string>,
   isReady: (line: Record<string, unknown>) => Ready | undefined,
 ): Promise<RunningProcess> {
   const passedOn = Object.fromEntries(PASSED_ON.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])));
-  const child = spawn(process.execPath, [file], { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...passedOn, ...env } });
+  const child = spawn(process.execPath, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...passedOn, ...env } });
   const { pid } = child;
   child.once("error", () => {});
   if (pid === undefined) throw new Error(`${name} could not be run.`);

@@ -1,4 +1,4 @@
-import type { Json, JsonObject, RunStatus } from "#core";
+import type { Json, JsonObject, NodeStatus, RunStatus } from "#core";
 import type { Step } from "#graph";
 import { type EdgeState, type Frame, SETTLED, type StepState } from "./frame.ts";
 import type { SentEvent } from "../messages.ts";
@@ -48,6 +48,16 @@ export function edgesFromText(text: string): EdgeState[] {
   return Array.from(text, (letter) => STATE[letter] ?? "open");
 }
 
+/** What a loop or map at work was given, without the items: those still to come are part of its state. */
+export function keptInputs({ items: _kept, ...inputs }: JsonObject): JsonObject {
+  return inputs;
+}
+
+/** Its items are its own by now: what they came from is read by its body alone, or by what reduces the results. */
+function isMapAtWork(step: Step, status: NodeStatus): boolean {
+  return step.type === "MapReduce" && status === "running" && step.scope_roots === undefined;
+}
+
 /** Step states without the values that nothing still to come can read. */
 export function keptStates(frame: Frame): StepState[] {
   const needed = new Set<string>();
@@ -56,7 +66,9 @@ export function keptStates(frame: Frame): StepState[] {
     for (const id of step.reads) needed.add(id);
   };
   frame.body.steps.forEach((step, index) => {
-    if (!SETTLED.has(frame.state(index).status) || step.compensate) need(step);
+    const { status } = frame.state(index);
+    if (isMapAtWork(step, status) && !step.compensate) for (const inner of step.body?.steps ?? []) for (const id of inner.reads) needed.add(id);
+    else if (!SETTLED.has(status) || step.compensate) need(step);
     if (step.compensate) needed.add(step.id);
   });
   // What goes out of an iteration is read when it ends.

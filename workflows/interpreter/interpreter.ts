@@ -28,7 +28,7 @@ import {
 import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
 import { type Child, Children } from "./children.ts";
 import { apply, type Commanded, refuse } from "./commands.ts";
-import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptStates } from "./cursor.ts";
+import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptInputs, keptStates } from "./cursor.ts";
 import { Facts } from "./facts.ts";
 import { type Arrival, combine, Frame, type Place, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
@@ -903,7 +903,7 @@ export class Interpreter implements Commanded {
       ),
       iterating: owners.map(({ place, inputs, iterating }) => ({
         step: place.index,
-        inputs,
+        inputs: keptInputs(inputs),
         state: iterating.save(),
         live: Array.from(iterating.live, (live) => ({ position: live.around?.position ?? 0, item: live.around?.item ?? null, frame: this.save(live) })),
       })),

@@ -71,7 +71,9 @@ class MapReduce implements Iterating {
   readonly owner: Place;
   readonly live = new Set<Frame>();
   begun = 0;
+  /** Those from `from` on; the ones before have begun, and each iteration that lives has its own. */
   private readonly items: Json[];
+  private readonly from: number;
   private readonly concurrency: number;
   private readonly onItemError: Json;
   /** By position; of a skipped item there is none. */
@@ -83,17 +85,18 @@ class MapReduce implements Iterating {
     if (!Array.isArray(items))
       throw new PerdureError("validation.failed", `"${owner.frame.step(owner.index).id}" needs a list of items, and was given ${nameOf(items)}.`);
     this.items = items;
+    this.from = (saved?.["from"] as number | undefined) ?? 0;
     this.concurrency = Number(inputs["concurrency"]);
     this.onItemError = inputs["on_item_error"] ?? "fail";
-    this.results = (saved?.["results"] as ({ value: Json } | null)[] | undefined) ?? [];
+    this.results = saved ? resultsOf(saved) : [];
     if (saved) this.begun = saved["begun"] as number;
   }
 
   turn(): Turn {
-    if (this.begun < this.items.length) {
+    if (this.begun < this.from + this.items.length) {
       if (this.live.size >= this.concurrency) return { go: "wait" };
       const position = this.begun++;
-      return { go: "iterate", item: this.items[position] ?? null, position };
+      return { go: "iterate", item: this.items[position - this.from] ?? null, position };
     }
     return this.live.size > 0 ? { go: "wait" } : { go: "done", value: this.results.flatMap((result) => (result ? [result.value] : [])) };
   }
@@ -114,8 +117,18 @@ class MapReduce implements Iterating {
   }
 
   save(): JsonObject {
-    return { begun: this.begun, items: this.items, results: this.results.map((result) => result ?? null) };
+    const { begun, from } = this;
+    const values = Array.from({ length: begun }, (_nothing, position) => this.results[position]?.value ?? null);
+    const without = values.flatMap((value, position) => (value === null && !this.results[position] ? [position] : []));
+    return { begun, from: begun, items: this.items.slice(begun - from), values, without };
   }
+}
+
+/** `values` by position, null at the positions `without` one; `results` in cursors of before. */
+function resultsOf({ values, without, results }: JsonObject): ({ value: Json } | null)[] {
+  if (!Array.isArray(values)) return results as ({ value: Json } | null)[];
+  const missing = new Set(without as number[]);
+  return values.map((value, position) => (missing.has(position) ? null : { value }));
 }
 
 /** @throws PerdureError `validation.failed` where there is nothing to iterate over. */
