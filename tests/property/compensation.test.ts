@@ -113,3 +113,9 @@ test("A7: When the run passes its deadline, then it is undone and ends as timed 
   expect(await drive.end()).toMatchObject({ kind: "failed", error: { code: "run.timed_out" } });
   expect(drive.calls).toEqual(["a", "b", "undo_a"]);
 });
+
+test("A9 A12: When a node is given from an earlier run, then this one does not undo it", async () => {
+  const drive = new Drive(saga(), { call: ({ node_id }) => ({ fails: node_id === "c" }), given: { ":a": { value: { by: "before" } } } });
+  await drive.end();
+  expect(drive.calls).toEqual(["b", "c", "undo_b"]);
+});

@@ -141,7 +141,7 @@ async function startWorker(
         return { value: call.input };
       },
       recordFacts: async ({ events }) => record(events),
-    } satisfies Activities,
+    } satisfies Pick<Activities, "runNode" | "recordFacts">,
     sinks: {
       events: { record: { fn: (_info, _tenant: string, events: RunEvent[]) => record(events) }, ending: { fn: () => undefined } },
     } satisfies InjectedSinks<EventSinks>,

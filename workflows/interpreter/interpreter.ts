@@ -710,7 +710,8 @@ export class Interpreter implements Commanded {
     const { frame, index } = place;
     const begun = frame.state(index).status !== "pending";
     const step = frame.step(index);
-    if (step.compensate && begun && !step.disabled && !step.pinned_output) {
+    // What was given belongs to the run that did it.
+    if (step.compensate && begun && !step.disabled && !step.pinned_output && !this.givenOf(place)) {
       if (settlement.status === "completed") this.undo.owe(place, settlement.value);
       else if (step.kind === "activity" && settlement.status !== "skipped") this.undo.doubt(place);
     }
