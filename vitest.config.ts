@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const pure = ["core", "graph", "nodes", "contract", "platform", "integrations", "activities", "workflows", "api", "db", "runs", "scripts"];
+const pure = ["core", "graph", "nodes", "contract", "platform", "integrations", "activities", "workflows", "api", "db", "payloads", "runs", "scripts"];
 
 export default defineConfig({
   test: {

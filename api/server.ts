@@ -8,6 +8,7 @@ import { PerdureError } from "#core";
 import { migrate, openDatabase } from "#db";
 import { compile, type CompileResult, unsupportedIn } from "#graph";
 import { catalogue } from "#nodes";
+import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
 import { connectTemporal, createEventReader, createRelay, createRuns } from "#runs";
 import { createApp } from "./app.ts";
@@ -37,11 +38,14 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   }
   await migrate(env.DATABASE_URL);
   const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
+  const payloads = createPayloads({ store: db.payloads, env });
+  await payloads.check();
   const temporal = await connectTemporal({
     address: env.TEMPORAL_ADDRESS,
     namespace: env.TEMPORAL_NAMESPACE,
     tls: env.TEMPORAL_TLS,
     apiKey: env.TEMPORAL_API_KEY,
+    dataConverter: payloads.dataConverter,
     logger,
   });
   const runs = createRuns({ db, client: temporal.client, env, logger });
@@ -61,6 +65,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     tokens: createTokens({ secret: env.JWT_SECRET_KEY, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
     passwords: createPasswords({ maxPending: env.PASSWORD_HASHES_MAX }),
     schemas,
+    payloads,
     settings: env,
     logger,
     health: createHealthProbes({

@@ -2,6 +2,7 @@ import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
 import type { CompileResult } from "#graph";
 import type { Env, Logger } from "#platform";
 import type { Database } from "#db";
+import type { Payloads } from "#payloads";
 import type { EventReader, Runs } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
@@ -46,6 +47,8 @@ export interface Services {
   readonly tokens: Tokens;
   readonly passwords: Passwords;
   readonly schemas: SchemaChecks;
+  /** For Temporal's Web UI, which sees sealed payloads. */
+  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate">;
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;

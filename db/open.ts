@@ -8,6 +8,7 @@ import { createAccounts } from "./queries/accounts.ts";
 import { createApprovals } from "./queries/approvals.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createEventLog } from "./queries/event-log.ts";
+import { createPayloadStore } from "./queries/payloads.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createWorkflows } from "./queries/workflows.ts";
@@ -42,6 +43,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     approvals: createApprovals(sessions, pageMaxBytes),
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),
+    payloads: createPayloadStore(sessions),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

@@ -4,7 +4,7 @@ import {
   COMMAND_UPDATE,
   type CommandEnvelope,
   RUN_GRAPH,
-  type RunGraphInput,
+  type RunGraphArguments,
   type RunGraphResult,
   type RunSnapshot,
   SNAPSHOT_QUERY,
@@ -23,8 +23,6 @@ const CALL_TIMEOUT_MS = 5_000;
 const SNAPSHOT_TIMEOUT_MS = 2_000;
 /** The server takes 400 bytes of what a codec makes of it; the rest is room for sealing. */
 const SUMMARY_MAX_BYTES = 320;
-/** Of one gRPC message; the server refuses a larger one in a way that looks like being away. */
-const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
 
 /** What we ask of Temporal about one run, in our words. Every call is bounded and throws `temporal.unavailable` when nothing answers. */
 export interface TemporalRuns {
@@ -44,19 +42,18 @@ export interface TemporalRuns {
 }
 
 export function createTemporalRuns(client: Client, settings: { taskQueue: string; heartbeatTimeoutMs: number }): TemporalRuns {
-  const handle = (tenant: TenantId, runId: string): WorkflowHandle<(input: RunGraphInput) => Promise<RunGraphResult>> =>
+  const handle = (tenant: TenantId, runId: string): WorkflowHandle<(...given: RunGraphArguments) => Promise<RunGraphResult>> =>
     client.workflow.getHandle(temporalWorkflowId(tenant, runId));
   const within = <T>(ms: number, call: () => Promise<T>): Promise<T> => client.connection.withDeadline(Date.now() + ms, call);
 
   return {
     async start(tenant, runId, request) {
-      const input: RunGraphInput = {
+      const input: RunGraphArguments[0] = {
         run_id: runId,
         tenant_id: tenant,
         workflow_id: request.workflowId,
         workflow_name: request.workflowName,
         version: request.version,
-        plan: request.plan,
         inputs: request.inputs,
         variables: request.variables,
         entries: request.entries,
@@ -70,7 +67,7 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
           client.workflow.start(RUN_GRAPH, {
             workflowId: temporalWorkflowId(tenant, runId),
             taskQueue: settings.taskQueue,
-            args: [input],
+            args: [input, request.plan],
             staticSummary: summaryOf(request),
             typedSearchAttributes: searchAttributesOf(tenant, request),
             workflowIdConflictPolicy: "USE_EXISTING",
@@ -80,7 +77,8 @@ export function createTemporalRuns(client: Client, settings: { taskQueue: string
         );
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-        throw refusalOf(error) ?? (Buffer.byteLength(JSON.stringify(input)) > MESSAGE_MAX_BYTES ? tooLarge(error) : unavailable(error));
+        if (error instanceof PerdureError) throw error;
+        throw refusalOf(error) ?? unavailable(error);
       }
     },
 

@@ -36,6 +36,12 @@ export interface RunGraphInput {
   cursor?: unknown;
 }
 
+/**
+ * Arguments of the workflow. The plan stands by itself, so that the payload codec stores that of a thousand runs once; runs of earlier releases have
+ * it in their input.
+ */
+export type RunGraphArguments = [input: Omit<RunGraphInput, "plan"> & { plan?: Plan }, plan?: Plan];
+
 /** What a node came to in the run that this one goes on from; a failure is told only of nodes whose `on_error` went on from it. */
 export interface Given {
   value?: Json;

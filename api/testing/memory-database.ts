@@ -1,6 +1,7 @@
 import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
 import type { Accounts, Approvals, Database, Membership, Paged, Role, RunRows, User, Workflow, WorkflowVersion, Workflows } from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
+import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 interface Family {
   userId: string;
@@ -58,6 +59,7 @@ export function createMemoryDatabase(): MemoryDatabase {
   };
   return {
     state,
+    payloads: createMemoryStore(),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },

@@ -1,5 +1,6 @@
 /** The tables. Row-level security, grants and functions stand in the hand-written migrations. */
 export * from "./accounts.ts";
 export * from "./messages.ts";
+export * from "./payloads.ts";
 export * from "./runs.ts";
 export * from "./workflows.ts";
