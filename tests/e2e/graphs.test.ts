@@ -36,6 +36,6 @@ test.each(graphCases.map((graphCase) => [graphCase.title, graphCase] as const))(
     const { body: events } = await user.get<JsonObject[]>(`/api/v1/executions/${run}/events?limit=500`);
     expect(events.map((event) => event["seq"])).toEqual(events.map((_event, at) => at + 1));
     expect(events.at(-1)).toMatchObject({ kind: expected.status === "completed" ? "workflow_complete" : "error" });
-    if (process.env["RECORD_HISTORIES"]) await recordHistory(perdure.temporalAddress, ended, file);
+    if (process.env["RECORD_HISTORIES"]) await recordHistory(perdure, ended, file);
   },
 );
