@@ -52,6 +52,8 @@ export const codecRoutes = {
     tags,
     access: needs("key.rotate"),
     problems: [409],
-    responses: { 201: jsonReply("The new key.", z.object({ version: z.int().openapi({ description: "1, 2, 3 … of the organization." }) }).openapi("PayloadKey")) },
+    responses: {
+      201: jsonReply("The new key.", z.object({ version: z.int().openapi({ description: "1, 2, 3 … of the organization." }) }).openapi("PayloadKey")),
+    },
   }),
 };

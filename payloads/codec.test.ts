@@ -36,7 +36,18 @@ const failure = async (work: Promise<unknown>): Promise<unknown> =>
 describe("sealing", () => {
   test("F2: When any value goes through the codec, then it comes back as it was, and its text is not in what travels", async () => {
     const { encode, decode } = bench();
-    for (const value of [null, undefined, true, 0, "", "plain text", { a: [1, { b: "ü🙂" }] }, "long ".repeat(5_000), noise(100_000), new Uint8Array([1, 2, 3])]) {
+    for (const value of [
+      null,
+      undefined,
+      true,
+      0,
+      "",
+      "plain text",
+      { a: [1, { b: "ü🙂" }] },
+      "long ".repeat(5_000),
+      noise(100_000),
+      new Uint8Array([1, 2, 3]),
+    ]) {
       const sealed = await encode(value);
       expect(await decode(sealed)).toEqual(value);
       expect(textOf(sealed, "encoding")).toMatch(/^binary\/sealed/);
@@ -175,7 +186,7 @@ describe("claims", () => {
 
 describe("keys", () => {
   test("F3: When the key is rotated, then new payloads are sealed with the new one and old ones still open, also in a process that did not know of it", async () => {
-    const { payloads, encode, decode, store } = bench();
+    const { payloads, encode, store } = bench();
     const other = bench({}, store);
     const [small, large] = [await encode("old"), await encode({ large: noise(60_000) })];
     await other.decode(small);

@@ -29,12 +29,7 @@ export interface Payloads {
 
 type Settings = Pick<
   Env,
-  | "PAYLOAD_KEYS"
-  | "PAYLOAD_INLINE_MAX_BYTES"
-  | "PAYLOAD_COMPRESS_FROM_BYTES"
-  | "PAYLOAD_CACHE_BYTES"
-  | "PAYLOAD_KEY_REFRESH_MS"
-  | "PAYLOAD_SHOWN_MAX_BYTES"
+  "PAYLOAD_KEYS" | "PAYLOAD_INLINE_MAX_BYTES" | "PAYLOAD_COMPRESS_FROM_BYTES" | "PAYLOAD_CACHE_BYTES" | "PAYLOAD_KEY_REFRESH_MS" | "PAYLOAD_SHOWN_MAX_BYTES"
 >;
 
 /** @throws PerdureError `configuration.invalid` without PAYLOAD_KEYS: nothing is handed to Temporal unsealed. */

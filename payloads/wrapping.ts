@@ -18,7 +18,9 @@ export function unwrap(masters: readonly MasterKey[], tenant: TenantId, { versio
   try {
     return open(master.key, contextOf(tenant, version), wrapped);
   } catch (cause) {
-    throw new PerdureError("configuration.invalid", `The master key "${masterId}" in PAYLOAD_KEYS is not the one that wrapped keys of this database.`, { cause });
+    throw new PerdureError("configuration.invalid", `The master key "${masterId}" in PAYLOAD_KEYS is not the one that wrapped keys of this database.`, {
+      cause,
+    });
   }
 }
 

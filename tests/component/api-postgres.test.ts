@@ -33,7 +33,12 @@ const shutdown = new AbortController();
 beforeAll(async () => {
   database = await createTestDatabase();
   const logger = createLogger("api", "silent");
-  const env = readEnv({ DATABASE_URL: database.url, TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString("hex")}`, COMMAND_WAIT_MS: "300", PAYLOAD_KEYS: testPayloadKeys() });
+  const env = readEnv({
+    DATABASE_URL: database.url,
+    TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString("hex")}`,
+    COMMAND_WAIT_MS: "300",
+    PAYLOAD_KEYS: testPayloadKeys(),
+  });
   db = await openDatabase({ url: database.url, poolSize: 8, logger });
   const payloads = createPayloads({ store: db.payloads, env });
   const { dataConverter } = payloads;

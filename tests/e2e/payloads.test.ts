@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { migrate } from "#db";
 import type { JsonObject } from "#core";
 import { silentProgress, startPostgres, startTemporal, temporalBinary } from "../../scripts/infra/index.ts";
-import { TestClient } from "../support/client.ts";
+import type { TestClient } from "../support/client.ts";
 import { startCountingServer } from "../support/counting-server.ts";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
 import { workflowIdOf } from "../support/record-history.ts";
@@ -62,7 +62,11 @@ test("A10: When a node puts out 50 MB, then later nodes have it, also in a worke
         { id: "start", type: "Start" },
         { id: "large", type: "HttpRequest", data: { inputs: { url: `${outside.url}/large` } } },
         { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "Go on?" } } },
-        { id: "told", type: "HttpRequest", data: { inputs: { url: `${outside.url}/told`, method: "POST", body: { mark: "{{large.body.mark}}", head: "{{large.body.head}}" } } } },
+        {
+          id: "told",
+          type: "HttpRequest",
+          data: { inputs: { url: `${outside.url}/told`, method: "POST", body: { mark: "{{large.body.mark}}", head: "{{large.body.head}}" } } },
+        },
         { id: "end", type: "End", data: { inputs: { value: "{{large.body.mark}}" } } },
       ],
       edges: [
@@ -142,7 +146,9 @@ test("F2: When inputs, outputs, variables, answers, names and failures of runs h
   expect(ended["status"]).toBe("failed");
 
   const history = JSON.parse(historyToJSON(await temporal.client.workflow.getHandle(workflowIdOf(ended)).fetchHistory())) as JsonObject;
-  const readable = JSON.stringify(await opened(history, user)).replaceAll(/"data": ?"([^"]*)"/g, (_all, data: string) => Buffer.from(data, "base64").toString());
+  const readable = JSON.stringify(await opened(history, user)).replaceAll(/"data": ?"([^"]*)"/g, (_all, data: string) =>
+    Buffer.from(data, "base64").toString(),
+  );
   expect(readable.split(CANARY).length, "what is sealed can be opened by its organization").toBeGreaterThan(8);
   expect(JSON.stringify(history)).toContain("Encoded failure");
 
@@ -225,7 +231,11 @@ test("F3: When the key is rotated while 50 runs live, then all finish, and what 
       { id: "start", type: "Start" },
       { id: "before", type: "HttpRequest", data: { inputs: { url: `${outside.url}/before`, method: "POST", body: { n: "{{inputs.n}}" } } } },
       { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "Number {{inputs.n}}?" } } },
-      { id: "after", type: "HttpRequest", data: { inputs: { url: `${outside.url}/after`, method: "POST", body: { n: "{{inputs.n}}", ballast: "{{inputs.ballast}}" } } } },
+      {
+        id: "after",
+        type: "HttpRequest",
+        data: { inputs: { url: `${outside.url}/after`, method: "POST", body: { n: "{{inputs.n}}", ballast: "{{inputs.ballast}}" } } },
+      },
       { id: "end", type: "End", data: { inputs: { value: "{{inputs.n}}" } } },
     ],
     edges: [
@@ -250,7 +260,9 @@ test("F3: When the key is rotated while 50 runs live, then all finish, and what 
 
   const keysOf = async (run: string) => {
     const { events } = await temporal.client.workflow.getHandle(workflowIdOf(await user.run(run))).fetchHistory();
-    return new Set((events ?? []).flatMap((event) => event.activityTaskCompletedEventAttributes?.result?.payloads ?? []).map(({ metadata }) => String(metadata?.["key"])));
+    return new Set(
+      (events ?? []).flatMap((event) => event.activityTaskCompletedEventAttributes?.result?.payloads ?? []).map(({ metadata }) => String(metadata?.["key"])),
+    );
   };
   expect(await keysOf(runs[0] as string)).toEqual(new Set(["1", "2"]));
   await temporal.close();
