@@ -15,11 +15,12 @@ const ARROWS = {
   platform: ["core"],
   integrations: ["core", "nodes", "platform"],
   db: ["core", "graph", "platform", "runs/types", "workflows/messages"],
+  payloads: ["core", "platform", "db"],
   runs: ["core", "graph", "platform", "db", "workflows/messages", "workflows/search-attributes"],
   workflows: ["core", "graph", "nodes"],
   activities: ["core", "graph", "nodes", "platform", "db", "integrations", "runs", "workflows/messages"],
-  api: ["core", "graph", "nodes", "contract", "platform", "db", "integrations", "runs", "workflows/messages"],
-  worker: ["core", "graph", "nodes", "platform", "db", "integrations", "runs", "activities", "workflows"],
+  api: ["core", "graph", "nodes", "contract", "platform", "db", "integrations", "payloads", "runs", "workflows/messages"],
+  worker: ["core", "graph", "nodes", "platform", "db", "integrations", "payloads", "runs", "activities", "workflows"],
 };
 
 const arrows = Object.entries(ARROWS).map(([folder, allowed]) => ({
@@ -44,6 +45,7 @@ const DOORS = {
   db: ["index"],
   runs: ["index", "types"],
   activities: ["index"],
+  payloads: ["index"],
   platform: ["index"],
 };
 
@@ -73,7 +75,7 @@ export default {
       from: { path: "^workflows/", pathNot: TESTS },
       to: {
         reachable: true,
-        path: "^(activities|integrations|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)",
+        path: "^(activities|integrations|payloads|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)",
       },
     },
     {

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { ApiEnv } from "./context.ts";
 import { correlate } from "./middleware/correlation.ts";
+import { codecAccess } from "./middleware/codec-access.ts";
 import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { type Handlers, mount } from "./mount.ts";
@@ -11,6 +12,7 @@ import { approvalHandlers } from "./routes/approvals.ts";
 import { authHandlers } from "./routes/auth.ts";
 import { bulkHandlers } from "./routes/bulk.ts";
 import { checkpointHandlers } from "./routes/checkpoints.ts";
+import { codecHandlers } from "./routes/codec.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
@@ -32,6 +34,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
 
   app.use(correlate(logger));
   app.use(securityHeaders({ crossOrigin: settings.CORS_ORIGINS.length > 0 }));
+  app.use(codecAccess(settings.TEMPORAL_UI_URL));
   if (settings.CORS_ORIGINS.length > 0) app.use(cors(settings.CORS_ORIGINS));
   app.use(
     methodNotAllowed({
@@ -58,6 +61,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...approvalHandlers(services),
     ...queueHandlers(services),
     ...nodeHandlers(services),
+    ...codecHandlers(services),
     ...healthHandlers(services),
   };
   mount(app, handlers, {

@@ -8,6 +8,8 @@ export interface ApiEnv {
     correlationId: string;
     /** Set on every route that is not public. */
     principal: Principal;
+    /** An access token that came in the cookie of the codec endpoint. */
+    codecToken?: string;
   };
 }
 

@@ -7,6 +7,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
 import { migrate, openDatabase } from "#db";
 import { catalogue, isEffectFree } from "#nodes";
+import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
 import { connectTemporal, createCheckpoints, createCompiler, createEventReader, createQueueRounds, createRelay, createRuns } from "#runs";
 import { createApp } from "./app.ts";
@@ -38,11 +39,14 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   }
   await migrate(env.DATABASE_URL);
   const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
+  const payloads = createPayloads({ store: db.payloads, env });
+  await payloads.check();
   const temporal = await connectTemporal({
     address: env.TEMPORAL_ADDRESS,
     namespace: env.TEMPORAL_NAMESPACE,
     tls: env.TEMPORAL_TLS,
     apiKey: env.TEMPORAL_API_KEY,
+    dataConverter: payloads.dataConverter,
     logger,
   });
   const runs = createRuns({ db, client: temporal.client, env, logger });
@@ -73,6 +77,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     schemas,
     yaml,
     templates: await readTemplates(),
+    payloads,
     settings: env,
     logger,
     health: createHealthProbes({

@@ -1,6 +1,7 @@
 import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
 import type { Env, Logger } from "#platform";
 import type { Database } from "#db";
+import type { Payloads } from "#payloads";
 import type { Checkpoints, CompileGraph, EventReader, Runs } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
@@ -52,6 +53,8 @@ export interface Services {
   readonly schemas: SchemaChecks;
   readonly yaml: YamlThreads;
   readonly templates: Templates;
+  /** For Temporal's Web UI, which sees sealed payloads. */
+  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate">;
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;

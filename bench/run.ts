@@ -75,6 +75,7 @@ async function measure(): Promise<void> {
     TEMPORAL_ADDRESS: temporal.url,
     TEMPORAL_NAMESPACE: "perdure",
     JWT_SECRET_KEY: randomBytes(32).toString("hex"),
+    PAYLOAD_KEYS: `bench:${randomBytes(32).toString("base64")}`,
     PORT: "0",
     OUTBOUND_ALLOW: "127.0.0.1",
     LOG_LEVEL: "warn",

@@ -15,6 +15,7 @@ export const PERMISSIONS = [
   "run.control",
   "approval.read",
   "approval.answer",
+  "key.rotate",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 

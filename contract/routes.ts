@@ -2,6 +2,7 @@ import { approvalRoutes } from "./approvals.ts";
 import { authRoutes } from "./auth.ts";
 import { bulkRoutes } from "./bulk.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
+import { codecRoutes } from "./codec.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
@@ -22,6 +23,7 @@ export const routes = {
   ...approvalRoutes,
   ...queueRoutes,
   ...nodeRoutes,
+  ...codecRoutes,
   ...healthRoutes,
 };
 

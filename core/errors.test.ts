@@ -39,6 +39,7 @@ describe("the table of failures", () => {
         "child.failed 422",
         "outbound.refused 422",
         "output.too_large 422",
+        "payload.unreadable 500",
         "upstream.rejected 422",
         "upstream.failed 500 retry",
         "upstream.rate_limited 429 retry",

@@ -35,6 +35,7 @@ export const FAILURES = {
   "child.failed": { status: 422, retryable: false },
   "outbound.refused": { status: 422, retryable: false },
   "output.too_large": { status: 422, retryable: false },
+  "payload.unreadable": { status: 500, retryable: false },
   "upstream.rejected": { status: 422, retryable: false },
   "upstream.failed": { status: 500, retryable: true },
   "upstream.rate_limited": { status: 429, retryable: true },

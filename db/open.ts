@@ -12,6 +12,7 @@ import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createEventLog } from "./queries/event-log.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
+import { createPayloadStore } from "./queries/payloads.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createWorkflows } from "./queries/workflows.ts";
@@ -51,6 +52,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     nodeCache: createNodeCache(sessions),
     circuits: createCircuits(sessions),
     bulk: createBulkRows(sessions, pageMaxBytes),
+    payloads: createPayloadStore(sessions),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

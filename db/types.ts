@@ -352,6 +352,32 @@ export interface BulkRows {
   ): Promise<void>;
 }
 
+/** A tenant's data key, wrapped. */
+export interface PayloadKeyRow {
+  /** 1, 2, 3 … of a tenant; the highest seals, all of them open. */
+  version: number;
+  masterId: string;
+  wrapped: Buffer;
+}
+
+/** What the payload codec keeps (docs/decisions/012-payload-codec.md). */
+export interface PayloadStore {
+  /** From the oldest to the newest. */
+  keys(tenant: TenantId): Promise<PayloadKeyRow[]>;
+  /** False where that version exists already: another process was faster. */
+  addKey(tenant: TenantId, key: PayloadKeyRow): Promise<boolean>;
+  /** One key of each master key (system role). */
+  keySamples(): Promise<(PayloadKeyRow & { tenantId: TenantId })[]>;
+  /** Of all tenants (system role), for wrapping them anew. */
+  everyKey(): Promise<(PayloadKeyRow & { tenantId: TenantId })[]>;
+  rewrapKey(tenant: TenantId, key: PayloadKeyRow): Promise<void>;
+  /** Whether the blob is there; notes that it is used. */
+  useBlob(tenant: TenantId, hash: string): Promise<boolean>;
+  /** Durable when it resolves. The first bytes under a hash stay. */
+  putBlob(tenant: TenantId, hash: string, bytes: Buffer): Promise<void>;
+  getBlob(tenant: TenantId, hash: string): Promise<Buffer | undefined>;
+}
+
 export interface EventLog {
   /**
    * Appends facts of any number of runs in one statement under the event-writer role: numbers without gaps per run, known keys ignored, the
@@ -397,6 +423,7 @@ export interface Database {
   nodeCache: NodeCache;
   circuits: Circuits;
   bulk: BulkRows;
+  payloads: PayloadStore;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;

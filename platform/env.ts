@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseMasterKeys } from "./master-keys.ts";
 
 const flag = z.stringbool();
 /** `first`, `*` or an organization's id. */
@@ -9,6 +10,15 @@ const list = z.string().transform((text) =>
     .map((part) => part.trim())
     .filter(Boolean),
 );
+
+const masterKeys = z.string().transform((text, context) => {
+  try {
+    return parseMasterKeys(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+    return z.NEVER;
+  }
+});
 
 /**
  * Every setting and its default. The only place that reads `process.env`; `.env.example` says what each means (a test compares the names).
@@ -31,6 +41,31 @@ export const envSchema = z.object({
   PUBLIC_URL: z.string().optional(),
   /** Signs access tokens; at least 32 characters. `npm start` makes one and keeps it. */
   JWT_SECRET_KEY: z.string().min(32).optional(),
+  /** Wrap the keys that seal payloads: `id:base64,…`, the first one current. `npm start` makes one and keeps it. */
+  PAYLOAD_KEYS: masterKeys.optional(),
+  /** A payload of more bytes, sealed, is stored beside Temporal and only named in a history. Far below the 256 KiB that may enter one. */
+  PAYLOAD_INLINE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .max(64 * 1024)
+    .default(32 * 1024),
+  /** Payloads of fewer bytes are not compressed. */
+  PAYLOAD_COMPRESS_FROM_BYTES: z.coerce.number().int().positive().default(1024),
+  /** Of stored payloads that one process keeps in memory. */
+  PAYLOAD_CACHE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(64 * 1024 * 1024),
+  /** How long a process may go on sealing with a key after another was made. */
+  PAYLOAD_KEY_REFRESH_MS: z.coerce.number().int().positive().default(30_000),
+  /** Of one stored payload that the codec endpoint shows; larger ones are only named. */
+  PAYLOAD_SHOWN_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(4 * 1024 * 1024),
   JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
   /** Passwords that are being hashed or wait for it in one api; whoever comes then is told to come again (429). */
@@ -97,7 +132,7 @@ export const envSchema = z.object({
     .number()
     .int()
     .positive()
-    .default(1024 * 1024),
+    .default(50 * 1024 * 1024),
   NODE_HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1000).default(30_000),
   SUB_WORKFLOW_MAX_DEPTH: z.coerce.number().int().min(1).max(100).default(10),
   COMMAND_WAIT_MS: z.coerce.number().int().positive().default(5_000),

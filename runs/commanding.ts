@@ -54,7 +54,8 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
         await temporal.update(tenant, runId, { command_id: id, by, at: at.toISOString(), command }, timeoutMs);
       }
     } catch (error) {
-      if (isSilence(error)) return "kept";
+      // Nor did it go out while the database, which the codec needs, was away.
+      if (isSilence(error) || (error instanceof PerdureError && error.retryable)) return "kept";
       const refusal = await refusalOf(error, tenant, runId);
       if (!refusal) return "kept";
       await db.commands.settle(tenant, id, "refused", refusal.toValue() as unknown as Json);

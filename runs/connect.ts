@@ -1,4 +1,4 @@
-import { Client, Connection, isGrpcServiceError } from "@temporalio/client";
+import { Client, Connection, type DataConverter, isGrpcServiceError } from "@temporalio/client";
 import proto from "@temporalio/proto";
 import { PerdureError } from "#core";
 import type { Logger } from "#platform";
@@ -11,6 +11,8 @@ export interface TemporalSettings {
   namespace: string;
   tls: boolean;
   apiKey?: string;
+  /** Of `payloads/`; without it payloads are plain. */
+  dataConverter?: DataConverter;
   logger?: Logger;
   /** How long a server that is starting is waited for. @default 60 s */
   patienceMs?: number;
@@ -36,6 +38,7 @@ export async function connectTemporal({
   namespace,
   tls,
   apiKey,
+  dataConverter,
   logger,
   patienceMs = PATIENCE_MS,
 }: TemporalSettings): Promise<{ connection: Connection; client: Client }> {
@@ -54,7 +57,7 @@ export async function connectTemporal({
         await connection.close();
         throw error;
       }
-      return { connection, client: new Client({ connection, namespace }) };
+      return { connection, client: new Client({ connection, namespace, ...(dataConverter && { dataConverter }) }) };
     } catch (error) {
       if (error instanceof PerdureError) throw error;
       if (grpcCode(error) === GRPC.unauthenticated || grpcCode(error) === GRPC.permissionDenied) {

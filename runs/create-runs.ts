@@ -99,7 +99,7 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
       try {
         await temporal.start(tenant, run.id, asked);
       } catch (error) {
-        const isFinal = error instanceof PerdureError && error.code !== "temporal.unavailable";
+        const isFinal = error instanceof PerdureError && !error.retryable;
         if (isFinal) await closeNotStarted(tenant, run.id, error.message, false);
         throw error;
       }

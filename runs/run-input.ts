@@ -1,19 +1,18 @@
 import type { TenantId } from "#core";
-import type { RunGraphInput } from "#workflows/messages";
+import type { RunGraphArguments } from "#workflows/messages";
 import type { StartRun } from "./types.ts";
 
 /** The server takes 400 bytes of what a codec makes of it; the rest is room for sealing. */
 const SUMMARY_MAX_BYTES = 320;
 
-/** What `runGraph` is started with for a run as it was asked for. */
-export function runGraphInput(tenant: TenantId, runId: string, request: StartRun, heartbeatTimeoutMs: number): RunGraphInput {
+/** What `runGraph` is started with, beside the plan, for a run as it was asked for. */
+export function runGraphInput(tenant: TenantId, runId: string, request: StartRun, heartbeatTimeoutMs: number): RunGraphArguments[0] {
   return {
     run_id: runId,
     tenant_id: tenant,
     workflow_id: request.workflowId,
     workflow_name: request.workflowName,
     version: request.version,
-    plan: request.plan,
     inputs: request.inputs,
     variables: request.variables,
     entries: request.entries,

@@ -68,7 +68,7 @@ export function createSubRuns({ db, heartbeatTimeoutMs, maxDepth }: SubRunsOptio
         idempotency: { key: `child:${run_id}`, requestHash: run_id },
       };
       await db.runs.insert(tenant, run_id, request);
-      return { input: { ...runGraphInput(tenant, run_id, request, heartbeatTimeoutMs), parent }, summary: summaryOf(request) };
+      return { input: { ...runGraphInput(tenant, run_id, request, heartbeatTimeoutMs), parent }, plan, summary: summaryOf(request) };
     },
   };
 }

@@ -6,7 +6,7 @@ import {
   COMMAND_UPDATE,
   type CommandEnvelope,
   RUN_GRAPH,
-  type RunGraphInput,
+  type RunGraphArguments,
   type RunGraphResult,
   type RunSnapshot,
   SNAPSHOT_QUERY,
@@ -24,8 +24,6 @@ import type { QueuedStart } from "./types.ts";
 const CALL_TIMEOUT_MS = 5_000;
 /** A snapshot needs a live worker, which may have to replay the run. */
 const SNAPSHOT_TIMEOUT_MS = 2_000;
-/** Of one gRPC message; the server refuses a larger one in a way that looks like being away. */
-const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
 
 /** What we ask of Temporal about one run, in our words. Every call is bounded and throws `temporal.unavailable` when nothing answers. */
 export interface TemporalRuns {
@@ -54,7 +52,7 @@ export interface TemporalRunsSettings {
 }
 
 export function createTemporalRuns(client: Client, settings: TemporalRunsSettings): TemporalRuns {
-  const handle = (tenant: TenantId, runId: string): WorkflowHandle<(input: RunGraphInput) => Promise<RunGraphResult>> =>
+  const handle = (tenant: TenantId, runId: string): WorkflowHandle<(...given: RunGraphArguments) => Promise<RunGraphResult>> =>
     client.workflow.getHandle(temporalWorkflowId(tenant, runId));
   const within = <T>(ms: number, call: () => Promise<T>): Promise<T> => client.connection.withDeadline(Date.now() + ms, call);
 
@@ -67,7 +65,7 @@ export function createTemporalRuns(client: Client, settings: TemporalRunsSetting
           client.workflow.start(RUN_GRAPH, {
             workflowId: temporalWorkflowId(tenant, runId),
             taskQueue: settings.taskQueue,
-            args: [input],
+            args: [input, request.plan],
             staticSummary: summaryOf(request),
             typedSearchAttributes: searchAttributesOf(input),
             workflowIdConflictPolicy: "USE_EXISTING",
@@ -77,7 +75,8 @@ export function createTemporalRuns(client: Client, settings: TemporalRunsSetting
         );
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-        throw refusalOf(error) ?? (Buffer.byteLength(JSON.stringify(input)) > MESSAGE_MAX_BYTES ? tooLarge(error) : unavailable(error));
+        if (error instanceof PerdureError) throw error;
+        throw refusalOf(error) ?? unavailable(error);
       }
     },
 

@@ -10,6 +10,7 @@ import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
 import { catalogue, isEffectFree } from "#nodes";
+import { createPayloads, failureConverterPath } from "#payloads";
 import { createLogger, readEnv } from "#platform";
 import {
   connectTemporal,
@@ -44,11 +45,15 @@ Runtime.install({
 });
 
 const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
+const payloads = createPayloads({ store: db.payloads, env });
+await payloads.check();
+const { dataConverter } = payloads;
 const temporal = await connectTemporal({
   address: env.TEMPORAL_ADDRESS,
   namespace: env.TEMPORAL_NAMESPACE,
   tls: env.TEMPORAL_TLS,
   apiKey: env.TEMPORAL_API_KEY,
+  dataConverter,
   logger,
 });
 const writer = createEventWriter({ log: db.log, logger });
@@ -102,7 +107,9 @@ const worker = await Worker.create({
     workflowsPath: fileURLToPath(new URL("../workflows/index.ts", import.meta.url)),
     logger: new DefaultLogger("ERROR"),
     preloadModules: PRELOADED,
+    failureConverterPath,
   }),
+  dataConverter,
   activities: {
     ...activities,
     runNode: async (call: Parameters<typeof activities.runNode>[0]) => {

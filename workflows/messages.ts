@@ -40,6 +40,12 @@ export interface RunGraphInput {
   cursor?: unknown;
 }
 
+/**
+ * Arguments of the workflow. The plan stands by itself, so that the payload codec stores that of a thousand runs once; runs of earlier releases have
+ * it in their input.
+ */
+export type RunGraphArguments = [input: Omit<RunGraphInput, "plan"> & { plan?: Plan }, plan?: Plan];
+
 /** What a node came to in the run that this one goes on from. A failure is taken as the node's `on_error` says, so only a replay is told one that ended the run. */
 export interface Given {
   value?: Json;
@@ -245,7 +251,8 @@ export interface Activities {
 
 export interface OpenedChild {
   /** What `runGraph` is started with. */
-  input: RunGraphInput;
+  input: RunGraphArguments[0];
+  plan: Plan;
   summary: string;
 }
 

@@ -25,7 +25,7 @@ import {
   workflowInfo,
 } from "@temporalio/workflow";
 import { type FailureValue, isObject, toFailureValue } from "#core";
-import type { Step } from "#graph";
+import type { Plan, Step } from "#graph";
 import { inlineDefinition } from "./inline.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./interpreter/host.ts";
 import { Interpreter } from "./interpreter/interpreter.ts";
@@ -40,6 +40,7 @@ import {
   type EventSinks,
   FACTS_QUERY,
   PARENT_SIGNAL,
+  type RunGraphArguments,
   type RunGraphFailure,
   type RunGraphInput,
   type RunGraphResult,
@@ -54,14 +55,14 @@ import { searchAttributesOf } from "./search-attributes.ts";
 /** Below the server's own suggestion (4,096 events, 4 MiB), so that a burst of nodes still fits. */
 const FULL_AT_EVENTS = 4_000;
 const FULL_AT_BYTES = 2 * 1024 * 1024;
-/** The server ends a run whose arguments have more than 2 MiB. */
-const ARGUMENTS_MAX_BYTES = 1.75 * 1024 * 1024;
+/** What a cursor takes along travels beside Temporal; this keeps the work of one workflow task within the 5 s it may take. */
+const ARGUMENTS_MAX_BYTES = 128 * 1024 * 1024;
 /** The server delays a continue-as-new of a run younger than this by a second (`history.workflowIdReuseMinimalInterval`). */
 const NEVER_FULL_BEFORE_MS = 1_000;
 /** Beyond the attempt's own time-out, which the activity keeps itself: only a worker that hangs reaches this. */
 const ATTEMPT_GRACE_MS = 10_000;
-/** Summaries may be 400 bytes; characters may be four. */
-const SUMMARY_CHARACTERS = 95;
+/** Summaries may be 400 bytes when they are sealed; characters may be four. */
+const SUMMARY_CHARACTERS = 80;
 const DETAILS_CHARACTERS = 4_000;
 /** Two weeks: a wait event is confirmed until Postgres is back. */
 const CONFIRM_DEADLINE_MS = 14 * 864e5;
@@ -78,7 +79,8 @@ const { events } = proxySinks<{ events: EventSinks["events"] }>();
  * Runs any stored graph (A3). Replayed: every change of the order of its commands needs `patched` or a new `plan.format_version`.
  * Ends as Temporal's own completed, failed (with `RunGraphFailure` as details) or cancelled.
  */
-export async function runGraph(input: RunGraphInput): Promise<RunGraphResult> {
+export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArguments[1]): Promise<RunGraphResult> {
+  const input: RunGraphInput = { ...given, plan: (plan ?? given.plan) as Plan };
   let interpreter: Interpreter;
   try {
     interpreter = interpreterOf(input);
@@ -158,8 +160,10 @@ async function finish(outcome: Outcome, input: RunGraphInput): Promise<RunGraphR
   switch (outcome.kind) {
     case "completed":
       return { status: "completed", outputs: outcome.outputs, counts: outcome.counts };
-    case "continue":
-      return continueAsNew<typeof runGraph>({ ...input, ...outcome.moved, cursor: outcome.cursor });
+    case "continue": {
+      const { plan, ...rest } = { ...input, ...outcome.moved };
+      return continueAsNew<typeof runGraph>({ ...rest, cursor: outcome.cursor }, plan);
+    }
     case "cancelled":
       throw new CancelledFailure("The run was cancelled.");
     case "failed": {
@@ -227,7 +231,7 @@ function temporalHost(input: RunGraphInput): Host {
           const opened = await local.openChild({ ...child, ...(version !== undefined && { version }), run_id: runId, tenant_id: input.tenant_id, parent });
           await startChild(runGraph, {
             workflowId: temporalWorkflowId(input.tenant_id, runId),
-            args: [opened.input],
+            args: [opened.input, opened.plan],
             parentClosePolicy: "ABANDON",
             staticSummary: opened.summary,
             typedSearchAttributes: searchAttributesOf(opened.input),
@@ -259,9 +263,18 @@ function temporalHost(input: RunGraphInput): Host {
         Date.now() - info.runStartTime.getTime() >= NEVER_FULL_BEFORE_MS
       );
     },
-    fits: (cursor) => new TextEncoder().encode(JSON.stringify({ ...input, cursor })).length < ARGUMENTS_MAX_BYTES,
+    fits: (cursor) => fits({ ...input, cursor }),
     describe: (text) => setCurrentDetails(text.slice(0, DETAILS_CHARACTERS)),
   };
+}
+
+function fits(input: RunGraphInput): boolean {
+  try {
+    return new TextEncoder().encode(JSON.stringify(input)).length < ARGUMENTS_MAX_BYTES;
+  } catch {
+    // Longer than any text can be.
+    return false;
+  }
 }
 
 /**

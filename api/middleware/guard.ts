@@ -13,8 +13,11 @@ export function guard(access: Access, { tokens, members }: { tokens: Tokens; mem
   const { permission } = access;
   return async (c, next) => {
     const header = c.req.header("authorization");
-    if (header === undefined) throw new PerdureError("auth.required", "Sign in and send the access token as `Authorization: Bearer …`.");
-    const token = BEARER.exec(header)?.[1];
+    const fromCookie = c.get("codecToken");
+    if (header === undefined && fromCookie === undefined) {
+      throw new PerdureError("auth.required", "Sign in and send the access token as `Authorization: Bearer …`.");
+    }
+    const token = header === undefined ? fromCookie : BEARER.exec(header)?.[1];
     if (token === undefined) throw new PerdureError("auth.invalid", "The Authorization header is not `Bearer <access token>`.");
     const principal = await members.confirm(await tokens.verify(token));
     c.set("principal", principal);

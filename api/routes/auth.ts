@@ -2,6 +2,7 @@ import { PerdureError } from "#core";
 import type { Membership, User } from "#db";
 import { clientAddress } from "../context.ts";
 import type { Handlers } from "../mount.ts";
+import { codecCookie } from "../middleware/codec-access.ts";
 import { hashToken, newRefreshToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
 
@@ -21,6 +22,11 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
     await accounts.createRefreshToken({ userId, tenantId: membership.tenantId, tokenHash: hashToken(refresh_token), expiresAt: refreshExpiry() });
     return { ...(await accessToken(userId, membership)), refresh_token };
   }
+
+  /** So that Temporal's Web UI, in the same browser, may ask for what it shows. */
+  const forCodec = ({ access_token, expires_in }: { access_token: string; expires_in: number }) => ({
+    "set-cookie": codecCookie(access_token, expires_in, settings.PUBLIC_URL?.startsWith("https:") ?? false),
+  });
 
   return {
     async register({ body, c }) {
@@ -51,7 +57,8 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
       if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
       const [membership] = await accounts.memberships(user.id);
       if (!membership) throw new PerdureError("auth.forbidden", "This account belongs to no organization.");
-      return { status: 200, body: await signIn(user.id, membership) };
+      const signedIn = await signIn(user.id, membership);
+      return { status: 200, body: signedIn, headers: forCodec(signedIn) };
     },
 
     async refresh({ body, query }) {
@@ -71,7 +78,8 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
         await accounts.revokeRefreshFamily(hashToken(next));
         throw new PerdureError("auth.invalid", "The refresh token is not valid.");
       }
-      return { status: 200, body: { ...(await accessToken(rotation.userId, membership)), refresh_token: next } };
+      const issued = await accessToken(rotation.userId, membership);
+      return { status: 200, body: { ...issued, refresh_token: next }, headers: forCodec(issued) };
     },
 
     async logout({ body }) {

@@ -18,6 +18,7 @@ import type {
   Workflows,
 } from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
+import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 interface Family {
   userId: string;
@@ -95,6 +96,7 @@ export function createMemoryDatabase(): MemoryDatabase {
       .toReversed();
   return {
     state,
+    payloads: createMemoryStore(),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },

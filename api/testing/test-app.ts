@@ -1,6 +1,7 @@
 import { type Finding, type JsonObject, isObject } from "#core";
 import type { CompileResult, Plan } from "#graph";
-import { createLogger } from "#platform";
+import { createPayloads } from "#payloads";
+import { createLogger, readEnv } from "#platform";
 import { createApp } from "../app.ts";
 import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
@@ -29,6 +30,9 @@ export const SETTINGS: ApiSettings = {
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */
 export const FAST_PASSWORDS = createPasswords({ cost: { memoryCost: 64, timeCost: 1, parallelism: 1 } });
+
+/** With a master key. */
+const ENV = readEnv({ PAYLOAD_KEYS: `test:${Buffer.alloc(32, 1).toString("base64")}` });
 
 /** One for all apps of a test file; its threads do not keep the process alive. */
 const SCHEMAS = createSchemaChecks({ timeoutMs: 1_000, threads: 1 });
@@ -87,6 +91,7 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     schemas: SCHEMAS,
     yaml: YAML,
     templates: TEMPLATES,
+    payloads: createPayloads({ store: db.payloads, env: ENV }),
     settings: { ...SETTINGS, ...settings },
     logger: createLogger("api", "silent"),
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },

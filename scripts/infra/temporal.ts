@@ -15,6 +15,8 @@ export interface TemporalOptions {
   uiPort?: number;
   /** @default "perdure" */
   namespace?: string;
+  /** Whom the Web UI's page asks to open sealed payloads: it posts to `<endpoint>/decode`. */
+  codecEndpoint?: string;
   /** Data that nobody will miss. @default false */
   disposable?: boolean;
 }
@@ -64,6 +66,7 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalS
           "server",
           "start-dev",
           ...flags({ ip: "127.0.0.1", port, "ui-port": uiPort, "db-filename": file, namespace, "log-format": "json", "log-level": "warn" }),
+          ...flags(options.codecEndpoint === undefined ? {} : { "ui-codec-endpoint": options.codecEndpoint }),
           ...flags({ "sqlite-pragma": "journal_mode=wal" }),
           ...flags({ "sqlite-pragma": `synchronous=${disposable ? 0 : 2}` }),
           ...Object.entries(DYNAMIC_CONFIG).flatMap(([key, value]) => ["--dynamic-config-value", `${key}=${value}`]),

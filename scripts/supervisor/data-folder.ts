@@ -80,6 +80,11 @@ export class DataFolder {
     return made;
   }
 
+  /** As PAYLOAD_KEYS takes them. */
+  payloadKeys(): string {
+    return `embedded:${this.secret("PAYLOAD_KEYS")}`;
+  }
+
   get demo(): DemoState | undefined {
     return this.readJson<DemoState>("demo.json");
   }

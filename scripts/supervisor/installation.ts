@@ -3,10 +3,9 @@ import { isFree, kill, nextFreePort, type Progress, type Server, StartError, typ
 import { startApplication } from "./application.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Options, PartName } from "./options.ts";
-import { type Addresses, type ServerPart, SERVERS } from "./servers.ts";
+import { type Addresses, DEFAULT_PORT, type ServerPart, SERVERS } from "./servers.ts";
 import { supervise, type Supervised } from "./supervise.ts";
 
-const DEFAULT_PORT = 8000;
 const PORT_TRIES = 5;
 const STOP_ORDER: readonly PartName[] = ["worker", "api", "qdrant", "temporal", "postgres"];
 
@@ -147,6 +146,7 @@ export class Installation {
       ...(temporalUiUrl && { TEMPORAL_UI_URL: temporalUiUrl }),
       ...(qdrantUrl && { QDRANT_URL: qdrantUrl }),
       JWT_SECRET_KEY: process.env.JWT_SECRET_KEY || this.#folder.secret("JWT_SECRET_KEY"),
+      PAYLOAD_KEYS: process.env.PAYLOAD_KEYS || this.#folder.payloadKeys(),
       ...more,
     };
     return startApplication({ name, env, logFile: this.#folder.logOf(name) });

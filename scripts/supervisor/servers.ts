@@ -27,6 +27,8 @@ export interface ServerKind {
 }
 
 const CHECK_MS = 5_000;
+/** Of the api. */
+export const DEFAULT_PORT = 8000;
 
 export const SERVERS: Record<ServerPart, ServerKind> = {
   postgres: {
@@ -66,6 +68,7 @@ export const SERVERS: Record<ServerPart, ServerKind> = {
         port: previous?.port ?? folder.read("temporal")?.port,
         uiPort: uiPortOf(previous) ?? wished,
         namespace: process.env.TEMPORAL_NAMESPACE || undefined,
+        codecEndpoint: `${process.env.PUBLIC_URL || `http://127.0.0.1:${process.env.PORT || DEFAULT_PORT}`}/api/v1/codec`,
       });
       if (previous === undefined && server.uiPort !== wished)
         step.note(`port ${wished} is in use, so the Web UI is on ${server.uiPort} (TEMPORAL_UI_PORT changes it)`);

@@ -9,9 +9,11 @@ import { type EventKind, type JsonObject, type RunEvent, eventKey, uuidv7 } from
 import { type Database, openDatabase } from "#db";
 import { compile } from "#graph";
 import { catalogue } from "#nodes";
+import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
 import { type EventReader, connectTemporal, createCheckpoints, createEventReader, createRuns } from "#runs";
 import { type TestDatabase, createTestDatabase } from "#tests/database.ts";
+import { testPayloadKeys } from "#tests/payloads.ts";
 
 const GRAPH = {
   nodes: [
@@ -33,9 +35,16 @@ const shutdown = new AbortController();
 beforeAll(async () => {
   database = await createTestDatabase();
   const logger = createLogger("api", "silent");
-  const env = readEnv({ DATABASE_URL: database.url, TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString("hex")}`, COMMAND_WAIT_MS: "300" });
+  const env = readEnv({
+    DATABASE_URL: database.url,
+    TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString("hex")}`,
+    COMMAND_WAIT_MS: "300",
+    PAYLOAD_KEYS: testPayloadKeys(),
+  });
   db = await openDatabase({ url: database.url, poolSize: 8, logger });
-  temporal = await connectTemporal({ address: inject("temporalAddress"), namespace: env.TEMPORAL_NAMESPACE, tls: false, logger });
+  const payloads = createPayloads({ store: db.payloads, env });
+  const { dataConverter } = payloads;
+  temporal = await connectTemporal({ address: inject("temporalAddress"), namespace: env.TEMPORAL_NAMESPACE, tls: false, dataConverter, logger });
   events = createEventReader({ log: db.log, runs: db.runs });
   const runs = createRuns({ db, client: temporal.client, env, logger });
   const compileGraph = async (_tenant: unknown, graph: unknown) => compile(graph, catalogue);
@@ -56,6 +65,7 @@ beforeAll(async () => {
     schemas,
     yaml,
     templates: await readTemplates(),
+    payloads,
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },

@@ -6,6 +6,7 @@ import type { JsonObject } from "#core";
 import { openDatabase } from "#db";
 import { TestClient } from "#tests/client.ts";
 import { type TestDatabase, createTestDatabase } from "#tests/database.ts";
+import { testPayloadKeys } from "#tests/payloads.ts";
 import { type RunningProcess, startApi } from "#tests/processes.ts";
 
 const GRAPH = {
@@ -34,6 +35,7 @@ beforeAll(async () => {
     TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString("hex")}`,
     QDRANT_URL: inject("qdrantUrl"),
     JWT_SECRET_KEY: randomBytes(32).toString("hex"),
+    PAYLOAD_KEYS: testPayloadKeys(),
     PORT: "0",
     SHUTDOWN_GRACE_MS: "5000",
   };

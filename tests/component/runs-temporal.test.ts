@@ -1,20 +1,26 @@
+import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleWithSourceMap } from "@temporalio/worker";
 import { Client, Connection } from "@temporalio/client";
 import { pino } from "pino";
 import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
-import { eventKey, type JsonObject, type RunEvent, type TenantId, uuidv7 } from "#core";
+import { eventKey, type JsonObject, PerdureError, type RunEvent, type TenantId, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
+import { createPayloads, failureConverterPath, type Payloads } from "#payloads";
+import { readEnv } from "#platform";
 import { connectTemporal, createRelay, createRuns, createSweeper, ensureNamespace, type RunsService, type StartRun } from "#runs";
 import { temporalWorkflowId } from "#workflows/messages";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+import { testPayloadKeys } from "#tests/payloads.ts";
 import { until } from "#tests/until.ts";
 
 const logger = pino({ level: "silent" });
 let database: TestDatabase;
 let db: Database;
 let tenant: TenantId;
+const PAYLOAD_KEYS = testPayloadKeys();
+let payloads: Payloads;
 let temporal: Awaited<ReturnType<typeof connectTemporal>>;
 let native: NativeConnection;
 let bundle: WorkflowBundleWithSourceMap;
@@ -41,9 +47,15 @@ beforeAll(async () => {
   database = await createTestDatabase();
   db = await openDatabase({ url: database.url, poolSize: 10 });
   tenant = (await db.accounts.register({ email: "a@example.com", passwordHash: "h", name: "A", organizationName: "A" })).membership.tenantId;
-  temporal = await connectTemporal({ address: inject("temporalAddress"), namespace: "perdure", tls: false });
+  payloads = createPayloads({ store: db.payloads, env: readEnv({ PAYLOAD_KEYS }) });
+  const { dataConverter } = payloads;
+  temporal = await connectTemporal({ address: inject("temporalAddress"), namespace: "perdure", tls: false, dataConverter });
   native = await NativeConnection.connect({ address: inject("temporalAddress") });
-  bundle = await bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL("./runs-tiny-workflow.ts", import.meta.url)), logger: new DefaultLogger("ERROR") });
+  bundle = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL("./runs-tiny-workflow.ts", import.meta.url)),
+    logger: new DefaultLogger("ERROR"),
+    failureConverterPath,
+  });
 });
 
 afterAll(async () => {
@@ -54,7 +66,8 @@ afterAll(async () => {
 });
 
 async function startWorker(): Promise<void> {
-  const worker = await Worker.create({ connection: native, namespace: "perdure", taskQueue, workflowBundle: bundle });
+  const { dataConverter } = payloads;
+  const worker = await Worker.create({ connection: native, namespace: "perdure", taskQueue, workflowBundle: bundle, dataConverter });
   const running = worker.run();
   stopWorker = async () => {
     worker.shutdown();
@@ -248,11 +261,23 @@ describe("start and end", () => {
     expect(both.map(({ status }) => status)).toEqual(["completed", "completed"]);
   });
 
-  test("When a run is too large for Temporal, then its start is refused for good and the run is closed", async () => {
+  test("A10: When a run's inputs are larger than a message of Temporal may be, then it runs all the same", async () => {
+    await startWorker();
+    const big = randomBytes(4 * 1024 * 1024).toString("base64");
+    expect(await runs.waitForEnd(tenant, await start({ big }), 20_000)).toMatchObject({ status: "completed" });
+  });
+
+  test("A10: When the database is away that large inputs go to, then the start is refused as such, and the same key starts the same run later", async () => {
+    await startWorker();
+    const unavailable = () => Promise.reject(new PerdureError("database.unavailable", "Away."));
+    const { dataConverter } = createPayloads({ store: { ...db.payloads, putBlob: unavailable }, env: readEnv({ PAYLOAD_KEYS }) });
+    const cut = createRuns({ db, client: new Client({ connection: temporal.connection, namespace: "perdure", dataConverter }), env: settings(), logger });
     const idempotency = { key: uuidv7(), requestHash: "h" };
-    await expect(runs.start(tenant, request({ big: "x".repeat(5 * 1024 * 1024) }, { idempotency }))).rejects.toMatchObject({ code: "request.too_large" });
-    const { run } = await runs.start(tenant, request({ big: "" }, { idempotency }));
-    expect(run).toMatchObject({ status: "failed", error: { code: "run.not_started" } });
+    const inputs = { big: randomBytes(60_000).toString("base64") };
+    await expect(cut.start(tenant, request(inputs, { idempotency }))).rejects.toMatchObject({ code: "database.unavailable" });
+    const { run, created } = await runs.start(tenant, request(inputs, { idempotency }));
+    expect(created).toBe(false);
+    expect(await runs.waitForEnd(tenant, run.id, 20_000)).toMatchObject({ status: "completed" });
   });
 
   test("A8: When facts were lost and no worker is there to tell them again, then the run is not closed without them", async () => {

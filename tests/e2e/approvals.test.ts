@@ -69,7 +69,7 @@ test("A9 A10 B1: When everything is stopped while an approval waits, servers inc
 
   infrastructure = await servers();
   const after = await startPerdure(
-    { ...queue, JWT_SECRET_KEY: before.settings["JWT_SECRET_KEY"] as string },
+    { ...queue, JWT_SECRET_KEY: before.settings["JWT_SECRET_KEY"] as string, PAYLOAD_KEYS: before.settings["PAYLOAD_KEYS"] as string },
     { databaseUrl: infrastructure.postgres.url, temporalAddress: infrastructure.temporal.url },
   );
   const user = before.user.at(after.base);

@@ -38,6 +38,6 @@ test.each(FORMS.flatMap((form) => graphCases.map((graphCase) => [form, graphCase
     const { body: events } = await user.get<JsonObject[]>(`/api/v1/executions/${run}/events?limit=500`);
     expect(events.map((event) => event["seq"])).toEqual(events.map((_event, at) => at + 1));
     expect(events.at(-1)).toMatchObject({ kind: expected.status === "completed" ? "workflow_complete" : "error" });
-    if (process.env["RECORD_HISTORIES"] && execution === "standard") await recordHistory(perdure.temporalAddress, ended, file);
+    if (process.env["RECORD_HISTORIES"] && execution === "standard") await recordHistory(perdure, ended, file);
   },
 );

@@ -104,7 +104,7 @@ test("F6 A6: When a secret goes into a header, then it is nowhere but in the hea
       expect(text.includes(form), `${form} in ${place}`).toBe(false);
     }
   }
-  expect(temporalFiles.join("").includes("HttpRequest"), "the search reads the right files").toBe(true);
+  expect(temporalFiles.join("").includes("binary/sealed"), "the search reads the right files").toBe(true);
   await outside.close();
   await remove();
 });

@@ -1,24 +1,29 @@
 import { Client, Connection } from "@temporalio/client";
-import { defaultPayloadConverter } from "@temporalio/common";
+import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startCountingServer } from "../support/counting-server.ts";
 import { workflowIdOf } from "../support/record-history.ts";
+import type { JsonObject } from "#core";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
+import { opened, openTemporal, type OpenTemporal, valueOf } from "../support/sealed.ts";
 
 let perdure: Perdure;
 let connection: Connection;
+let temporal: OpenTemporal;
 
 beforeAll(async () => {
   perdure = await startPerdure();
   connection = await Connection.connect({ address: perdure.temporalAddress });
+  temporal = await openTemporal(perdure);
 });
 afterAll(async () => {
   await connection?.close();
+  await temporal?.close();
   await perdure?.stop();
 });
 
 test("K3: When a run is read back from Temporal, then it shows the workflow's name, its nodes' names and types, and where it stands", async () => {
-  const { user, namespace } = perdure;
+  const { user } = perdure;
   const outside = await startCountingServer();
   const workflow = await user.saveWorkflow(
     {
@@ -40,18 +45,16 @@ test("K3: When a run is read back from Temporal, then it shows the workflow's na
   const waiting = await user.until(run, ["waiting"]);
   const workflowId = workflowIdOf(waiting);
 
-  const client = new Client({ connection, namespace });
-  const handle = client.workflow.getHandle(workflowId);
+  const handle = temporal.client.workflow.getHandle(workflowId);
   const description = await handle.describe();
   expect(await description.staticSummary()).toBe("Order approval v1");
   expect(description.searchAttributes["PerdureWorkflow"]).toEqual([workflow]);
   expect(description.searchAttributes["PerdureVersion"]).toEqual([1]);
 
-  const { events } = await handle.fetchHistory();
-  const summaries = (events ?? []).flatMap((event) => {
-    const summary = event.userMetadata?.summary;
-    return summary ? [defaultPayloadConverter.fromPayload<string>(summary)] : [];
-  });
+  const history = await opened(JSON.parse(historyToJSON(await handle.fetchHistory())) as JsonObject, user);
+  const summaries = (history["events"] as { userMetadata?: { summary?: { data: string } } }[]).flatMap(({ userMetadata }) =>
+    userMetadata?.summary ? [valueOf(userMetadata.summary)] : [],
+  );
   expect(summaries).toEqual(expect.arrayContaining(["Order approval v1", "Fetch the order (HttpRequest)", "Ask the boss (HumanApproval)"]));
 
   const metadata = await handle.query<{ currentDetails?: string }>("__temporal_workflow_metadata");

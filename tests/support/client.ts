@@ -36,6 +36,10 @@ export class TestClient {
     return client;
   }
 
+  get accessToken(): string {
+    return this.token ?? "";
+  }
+
   /** The same user at another api process. */
   at(base: string): TestClient {
     return new TestClient(base, this.token);

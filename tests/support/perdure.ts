@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { inject } from "vitest";
 import { createTestDatabase } from "./database.ts";
+import { testPayloadKeys } from "./payloads.ts";
 import { type RunningProcess, startApi, startWorker } from "./processes.ts";
 import { TestClient } from "./client.ts";
 
@@ -37,6 +38,7 @@ export async function startPerdure(
     TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString("hex")}`,
     QDRANT_URL: inject("qdrantUrl"),
     JWT_SECRET_KEY: randomBytes(32).toString("hex"),
+    PAYLOAD_KEYS: testPayloadKeys(),
     PORT: "0",
     OUTBOUND_ALLOW: "127.0.0.1",
     LOG_LEVEL: "info",

@@ -2,16 +2,19 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { Client, Connection } from "@temporalio/client";
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import type { JsonObject } from "#core";
+import type { Perdure } from "./perdure.ts";
+import { opened } from "./sealed.ts";
 
 const folder = new URL("../histories/", import.meta.url);
 
-/** Keeps the history of a run as `tests/histories/<name>`; `npm run record:histories` does so for every graph case. */
-export async function recordHistory(address: string, run: JsonObject, name: string): Promise<void> {
-  const connection = await Connection.connect({ address });
+/** Keeps the history of a run, its payloads opened, as `tests/histories/<name>`; `npm run record:histories` does so for every graph case. */
+export async function recordHistory({ temporalAddress, user }: Perdure, run: JsonObject, name: string): Promise<void> {
+  const connection = await Connection.connect({ address: temporalAddress });
   try {
     const handle = new Client({ connection, namespace: "perdure" }).workflow.getHandle(workflowIdOf(run));
     await mkdir(folder, { recursive: true });
-    await writeFile(new URL(name, folder), `${withoutPlace(historyToJSON(await handle.fetchHistory()))}\n`);
+    const history = await opened(JSON.parse(historyToJSON(await handle.fetchHistory())) as JsonObject, user);
+    await writeFile(new URL(name, folder), `${withoutPlace(JSON.stringify(history, null, 2))}\n`);
   } finally {
     await connection.close();
   }

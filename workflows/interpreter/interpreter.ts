@@ -46,12 +46,13 @@ import { type OpenWait, shownOf, Waits } from "./waits.ts";
 const STEPS_PER_BREATH = 2_000;
 /** Characters of calls handed to the server at once; one message may have 4 MiB. */
 const SENT_PER_BREATH = 1_500_000;
-/** Of one call; the server ends a run over one of more than 2 MiB. */
-const CALL_MAX_CHARACTERS = 1_800_000;
+/** Of one call, which travels beside Temporal where it is large: an output of 50 MiB, given as input and within the inputs. */
+const CALL_MAX_CHARACTERS = 128 * 1024 * 1024;
 /** After a cursor that was too large. */
 const STEPS_UNTIL_NEXT_CURSOR = 50;
-/** Facts in one `confirm`, so that its argument stays small. */
+/** Facts in one `confirm`, and their characters of JSON (one fact in any case), so that its argument stays small. */
 const FACTS_PER_CONFIRM = 200;
+const FACTS_PER_CONFIRM_CHARACTERS = 64 * 1024 * 1024;
 /** Of the facts in one answer to a query, in characters of JSON; a message may have 4 MiB. */
 const FACTS_PER_ANSWER_CHARACTERS = 500_000;
 /** What a run that failed may take to undo what it has done, where its plan does not say. */
@@ -849,7 +850,16 @@ export class Interpreter implements Commanded {
   private async confirmAll(): Promise<void> {
     const facts = this.unconfirmed;
     this.unconfirmed = [];
-    for (let at = 0; at < facts.length; at += FACTS_PER_CONFIRM) await this.host.confirm(facts.slice(at, at + FACTS_PER_CONFIRM)).promise;
+    for (let at = 0; at < facts.length;) {
+      const group: RunEvent[] = [];
+      for (let size = 0; at < facts.length && group.length < FACTS_PER_CONFIRM; at++) {
+        const fact = facts[at] as RunEvent;
+        size += JSON.stringify(fact).length;
+        if (group.length > 0 && size > FACTS_PER_CONFIRM_CHARACTERS) break;
+        group.push(fact);
+      }
+      await this.host.confirm(group).promise;
+    }
   }
 
   private isFull(): boolean {

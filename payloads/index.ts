@@ -1,0 +1,71 @@
+/** What Temporal stores of ours: compressed, sealed with the tenant's key, and beside it where it is large (docs/decisions/012-payload-codec.md). */
+import { fileURLToPath } from "node:url";
+import type { DataConverter, Payload } from "@temporalio/common";
+import type { TenantId } from "#core";
+import type { PayloadStore } from "#db";
+import type { Env } from "#platform";
+import { claimedBytes, createTenantCodec, toPayloadCodec } from "./codec.ts";
+import { createKeyRing } from "./key-ring.ts";
+import { noMasterKeys, unwrap, wrap } from "./wrapping.ts";
+
+/** For `bundleWorkflowCode` as well: the sandbox makes the failures. */
+export const failureConverterPath = fileURLToPath(new URL("./failure-converter.ts", import.meta.url));
+
+export interface Payloads {
+  /** For Temporal's client and worker. */
+  dataConverter: DataConverter;
+  encode(tenant: TenantId, payloads: readonly Payload[]): Promise<Payload[]>;
+  /** Stored payloads of more than `shownMaxBytes` come back as a sentence that says how large they are. @throws PerdureError `payload.unreadable`. */
+  show(tenant: TenantId, payloads: readonly Payload[]): Promise<Payload[]>;
+  /** Makes a new data key; returns its version. What earlier ones sealed stays readable. */
+  rotate(tenant: TenantId): Promise<number>;
+  /** @throws PerdureError `configuration.invalid` where PAYLOAD_KEYS cannot open a key of this database. */
+  check(): Promise<void>;
+  /** Wraps every data key with the first of PAYLOAD_KEYS, after which the others can go. Returns how many were wrapped anew. */
+  rewrap(): Promise<number>;
+  /** Tenants that have a data key. */
+  tenants(): Promise<TenantId[]>;
+}
+
+type Settings = Pick<
+  Env,
+  "PAYLOAD_KEYS" | "PAYLOAD_INLINE_MAX_BYTES" | "PAYLOAD_COMPRESS_FROM_BYTES" | "PAYLOAD_CACHE_BYTES" | "PAYLOAD_KEY_REFRESH_MS" | "PAYLOAD_SHOWN_MAX_BYTES"
+>;
+
+/** @throws PerdureError `configuration.invalid` without PAYLOAD_KEYS: nothing is handed to Temporal unsealed. */
+export function createPayloads({ store, env }: { store: PayloadStore; env: Settings }): Payloads {
+  const masters = env.PAYLOAD_KEYS ?? [];
+  if (masters.length === 0) throw noMasterKeys();
+  const keys = createKeyRing({ masters, store, refreshMs: env.PAYLOAD_KEY_REFRESH_MS });
+  const codec = createTenantCodec({
+    keys,
+    store,
+    inlineMaxBytes: env.PAYLOAD_INLINE_MAX_BYTES,
+    compressFromBytes: env.PAYLOAD_COMPRESS_FROM_BYTES,
+    cacheBytes: env.PAYLOAD_CACHE_BYTES,
+  });
+
+  async function showOne(tenant: TenantId, payload: Payload): Promise<Payload> {
+    const bytes = claimedBytes(payload);
+    if (bytes === undefined || bytes <= env.PAYLOAD_SHOWN_MAX_BYTES) return codec.decode(tenant, payload);
+    return { metadata: { encoding: Buffer.from("json/plain") }, data: Buffer.from(JSON.stringify(`Not shown here: ${bytes} bytes. The API has it.`)) };
+  }
+
+  return {
+    dataConverter: { payloadCodecs: [toPayloadCodec(codec)], failureConverterPath },
+    encode: (tenant, payloads) => Promise.all(payloads.map((payload) => codec.encode(tenant, payload))),
+    show: (tenant, payloads) => Promise.all(payloads.map((payload) => showOne(tenant, payload))),
+    rotate: async (tenant) => (await keys.rotate(tenant)).version,
+    async check() {
+      for (const row of await store.keySamples()) unwrap(masters, row.tenantId, row);
+    },
+    async rewrap() {
+      const old = (await store.everyKey()).filter(({ masterId }) => masterId !== masters[0]?.id);
+      for (const row of old) await store.rewrapKey(row.tenantId, wrap(masters, row.tenantId, row.version, unwrap(masters, row.tenantId, row)));
+      return old.length;
+    },
+    async tenants() {
+      return [...new Set((await store.everyKey()).map(({ tenantId }) => tenantId))];
+    },
+  };
+}
