@@ -1,6 +1,7 @@
 import type { Json, JsonObject, NodeStatus, RunStatus } from "#core";
 import type { Step } from "#graph";
 import { type EdgeState, type Frame, SETTLED, type StepState } from "./frame.ts";
+import type { ChildCursor } from "./children.ts";
 import type { SentEvent } from "../messages.ts";
 import type { UndoCursor } from "./undo.ts";
 import type { Counts } from "./outcome.ts";
@@ -32,7 +33,7 @@ export interface FrameCursor {
   edges: string;
   errors: Record<string, Json>;
   waits: { step: number; since: number; expiresAt?: number }[];
-  children: { step: number; run_id: string; called_off: boolean }[];
+  children: ChildCursor[];
   /** Loops and maps at work, with the iterations that live. */
   iterating: { step: number; inputs: JsonObject; state: JsonObject; live: { position: number; item: Json; frame: FrameCursor }[] }[];
 }

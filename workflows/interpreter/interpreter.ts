@@ -1,8 +1,5 @@
 import {
-  type EventData,
-  type EventKind,
   type FailureValue,
-  isObject,
   type Json,
   type JsonObject,
   type NodeStatus,
@@ -26,20 +23,20 @@ import {
   type ToldFacts,
 } from "../messages.ts";
 import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
-import { type Child, Children } from "./children.ts";
+import { Children } from "./children.ts";
 import { apply, type Commanded, refuse } from "./commands.ts";
 import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptInputs, keptStates } from "./cursor.ts";
-import { Facts } from "./facts.ts";
 import { type Arrival, combine, Frame, type Place, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
 import { KeptEvents } from "./kept-events.ts";
 import { moveCursor } from "./move.ts";
 import { Undo } from "./undo.ts";
 import { beginIterating, type Iterating, iterationName } from "./iterating.ts";
-import { type Counts, type Outcome, resultOf } from "./outcome.ts";
+import { type Outcome, resultOf } from "./outcome.ts";
 import { liveRecipes } from "./providers.ts";
 import { scopeOf } from "./scope.ts";
 import { snapshotOf } from "./snapshot.ts";
+import { type Told, Telling } from "./telling.ts";
 import { type OpenWait, shownOf, Waits } from "./waits.ts";
 
 /** Inline steps and turns of loops before the server gets a breath, far below the 5 s an activation may take. */
@@ -50,17 +47,8 @@ const SENT_PER_BREATH = 1_500_000;
 const CALL_MAX_CHARACTERS = 128 * 1024 * 1024;
 /** After a cursor that was too large. */
 const STEPS_UNTIL_NEXT_CURSOR = 50;
-/** Facts in one `confirm`, and their characters of JSON (one fact in any case), so that its argument stays small. */
-const FACTS_PER_CONFIRM = 200;
-const FACTS_PER_CONFIRM_CHARACTERS = 64 * 1024 * 1024;
-/** Of the facts in one answer to a query, in characters of JSON; a message may have 4 MiB. */
-const FACTS_PER_ANSWER_CHARACTERS = 500_000;
-/** What a run that failed may take to undo what it has done, where its plan does not say. */
-const CLEANUP_MS = 3_600_000;
 /** Ids of commands that are known over the links of a chain. */
 const COMMANDS_REMEMBERED = 1_000;
-/** Facts kept for confirmation; beyond it they are confirmed at once, so that a long loop keeps little in memory. */
-const FACTS_UNCONFIRMED = 10_000;
 
 export interface RunIdentity {
   runId: string;
@@ -105,9 +93,6 @@ interface Owner {
   ending?: FailureValue | "cancelled";
 }
 
-/** What of a step is in the log already. */
-type Told = "nothing" | "start" | "all";
-
 /**
  * Walks a plan (graph.md 4). Everything it does to the world goes through its `Host`; between two awaits it is synchronous, so inline steps
  * cost no promise. It never throws for what a graph or a node does wrong: that is an outcome.
@@ -123,24 +108,17 @@ export class Interpreter implements Commanded {
   private readonly inlineDefinition: InterpreterOptions["inline"];
   private readonly entries: ReadonlySet<string>;
   private readonly root: Frame;
-  private readonly facts: Facts;
+  private readonly telling: Telling;
   readonly waits: Waits;
   readonly events = new KeptEvents();
-  private readonly children = new Children();
-  private readonly undo = new Undo();
-  /** The compensation at work. */
-  private undoing: Frame | undefined;
-  /** Whether the compensations are over their time. */
-  private undoStopped = false;
-  private undoDeadline: Cancellable<void> | undefined;
+  private readonly children: Children;
+  private readonly undo: Undo;
   /** What steps that are being called off come to instead. */
   private readonly decided = new Map<string, Settlement>();
   /** Steps whose attempts are made anew. */
   private readonly anew = new Set<string>();
   /** The plan to go on with. */
   private moving: { version: number; plan: Plan } | undefined;
-  /** Children that are starting, and whether they were called off meanwhile. */
-  private readonly opening = new Map<string, { isCalledOff: boolean }>();
   private applied: string[] = [];
   private readonly ready: Place[] = [];
   /** Loops and maps that may go on. */
@@ -150,9 +128,6 @@ export class Interpreter implements Commanded {
   private readonly running = new Map<string, Cancellable<unknown>>();
   /** Waits on their way into the log. */
   private readonly confirming = new Set<Cancellable<void>>();
-  /** Facts only this workflow knows, confirmed before the chain goes on. */
-  private unconfirmed: RunEvent[] = [];
-  private readonly tally: Counts = {};
   isPaused = false;
   private status: RunStatus = "running";
   private statusEvents = 0;
@@ -177,8 +152,18 @@ export class Interpreter implements Commanded {
     this.entries = new Set(options.entries);
     this.root = new Frame(options.plan, "", this.entries);
     this.startedAt = options.host.now();
-    this.facts = new Facts(options.identity.runId, () => this.host.now());
+    this.telling = new Telling(options.identity.runId, options.host);
     this.waits = new Waits(options.host, (wait, end, answer) => this.settleWait(wait.place, end, answer));
+    this.undo = new Undo(options.host, options.plan.settings.cleanup_ms, {
+      begin: (frame) => {
+        this.enqueue(frame, frame.enter());
+        this.skipUnreached(frame);
+      },
+      callOff: (frame) => this.callOff(frame, "cancelled"),
+      giveUp: (place) => this.failStep(place, new Cancelled()),
+      poke: () => this.poke(),
+    });
+    this.children = new Children(options.host, (place, end, isCalledOff) => this.settleChild(place, end, isCalledOff));
     if (options.cursor) this.restore(options.cursor);
     else this.begin();
   }
@@ -190,22 +175,22 @@ export class Interpreter implements Commanded {
       this.drain();
       this.tell();
       if (this.isAtRest && this.confirming.size === 0) {
-        if (!(await this.undoNext())) return this.end();
+        if (!this.root.ending || !(await this.undo.beginNext())) return this.end();
         continue;
       }
       if (this.isStuck()) {
-        this.callOff(this.undoing ?? this.root, {
+        this.callOff(this.undo.frame ?? this.root, {
           error: { code: "graph.stuck", message: `Nothing can run, but these nodes are not settled: ${this.pendingIds().join(", ")}.`, retryable: false },
         });
         continue;
       }
-      if ((this.isFull() || this.moving) && this.running.size + this.opening.size === 0 && this.confirming.size === 0 && !this.root.ending) {
+      if ((this.isFull() || this.moving) && this.running.size === 0 && !this.children.areStarting && this.confirming.size === 0 && !this.root.ending) {
         const outcome = await this.continueAsNew();
         if (outcome) return outcome;
         continue;
       }
-      if (this.unconfirmed.length > FACTS_UNCONFIRMED) {
-        await this.confirmAll();
+      if (this.telling.keepsTooMuch) {
+        await this.telling.confirmAll();
         this.steps = 0;
         continue;
       }
@@ -305,35 +290,29 @@ export class Interpreter implements Commanded {
 
   setPaused(paused: boolean): void {
     this.isPaused = paused;
-    for (const { runId } of this.children.all()) this.host.tellChild(runId, paused ? "pause" : "resume");
+    this.children.setPaused(paused);
   }
 
   /** A child run has ended. */
   childClosed(end: ChildClosed): void {
-    const child = this.children.closed(end, this.opening.size > 0);
-    if (child) this.settleChild(child, end);
-    this.poke();
+    this.children.closed(end);
   }
 
   snapshot(): RunSnapshot {
     return { status: this.status, nodes: [...this.frames()].flatMap(snapshotOf), waits: this.waits.snapshot(), variables: this.variables };
   }
 
-  /** What the log must hold of this link and nobody has confirmed, from `after` on: what the workflow told, and the ends that workers told. */
   toldFacts(after: number): ToldFacts {
-    let size = 0;
-    let next = after;
-    for (; next < this.unconfirmed.length && size < FACTS_PER_ANSWER_CHARACTERS; next++) size += JSON.stringify(this.unconfirmed[next]).length;
-    return { facts: this.unconfirmed.slice(after, next), ...(next < this.unconfirmed.length && { next }) };
+    return this.telling.toldFacts(after);
   }
 
   /** Nothing of the run is under way, nor a compensation. */
   private get isAtRest(): boolean {
-    return this.undoing ? this.undoing.over : this.root.over;
+    return this.undo.frame ? this.undo.frame.over : this.root.over;
   }
 
   private begin(): void {
-    this.facts.run("run_start", {});
+    this.telling.run("run_start", {});
     const ready: number[] = [];
     this.plan.steps.forEach((step, index) => {
       if (this.root.state(index).status !== "pending") return;
@@ -345,7 +324,7 @@ export class Interpreter implements Commanded {
 
   /** Starts what may start, in the order in which it became ready, then of the plan. */
   private drain(): void {
-    const mayBegin = (): boolean => (this.undoing ? !this.undoing.ending : !this.root.ending && !this.isPaused && !this.moving && !this.isFull());
+    const mayBegin = (): boolean => (this.undo.frame ? !this.undo.frame.ending : !this.root.ending && !this.isPaused && !this.moving && !this.isFull());
     while (mayBegin() && this.steps < STEPS_PER_BREATH && this.sent < SENT_PER_BREATH) {
       const owner = this.turns.shift();
       if (owner) {
@@ -393,8 +372,10 @@ export class Interpreter implements Commanded {
       if (step.kind === "inline") this.runInline(place, step, evaluated, { input, arrivals: arrived }, named.length > 0);
       else if (step.kind === "activity") this.runActivity(place, step, evaluated, secrets, input, scope);
       else if (step.body) this.beginOwner(place, step, evaluated, input);
-      else if (step.type === SUB_WORKFLOW_TYPE) this.openChild(place, step, evaluated, input);
-      else this.runControl(place, step, evaluated, input);
+      else if (step.type === SUB_WORKFLOW_TYPE) {
+        this.telling.start(place, evaluated);
+        this.children.begin(place, step, evaluated, input);
+      } else this.runControl(place, step, evaluated, input);
     } catch (error) {
       this.failStep(place, error);
     }
@@ -481,47 +462,13 @@ export class Interpreter implements Commanded {
     );
   }
 
-  private openChild(place: Place, step: Step, inputs: JsonObject, input: Json): void {
-    const key = keyOf(place);
-    this.tellStart(place, inputs);
-    const opening = { isCalledOff: false };
-    this.opening.set(key, opening);
-    const { version } = inputs;
-    const given = inputs["inputs"] ?? input;
-    this.host
-      .openChild(step, {
-        iteration: place.frame.iteration,
-        workflow_id: String(inputs["workflow_id"]),
-        ...((version === "latest" || typeof version === "number") && { version }),
-        inputs: isObject(given) ? given : given === null ? {} : { input: given },
-      })
-      .then(
-        (runId) => {
-          this.opening.delete(key);
-          const child: Child = { place, runId, isCalledOff: opening.isCalledOff };
-          const end = this.children.opened(child);
-          if (end) this.settleChild(child, end);
-          else if (opening.isCalledOff) this.host.tellChild(runId, "cancel");
-          else if (this.isPaused) this.host.tellChild(runId, "pause");
-          this.poke();
-        },
-        (error: unknown) => {
-          this.opening.delete(key);
-          this.failStep(place, opening.isCalledOff ? new Cancelled() : error);
-          this.poke();
-        },
-      );
-  }
-
-  private settleChild({ place, isCalledOff }: Child, { status, outputs, error }: ChildClosed): void {
-    if (this.settleDecided(place)) return;
-    if (status === "completed") this.complete(place, outputs ?? null, undefined, "start");
-    else if (isCalledOff) this.failStep(place, new Cancelled());
-    else {
-      const message = status === "cancelled" ? "The child run was cancelled." : `The child run failed: ${error?.message ?? status}`;
-      const details = error ? [{ code: error.code, message: error.message, ...(error.node_id !== undefined && { node_id: error.node_id }) }] : [];
-      this.failStep(place, new StepFailed({ code: "child.failed", message, retryable: false, ...(details.length > 0 && { details }) }, false));
+  private settleChild(place: Place, end: ChildClosed | { failed: unknown }, isCalledOff: boolean): void {
+    if (!this.settleDecided(place)) {
+      if (!("failed" in end) && end.status === "completed") this.complete(place, end.outputs ?? null, undefined, "start");
+      else if (isCalledOff) this.failStep(place, new Cancelled());
+      else this.failStep(place, "failed" in end ? end.failed : new StepFailed(failureOfChild(end), false));
     }
+    this.poke();
   }
 
   /** Settles a step as a command has said. @returns whether one has. */
@@ -544,12 +491,12 @@ export class Interpreter implements Commanded {
     const wait = control.begin({ step, inputs, input, now: since, hasEdge: (route) => hasEdge(place, route) });
     const done = wait.done ?? this.events.takeFor(wait);
     if (done) return this.settleWait(place, done, undefined, "nothing");
-    this.tellStart(place, inputs);
+    this.telling.start(place, inputs);
     const open: OpenWait = { ...wait, place, since };
-    const fact = this.facts.make("waiting", step, place.frame.iteration, 1, { wait: wait.kind, type: step.type, name: step.name, ...shownOf(open) });
+    const fact = this.telling.waiting(place, { wait: wait.kind, ...shownOf(open) });
     place.frame.state(place.index).status = "waiting";
     if (wait.accept) this.confirmWait(fact);
-    else this.facts.add(fact);
+    else this.telling.add(fact);
     this.waits.begin(open);
   }
 
@@ -566,11 +513,9 @@ export class Interpreter implements Commanded {
   }
 
   private settleWait(place: Place, end: WaitEnd, answer?: Answer, told: Told = "start"): void {
-    const { frame, index } = place;
-    const step = frame.step(index);
     if (told === "start") {
       const result = end.ok ? { route: end.route ?? "output" } : { error: end.error.toValue() };
-      this.facts.node("resumed", step, frame.iteration, 1, { ...result, ...(answer && { answer }) });
+      this.telling.resumed(place, { ...result, ...(answer && { answer }) });
     }
     if (end.ok) this.complete(place, end.value, end.route, told);
     else this.failStep(place, end.error);
@@ -579,7 +524,7 @@ export class Interpreter implements Commanded {
 
   private beginOwner(place: Place, step: Step, inputs: JsonObject, input: Json, saved?: JsonObject): Owner {
     const owner: Owner = { place, step, inputs, iterating: beginIterating(place, step, inputs, input, saved) };
-    if (!saved) this.tellStart(place, inputs);
+    if (!saved) this.telling.start(place, inputs);
     this.owners.set(keyOf(place), owner);
     this.turns.push(owner);
     return owner;
@@ -670,12 +615,7 @@ export class Interpreter implements Commanded {
     const { frame, index } = place;
     // A map that was reduced has been told as what reduced it; its route is its own.
     const chosen = route ?? (frame.step(index).body ? frame.step(index).routes?.[0] : undefined);
-    if (told === "nothing") this.tellStart(place, inputs);
-    const end = { output: value, ...(chosen !== undefined && { route: chosen }), ...(isGiven && { given: true }), ...this.duration(place) };
-    if (told === "all") {
-      this.keep(place, "node_start", 1, {}, frame.state(index).startedAt);
-      this.keep(place, "node_end", 1, { status: "completed", ...end });
-    } else this.facts.end("completed", frame.step(index), frame.iteration, end);
+    this.telling.completed(place, { output: value, ...(chosen !== undefined && { route: chosen }), ...(isGiven && { given: true }) }, told, inputs);
     this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }) });
   }
 
@@ -684,27 +624,18 @@ export class Interpreter implements Commanded {
     const { frame, index } = place;
     const step = frame.step(index);
     if (error instanceof Cancelled) {
-      this.facts.end("cancelled", step, frame.iteration, this.duration(place));
+      this.telling.cancelled(place);
       this.settle(place, { status: "cancelled" });
       return;
     }
     const value = error instanceof StepFailed ? error.failure : toFailureValue(error);
     const failure: FailureValue = { node_id: step.id, ...(frame.iteration !== "" && { iteration: frame.iteration }), ...value };
-    if (error instanceof StepFailed && error.told) this.keep(place, "node_error", 0, { error: failure, ...this.duration(place) });
-    else {
-      this.facts.node("node_error", step, frame.iteration, 0, { error: failure, type: step.type, name: step.name, ...this.duration(place) });
-    }
+    this.telling.failed(place, failure, error instanceof StepFailed && error.told);
     frame.errors[step.id] = failure as unknown as Json;
     const handled = step.on_error !== "fail";
     if (!handled) frame.ending ??= { error: failure };
     this.settle(place, { status: "failed", error: failure, handled });
     if (!handled) this.callOffRest(frame);
-  }
-
-  /** A fact that a worker has told, under the same key: its word may have died with it. */
-  private keep({ frame, index }: Place, kind: EventKind, attempt: number, data: EventData, at?: number): void {
-    const step = frame.step(index);
-    this.unconfirmed.push(this.facts.make(kind, step, frame.iteration, attempt, { type: step.type, name: step.name, ...data }, at));
   }
 
   private settle(place: Place, settlement: Settlement): void {
@@ -718,18 +649,14 @@ export class Interpreter implements Commanded {
     }
     const { ready, skipped } = frame.settle(index, settlement, this.host.now());
     if (begun) frame.inFlight--;
-    this.count(settlement.status);
-    if (settlement.status === "skipped") this.facts.end("skipped", frame.step(index), frame.iteration, {});
+    this.telling.count(settlement.status);
+    if (settlement.status === "skipped") this.telling.skipped(place);
     for (const other of skipped) {
-      this.count("skipped");
-      this.facts.end("skipped", frame.step(other), frame.iteration, {});
+      this.telling.count("skipped");
+      this.telling.skipped({ frame, index: other });
     }
     if (!frame.ending) this.enqueue(frame, ready);
     if (frame.over) this.frameOver(frame);
-  }
-
-  private count(status: Settlement["status"]): void {
-    this.tally[status] = (this.tally[status] ?? 0) + 1;
   }
 
   private enqueue(frame: Frame, indices: readonly number[]): void {
@@ -760,67 +687,14 @@ export class Interpreter implements Commanded {
     const key = keyOf(place);
     const owner = this.owners.get(key);
     const work = this.running.get(key);
-    const opening = this.opening.get(key);
-    const child = this.children.at(place);
     if (this.waits.drop(place)) this.failStep(place, new Cancelled());
     else if (owner) {
       owner.ending ??= "cancelled";
       for (const live of owner.iterating.live) this.callOff(live, "cancelled");
       this.endOwner(owner);
     } else if (work) work.cancel();
-    else if (opening) opening.isCalledOff = true;
-    else if (child) {
-      if (!child.isCalledOff) this.host.tellChild(child.runId, "cancel");
-      child.isCalledOff = true;
-    } else return false;
+    else return this.children.stop(place);
     return true;
-  }
-
-  /** Begins to undo what completed last of all that is not undone. @returns whether there is anything to wait for. */
-  private async undoNext(): Promise<boolean> {
-    if (!this.root.ending || this.undo.isEmpty) return false;
-    this.undoDeadline ??= this.watchUndo();
-    await this.learnOfDoubtful();
-    const debt = this.undo.next();
-    if (!debt) return false;
-    const { place, value } = debt;
-    const { frame, index } = place;
-    const body = frame.step(index).compensate ?? { steps: [], edges: [] };
-    this.undoing = new Frame(body, frame.iteration, NONE, { owner: place, item: value, position: 0, isUndo: true });
-    if (this.undoStopped) {
-      this.undoing.ending = "cancelled";
-      body.steps.forEach((_step, at) => this.failStep({ frame: this.undoing as Frame, index: at }, new Cancelled()));
-      return true;
-    }
-    this.enqueue(this.undoing, this.undoing.enter());
-    this.skipUnreached(this.undoing);
-    return true;
-  }
-
-  /** A call that was given up may have been made: where it left a receipt, it is undone as if it had completed. */
-  private async learnOfDoubtful(): Promise<void> {
-    const places = this.undo.takeDoubtful();
-    if (places.length === 0) return;
-    const found = await this.host.receiptsOf(places.map(({ frame, index }) => ({ node_id: frame.step(index).id, iteration: frame.iteration })));
-    for (const [at, place] of places.entries()) {
-      const receipt = found[at];
-      if (!receipt) continue;
-      Object.assign(place.frame.state(place.index), { recovered: true, value: receipt.value });
-      this.undo.owe(place, receipt.value);
-    }
-  }
-
-  private watchUndo(): Cancellable<void> {
-    const timer = this.host.timer(this.plan.settings.cleanup_ms ?? CLEANUP_MS, "Deadline of the compensations");
-    timer.promise.then(
-      () => {
-        this.undoStopped = true;
-        if (this.undoing) this.callOff(this.undoing, "cancelled");
-        this.poke();
-      },
-      () => undefined,
-    );
-    return timer;
   }
 
   private watchDeadline(): void {
@@ -838,41 +712,22 @@ export class Interpreter implements Commanded {
 
   private end(): Outcome {
     this.deadline?.cancel();
-    this.undoDeadline?.cancel();
+    this.undo.end();
     this.tell();
     const { ending } = this.root;
-    const counts = { ...this.tally };
+    const counts = { ...this.telling.tally };
     if (ending === "cancelled") return { kind: "cancelled", counts };
     if (ending) return { kind: "failed", error: ending.error, counts };
     return { kind: "completed", outputs: resultOf(this.root), counts };
   }
 
-  private async confirmAll(): Promise<void> {
-    const facts = this.unconfirmed;
-    this.unconfirmed = [];
-    for (let at = 0; at < facts.length;) {
-      const group: RunEvent[] = [];
-      for (let size = 0; at < facts.length && group.length < FACTS_PER_CONFIRM; at++) {
-        const fact = facts[at] as RunEvent;
-        size += JSON.stringify(fact).length;
-        if (group.length > 0 && size > FACTS_PER_CONFIRM_CHARACTERS) break;
-        group.push(fact);
-      }
-      await this.host.confirm(group).promise;
-    }
-  }
-
   private isFull(): boolean {
-    return this.host.isFull() && this.settledSteps() >= this.fullFrom;
-  }
-
-  private settledSteps(): number {
-    return Object.values(this.tally).reduce((sum, count) => sum + count, 0);
+    return this.host.isFull() && this.telling.settledSteps >= this.fullFrom;
   }
 
   /** Undefined where what is still needed is too large to be taken along: the run goes on in this history. */
   private async continueAsNew(): Promise<Outcome | undefined> {
-    for (this.tell(); this.unconfirmed.length > 0; this.tell()) await this.confirmAll();
+    await this.telling.confirmAll();
     if (this.root.ending) return undefined;
     const live = new Set(this.frames());
     const cursor: Cursor = {
@@ -883,7 +738,7 @@ export class Interpreter implements Commanded {
       status: this.status,
       startedAt: this.startedAt,
       statusEvents: this.statusEvents,
-      tally: this.tally,
+      tally: this.telling.tally,
       applied: this.applied,
       events: this.events.all,
       undo: this.undo.save(
@@ -893,7 +748,7 @@ export class Interpreter implements Commanded {
     };
     const { moving } = this;
     if (!moving && !this.host.fits(cursor)) {
-      this.fullFrom = this.settledSteps() + STEPS_UNTIL_NEXT_CURSOR;
+      this.fullFrom = this.telling.settledSteps + STEPS_UNTIL_NEXT_CURSOR;
       return undefined;
     }
     this.deadline?.cancel();
@@ -909,9 +764,7 @@ export class Interpreter implements Commanded {
       edges: edgesToText(frame.edges),
       errors: frame.errors,
       waits: waits.map(({ place, since, expiresAt }) => ({ step: place.index, since, ...(expiresAt !== undefined && { expiresAt }) })),
-      children: Array.from(this.children.all()).flatMap(({ place, runId, isCalledOff }) =>
-        place.frame === frame ? [{ step: place.index, run_id: runId, called_off: isCalledOff }] : [],
-      ),
+      children: this.children.save(frame),
       iterating: owners.map(({ place, inputs, iterating }) => ({
         step: place.index,
         inputs: keptInputs(inputs),
@@ -929,7 +782,7 @@ export class Interpreter implements Commanded {
     this.status = cursor.status;
     this.statusEvents = cursor.statusEvents;
     Object.assign(this.variables, cursor.variables);
-    Object.assign(this.tally, cursor.tally);
+    Object.assign(this.telling.tally, cursor.tally);
     this.restoreFrame(this.root, cursor.root);
     const byName = new Map(
       [...this.frames()].flatMap((frame) => frame.body.steps.map((each, index) => [`${frame.iteration}:${each.id}`, { frame, index }] as const)),
@@ -957,7 +810,7 @@ export class Interpreter implements Commanded {
     frame.restore(saved.steps, edgesFromText(saved.edges));
     Object.assign(frame.errors, saved.errors);
     for (const { step: index, since, expiresAt } of saved.waits) this.restoreWait({ frame, index }, since, expiresAt);
-    for (const { step: index, run_id: runId, called_off: isCalledOff } of saved.children) this.children.opened({ place: { frame, index }, runId, isCalledOff });
+    this.children.restore(frame, saved.children);
     for (const { step: index, inputs, state, live } of saved.iterating) {
       const place = { frame, index };
       const owner = this.beginOwner(place, frame.step(index), inputs, null, state);
@@ -985,19 +838,19 @@ export class Interpreter implements Commanded {
   /** The run's own frame, that of the compensation at work, and those of all iterations that live. */
   private *frames(): Iterable<Frame> {
     yield this.root;
-    if (this.undoing) yield this.undoing;
+    if (this.undo.frame) yield this.undo.frame;
     for (const owner of this.owners.values()) yield* owner.iterating.live;
   }
 
   /** Nothing is under way but waits. */
   private get isIdle(): boolean {
-    const underWay = this.running.size + this.confirming.size + this.opening.size + this.children.size;
+    const underWay = this.running.size + this.confirming.size + this.children.size;
     return this.ready.length === 0 && this.turns.length === 0 && underWay === 0;
   }
 
   private isStuck(): boolean {
     const isIdle = this.isIdle && this.waits.size === 0;
-    return isIdle && !this.isAtRest && (this.undoing !== undefined || (!this.isPaused && !this.isFull() && !this.moving));
+    return isIdle && !this.isAtRest && (this.undo.frame !== undefined || (!this.isPaused && !this.isFull() && !this.moving));
   }
 
   private pendingIds(): string[] {
@@ -1008,37 +861,17 @@ export class Interpreter implements Commanded {
     const status: RunStatus = this.isPaused ? "paused" : this.isIdle && this.waits.size > 0 ? "waiting" : "running";
     if (this.root.ending || status === this.status) return;
     this.status = status;
-    this.facts.run(status === "running" ? "resumed" : (status as "paused" | "waiting"), { status }, ++this.statusEvents);
+    this.telling.run(status === "running" ? "resumed" : (status as "paused" | "waiting"), { status }, ++this.statusEvents);
   }
 
   private scope(frame: Frame, input: Json): Scope {
     return scopeOf(frame, input, { inputs: this.inputs, variables: this.variables, run: this.identity.run });
   }
 
-  private tellStart({ frame, index }: Place, inputs?: JsonObject): void {
-    const step = frame.step(index);
-    this.facts.node(
-      "node_start",
-      step,
-      frame.iteration,
-      1,
-      { type: step.type, name: step.name, ...(inputs && { input: inputs }) },
-      frame.state(index).startedAt,
-    );
-  }
-
-  private duration({ frame, index }: Place): { duration_ms?: number } {
-    const { startedAt } = frame.state(index);
-    return startedAt === undefined ? {} : { duration_ms: this.host.now() - startedAt };
-  }
-
-  /** Hands the facts of this stretch to the log in one call. */
+  /** Hands the facts of this stretch to the log, and says in Temporal's Web UI where it stands. */
   private tell(): void {
     this.host.describe(this.describe());
-    const facts = this.facts.take();
-    if (facts.length === 0) return;
-    this.host.record(facts);
-    for (const fact of facts) this.unconfirmed.push(fact);
+    this.telling.flush();
   }
 
   private describe(): string {
@@ -1062,6 +895,12 @@ export class Interpreter implements Commanded {
 const SUB_WORKFLOW_TYPE = "SubWorkflow";
 
 const NONE: ReadonlySet<string> = new Set();
+
+function failureOfChild({ status, error }: ChildClosed): FailureValue {
+  const message = status === "cancelled" ? "The child run was cancelled." : `The child run failed: ${error?.message ?? status}`;
+  const details = error && [{ code: error.code, message: error.message, ...(error.node_id !== undefined && { node_id: error.node_id }) }];
+  return { code: "child.failed", message, retryable: false, ...(details && { details }) };
+}
 
 function keyOf({ frame, index }: Place): string {
   return `${frame.iteration}:${frame.step(index).id}`;

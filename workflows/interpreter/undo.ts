@@ -1,6 +1,7 @@
 import type { Json } from "#core";
 import type { FrameCursor } from "./cursor.ts";
 import { Frame, type Place } from "./frame.ts";
+import type { Cancellable, Host } from "./host.ts";
 
 /** A node that has done what can be undone: `value` is what it handed on. */
 export interface Debt {
@@ -15,11 +16,36 @@ export interface UndoCursor {
   frames: { name: string; around: string; owner: number; position: number; item: Json; frame: FrameCursor }[];
 }
 
-/** What a run owes if it fails (graph.md 4.11): the last that completed is undone first. */
+/** What a run that failed may take to undo what it has done, where its plan does not say. */
+const CLEANUP_MS = 3_600_000;
+
+export interface UndoSteps {
+  /** Begins what hangs from a `compensate` handle. */
+  begin(frame: Frame): void;
+  callOff(frame: Frame): void;
+  /** Settles a step that will not be undone any more. */
+  giveUp(place: Place): void;
+  poke(): void;
+}
+
+/** What a run owes if it fails, and the paying of it (graph.md 4.11): the last that completed is undone first, one after the other. */
 export class Undo {
+  /** The compensation at work. */
+  frame: Frame | undefined;
+  private readonly host: Host;
+  private readonly cleanupMs: number;
+  private readonly steps: UndoSteps;
   private debts: Debt[] = [];
   /** Calls that were given up, and may have had their effect all the same. */
   private doubtful: Place[] = [];
+  private deadline: Cancellable<void> | undefined;
+  private isOverTime = false;
+
+  constructor(host: Host, cleanupMs: number | undefined, steps: UndoSteps) {
+    this.host = host;
+    this.cleanupMs = cleanupMs ?? CLEANUP_MS;
+    this.steps = steps;
+  }
 
   owe(place: Place, value: Json): void {
     this.debts.push({ place, value });
@@ -29,19 +55,27 @@ export class Undo {
     this.doubtful.push(place);
   }
 
-  get isEmpty(): boolean {
-    return this.debts.length === 0 && this.doubtful.length === 0;
+  /** Begins to undo what completed last of all that is not undone. @returns whether there is anything to wait for. */
+  async beginNext(): Promise<boolean> {
+    if (this.debts.length + this.doubtful.length === 0) return false;
+    this.deadline ??= this.watch();
+    await this.learnOfDoubtful();
+    const debt = this.debts.pop();
+    if (!debt) return false;
+    const { place, value } = debt;
+    const { frame, index } = place;
+    const body = frame.step(index).compensate ?? { steps: [], edges: [] };
+    const undoing = new Frame(body, frame.iteration, new Set(), { owner: place, item: value, position: 0, isUndo: true });
+    this.frame = undoing;
+    if (this.isOverTime) {
+      undoing.ending = "cancelled";
+      body.steps.forEach((_step, at) => this.steps.giveUp({ frame: undoing, index: at }));
+    } else this.steps.begin(undoing);
+    return true;
   }
 
-  /** What may have happened unseen; asked once, since it is settled then by `owe` or not at all. */
-  takeDoubtful(): Place[] {
-    const { doubtful } = this;
-    this.doubtful = [];
-    return doubtful;
-  }
-
-  next(): Debt | undefined {
-    return this.debts.pop();
+  end(): void {
+    this.deadline?.cancel();
   }
 
   /** @param isLive - Whether a frame is saved elsewhere. */
@@ -82,6 +116,33 @@ export class Undo {
     };
     for (const debt of saved.debts) for (const place of at(debt)) this.owe(place, debt.value);
     for (const each of saved.doubtful) for (const place of at(each)) this.doubt(place);
+  }
+
+  /** A call that was given up may have been made: where it left a receipt, it is undone as if it had completed. */
+  private async learnOfDoubtful(): Promise<void> {
+    const places = this.doubtful;
+    this.doubtful = [];
+    if (places.length === 0) return;
+    const found = await this.host.receiptsOf(places.map(({ frame, index }) => ({ node_id: frame.step(index).id, iteration: frame.iteration })));
+    for (const [at, place] of places.entries()) {
+      const receipt = found[at];
+      if (!receipt) continue;
+      Object.assign(place.frame.state(place.index), { recovered: true, value: receipt.value });
+      this.owe(place, receipt.value);
+    }
+  }
+
+  private watch(): Cancellable<void> {
+    const timer = this.host.timer(this.cleanupMs, "Deadline of the compensations");
+    timer.promise.then(
+      () => {
+        this.isOverTime = true;
+        if (this.frame) this.steps.callOff(this.frame);
+        this.steps.poke();
+      },
+      () => undefined,
+    );
+    return timer;
   }
 }
 
