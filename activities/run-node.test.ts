@@ -471,7 +471,7 @@ describe("cache", () => {
   });
 });
 
-test("A7: When a person has a node tried anew, then failures of earlier rounds do not count and its attempts are numbered on", async () => {
+test("A9: When a person has a node tried anew, then failures of earlier rounds do not count and its attempts are numbered on", async () => {
   const { run, facts } = bench(async () => {
     throw new PerdureError("upstream.failed", "Away.");
   });

@@ -47,7 +47,7 @@ const call = (path: string, settings: object = {}): Node => ({
   settings,
 });
 
-test("A9: When a run fails late, then what its nodes have done is undone by real calls, the last first, once each", async () => {
+test("A5: When a run fails late, then what its nodes have done is undone by real calls, the last first, once each", async () => {
   const { user } = perdure;
   const tag = `/${randomBytes(4).toString("hex")}`;
   const graph = graphOf(
@@ -67,7 +67,7 @@ test("A9: When a run fails late, then what its nodes have done is undone by real
   expect(await user.nodeStatuses(run)).toMatchObject({ ua: "completed", ub: "completed" });
 });
 
-test("A6: When a workflow runs another, then the child is a run of its own, linked, and in Temporal a child of the parent's workflow", async () => {
+test("A5: When a workflow runs another, then the child is a run of its own, linked, and in Temporal a child of the parent's workflow", async () => {
   const { user } = perdure;
   const inner = await user.saveWorkflow(
     graphOf({ start: { type: "Start" }, double: { type: "Set", inputs: { values: { twice: "{{inputs.n}}{{inputs.n}}" } } }, end: { type: "End" } }, [
@@ -99,7 +99,7 @@ test("A6: When a workflow runs another, then the child is a run of its own, link
   await connection.close();
 });
 
-test("A6 A7: When the parent is cancelled, then its child is too; when the child is terminated, then the parent hears of it", async () => {
+test("A5 A9: When the parent is cancelled, then its child is too; when the child is terminated, then the parent hears of it", async () => {
   const { user } = perdure;
   const inner = await user.saveWorkflow(
     graphOf({ start: { type: "Start" }, ask: { type: "HumanApproval", inputs: { prompt: "?" } }, yes: { type: "Set" } }, [
@@ -129,7 +129,7 @@ test("A6 A7: When the parent is cancelled, then its child is too; when the child
   expect(await user.ended(bereft)).toMatchObject({ status: "failed", error: { code: "child.failed", node_id: "child" } });
 });
 
-test("A6: When a workflow would contain itself, then saving it says so", async () => {
+test("A5: When a workflow would contain itself, then saving it says so", async () => {
   const { user } = perdure;
   const id = await user.saveWorkflow(graphOf({ start: { type: "Start" } }, []));
   const { body } = await user.request("PUT", `/api/v1/workflows/${id}`, {

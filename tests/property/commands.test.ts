@@ -4,10 +4,10 @@ import { call, Drive, graphOf, planOf } from "./drive.ts";
 const chain = (extra: Record<string, { type: string; inputs?: unknown; settings?: unknown }>, edges: string[]) =>
   graphOf({ start: { type: "Start" }, ...extra, end: { type: "End" } }, edges);
 
-describe("events (A8)", () => {
+describe("events (A9)", () => {
   const waiting = (inputs: object) => chain({ a: call, wait: { type: "WaitForEvent", inputs } }, ["start -> a", "a -> wait", "wait -> end"]);
 
-  test("A8: When the event comes while it is waited for, then its payload is the node's value", async () => {
+  test("A9: When the event comes while it is waited for, then its payload is the node's value", async () => {
     const drive = new Drive(waiting({ event: "paid", correlation: "order-1" }));
     await drive.until();
     expect(drive.interpreter.snapshot().waits).toMatchObject([{ kind: "event", event: "paid", node_id: "wait" }]);
@@ -21,7 +21,7 @@ describe("events (A8)", () => {
     expect(await drive.end()).toMatchObject({ kind: "completed", outputs: { cents: 5 } });
   });
 
-  test("A8: When an event came earlier, also before a continue-as-new, then it is kept for the wait, and taken once", async () => {
+  test("A9: When an event came earlier, also before a continue-as-new, then it is kept for the wait, and taken once", async () => {
     const drive = new Drive(
       chain(
         { a: call, b: call, w1: { type: "WaitForEvent", inputs: { event: "e", correlation: "k" } }, w2: { type: "WaitForEvent", inputs: { event: "e" } } },
@@ -38,7 +38,7 @@ describe("events (A8)", () => {
     expect(outputs).toMatchObject({ w1: "for w1", w2: "not for w1" });
   });
 
-  test("A8: When no event comes in time, then the time-out's route is taken", async () => {
+  test("A9: When no event comes in time, then the time-out's route is taken", async () => {
     const graph = chain(
       { wait: { type: "WaitForEvent", inputs: { event: "e", timeout: "1 minute" } }, late: { type: "Set", inputs: { values: { late: true } } } },
       ["start -> wait", "wait#timeout -> late", "wait -> end", "late -> end"],
@@ -48,7 +48,7 @@ describe("events (A8)", () => {
     expect(drive.clock.now).toBe(60_000);
   });
 
-  test("A8: When nothing waits, then no more than the limit is kept", async () => {
+  test("A9: When nothing waits, then no more than the limit is kept", async () => {
     const drive = new Drive(chain({ w: { type: "HumanApproval", inputs: { prompt: "?" } } }, ["start -> w", "w#approved -> end"]));
     await drive.until();
     for (let n = 0; n < 1_000; n++) drive.command({ kind: "send_event", name: "e", payload: n });
@@ -56,10 +56,10 @@ describe("events (A8)", () => {
   });
 });
 
-describe("skip, complete, retry (A7)", () => {
+describe("skip, complete, retry (A9)", () => {
   const two = chain({ a: call, b: call }, ["start -> a", "a -> b", "b -> end"]);
 
-  test("A7: When a node that has not begun is skipped, then what only it leads to is skipped, and nothing is called", async () => {
+  test("A9: When a node that has not begun is skipped, then what only it leads to is skipped, and nothing is called", async () => {
     const drive = new Drive(two);
     await drive.until(5);
     drive.command({ kind: "skip_node", node_id: "b", iteration: "" });
@@ -68,7 +68,7 @@ describe("skip, complete, retry (A7)", () => {
     expect(drive.statuses).toEqual({ start: "completed", a: "completed", b: "skipped", end: "skipped" });
   });
 
-  test("A7: When a node under way is completed by a person, then its attempt is called off and the run goes on with what they said", async () => {
+  test("A9: When a node under way is completed by a person, then its attempt is called off and the run goes on with what they said", async () => {
     const drive = new Drive(two, { call: ({ node_id }) => (node_id === "a" ? { ms: 1e9 } : {}) });
     await drive.until(5);
     drive.command({ kind: "complete_node", node_id: "a", iteration: "", output: { said: 1 } });
@@ -78,7 +78,7 @@ describe("skip, complete, retry (A7)", () => {
     expect(drive.facts.find(({ node_id, kind }) => node_id === "a" && kind === "node_end")?.data).toMatchObject({ status: "completed", output: { said: 1 } });
   });
 
-  test("A7: When a node with routes is completed, then it must be by one of them", async () => {
+  test("A9: When a node with routes is completed, then it must be by one of them", async () => {
     const drive = new Drive(
       chain({ ask: { type: "HumanApproval", inputs: { prompt: "?" } }, yes: call, no: call }, [
         "start -> ask",
@@ -97,7 +97,7 @@ describe("skip, complete, retry (A7)", () => {
     expect(drive.calls).toEqual(["no"]);
   });
 
-  test("A7: When a whole loop is skipped, then its iteration ends first", async () => {
+  test("A9: When a whole loop is skipped, then its iteration ends first", async () => {
     const drive = new Drive(
       graphOf({ start: { type: "Start" }, loop: { type: "Loop", inputs: { times: 5, max_iterations: 5 } }, in: call, after: call }, [
         "start -> loop",
@@ -112,7 +112,7 @@ describe("skip, complete, retry (A7)", () => {
     expect(drive.statuses).toMatchObject({ "in@0": "completed", "in@1": "cancelled", loop: "skipped", after: "skipped" });
   });
 
-  test("A7: When a node in an iteration is skipped, then only that one is", async () => {
+  test("A9: When a node in an iteration is skipped, then only that one is", async () => {
     const drive = new Drive(
       graphOf({ start: { type: "Start" }, map: { type: "MapReduce", inputs: { items: [1, 2, 3] } }, in: call }, [
         "start -> map",
@@ -127,7 +127,7 @@ describe("skip, complete, retry (A7)", () => {
     expect(drive.facts.find(({ node_id, kind }) => node_id === "map" && kind === "node_end")?.data?.output).toEqual([{ by: "in" }, null, { by: "in" }]);
   });
 
-  test("A7: When a node is tried anew, then its call is made again in another round", async () => {
+  test("A9: When a node is tried anew, then its call is made again in another round", async () => {
     let calls = 0;
     const drive = new Drive(two, { call: ({ node_id }) => (node_id === "a" && calls++ === 0 ? { ms: 1e9 } : {}) });
     await drive.until(5);
@@ -143,13 +143,13 @@ describe("skip, complete, retry (A7)", () => {
     { kind: "retry_node", node_id: "a", iteration: "" } as const,
     { kind: "retry_node", node_id: "nobody", iteration: "" } as const,
     { kind: "skip_node", node_id: "b", iteration: "7" } as const,
-  ])("A7: When %j comes too late or names nothing, then it is refused", async (command) => {
+  ])("A9: When %j comes too late or names nothing, then it is refused", async (command) => {
     const drive = new Drive(two, { call: ({ node_id }) => (node_id === "b" ? { ms: 1_000 } : {}) });
     await drive.until(500);
     expect(drive.interpreter.refuse(command)).toMatchObject({ code: "run.state" });
   });
 
-  test("A7: When a command has been applied, then it is known in the next link of the chain", async () => {
+  test("A9: When a command has been applied, then it is known in the next link of the chain", async () => {
     const drive = new Drive(two);
     await drive.until(5);
     drive.command({ kind: "pause" });
@@ -162,10 +162,10 @@ describe("skip, complete, retry (A7)", () => {
   });
 });
 
-describe("migration (A11)", () => {
+describe("migration (A12)", () => {
   const one = chain({ a: call, b: call }, ["start -> a", "a -> b", "b -> end"]);
 
-  test("A11: When a run moves to a version with new nodes behind those that have ended, then it runs them", async () => {
+  test("A12: When a run moves to a version with new nodes behind those that have ended, then it runs them", async () => {
     const next = chain({ a: call, extra: call, b: { ...call, inputs: { url: "http://other.test/" } } }, [
       "start -> a",
       "a -> b",
@@ -182,14 +182,14 @@ describe("migration (A11)", () => {
     expect(drive.statuses).toEqual({ start: "completed", a: "completed", b: "completed", extra: "completed", end: "completed" });
   });
 
-  test("A11: When what has run is changed, then the move is refused with the nodes", async () => {
+  test("A12: When what has run is changed, then the move is refused with the nodes", async () => {
     const next = chain({ a: { ...call, inputs: { url: "http://other.test/" } }, b: call }, ["start -> a", "a -> b", "b -> end"]);
     const drive = new Drive(one);
     await drive.until(5);
     expect(drive.interpreter.refuse({ kind: "migrate", version: 2, plan: planOf(next) })).toMatchObject({ code: "run.state", findings: [{ node_id: "a" }] });
   });
 
-  test("A11: When it waits for a person in a map, then the open approvals go on in the new version", async () => {
+  test("A12: When it waits for a person in a map, then the open approvals go on in the new version", async () => {
     const map = (after: string) =>
       graphOf(
         {

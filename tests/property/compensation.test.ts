@@ -18,7 +18,7 @@ const saga = (settings: object = {}) =>
     settings,
   );
 
-test("A9: When a node fails, then what completed before is undone, the last first, and the run fails with that node", async () => {
+test("A5: When a node fails, then what completed before is undone, the last first, and the run fails with that node", async () => {
   const drive = new Drive(saga(), { call: ({ node_id }) => ({ fails: node_id === "c" }) });
   expect(await drive.end()).toMatchObject({ kind: "failed", error: { node_id: "c" }, counts: { completed: 6, failed: 1 } });
   expect(drive.calls).toEqual(["a", "b", "c", "undo_b", "undo_a"]);
@@ -26,20 +26,20 @@ test("A9: When a node fails, then what completed before is undone, the last firs
   expect(drive.facts.find(({ node_id, kind }) => node_id === "note" && kind === "node_end")?.data?.output).toEqual({ undone: "b" });
 });
 
-test("A9: When nothing fails, then nothing is undone and no compensation is listed", async () => {
+test("A5: When nothing fails, then nothing is undone and no compensation is listed", async () => {
   const drive = new Drive(saga());
   expect(await drive.end()).toMatchObject({ kind: "completed" });
   expect(drive.calls).toEqual(["a", "b", "c"]);
 });
 
-test("A9: When a compensation fails, then that is recorded and the rest go on", async () => {
+test("A5: When a compensation fails, then that is recorded and the rest go on", async () => {
   const drive = new Drive(saga(), { call: ({ node_id }) => ({ fails: node_id === "c" || node_id === "undo_b" }) });
   expect(await drive.end()).toMatchObject({ kind: "failed", error: { node_id: "c" } });
   expect(drive.calls).toEqual(["a", "b", "c", "undo_b", "undo_a"]);
   expect(drive.statuses).toMatchObject({ undo_b: "failed", undo_a: "completed" });
 });
 
-test("A9 A7: When the run is cancelled, also while it is paused, then it is undone too", async () => {
+test("A5 A9: When the run is cancelled, also while it is paused, then it is undone too", async () => {
   const drive = new Drive(saga(), { call: ({ node_id }) => ({ ms: node_id === "b" ? 1e9 : 10 }) });
   await drive.until(50);
   drive.command({ kind: "pause" });
@@ -48,7 +48,7 @@ test("A9 A7: When the run is cancelled, also while it is paused, then it is undo
   expect(drive.calls).toEqual(["a", "b", "undo_a"]);
 });
 
-test("A9 A4: When a call was given up and left a receipt all the same, then it is undone too", async () => {
+test("A4 A5: When a call was given up and left a receipt all the same, then it is undone too", async () => {
   const drive = new Drive(saga(), { call: ({ node_id }) => ({ ms: node_id === "b" ? 1e9 : 10 }), receipts: { b: { by: "receipt" } } });
   await drive.until(50);
   drive.interpreter.cancel();
@@ -57,7 +57,7 @@ test("A9 A4: When a call was given up and left a receipt all the same, then it i
   expect(drive.facts.find(({ node_id, kind }) => node_id === "note" && kind === "node_end")?.data?.output).toEqual({ undone: "receipt" });
 });
 
-test("A9: When iterations have ended, also in an earlier link of the chain, then each is undone with its own item", async () => {
+test("A5: When iterations have ended, also in an earlier link of the chain, then each is undone with its own item", async () => {
   const graph = graphOf(
     {
       start: { type: "Start" },
@@ -82,7 +82,7 @@ test("A9: When iterations have ended, also in an earlier link of the chain, then
   ]);
 });
 
-test("A9: When the compensations pass their own deadline, then they are called off where they stand and the rest is shown as not done", async () => {
+test("A5: When the compensations pass their own deadline, then they are called off where they stand and the rest is shown as not done", async () => {
   const drive = new Drive(saga({ cleanup_timeout: "1 minute" }), {
     call: ({ node_id }) => (node_id === "c" ? { fails: true } : { ms: node_id === "undo_b" ? 1e9 : 10 }),
   });
@@ -91,7 +91,7 @@ test("A9: When the compensations pass their own deadline, then they are called o
   expect(drive.statuses).toMatchObject({ undo_b: "cancelled", undo_a: "cancelled" });
 });
 
-test("A9: When a node is disabled or its output is pinned, then there is nothing of it to undo", async () => {
+test("A5: When a node is disabled or its output is pinned, then there is nothing of it to undo", async () => {
   const graph = graphOf(
     {
       start: { type: "Start" },
@@ -108,13 +108,13 @@ test("A9: When a node is disabled or its output is pinned, then there is nothing
   expect(drive.calls).toEqual(["c"]);
 });
 
-test("A7: When the run passes its deadline, then it is undone and ends as timed out", async () => {
+test("A5 A9: When the run passes its deadline, then it is undone and ends as timed out", async () => {
   const drive = new Drive(saga({ deadline: "1s" }), { call: ({ node_id }) => ({ ms: node_id === "b" ? 1e9 : 10 }) });
   expect(await drive.end()).toMatchObject({ kind: "failed", error: { code: "run.timed_out" } });
   expect(drive.calls).toEqual(["a", "b", "undo_a"]);
 });
 
-test("A9 A12: When a node is given from an earlier run, then this one does not undo it", async () => {
+test("A5 A15: When a node is given from an earlier run, then this one does not undo it", async () => {
   const drive = new Drive(saga(), { call: ({ node_id }) => ({ fails: node_id === "c" }), given: { ":a": { value: { by: "before" } } } });
   await drive.end();
   expect(drive.calls).toEqual(["b", "c", "undo_b"]);

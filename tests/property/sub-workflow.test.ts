@@ -12,7 +12,7 @@ const parent = (settings?: object) =>
     ["start -> child", "child -> after", "after -> end"],
   );
 
-test("A6: When a child completes, then its result is the node's value", async () => {
+test("A5: When a child completes, then its result is the node's value", async () => {
   const drive = new Drive(parent());
   await drive.until();
   expect(drive.children).toMatchObject([{ call: { workflow_id: "other", inputs: { n: 1 }, iteration: "" } }]);
@@ -22,7 +22,7 @@ test("A6: When a child completes, then its result is the node's value", async ()
   expect(drive.facts.find(({ node_id, kind }) => node_id === "child" && kind === "node_end")?.data?.output).toEqual({ done: true });
 });
 
-test("A6: When a child fails, then the node fails with the child's error", async () => {
+test("A5: When a child fails, then the node fails with the child's error", async () => {
   const drive = new Drive(parent());
   await drive.until();
   drive.interpreter.childClosed({
@@ -36,7 +36,7 @@ test("A6: When a child fails, then the node fails with the child's error", async
   });
 });
 
-test("A6: When a child says that it has ended before its start is known, or twice, or is not ours, then it counts once", async () => {
+test("A5: When a child says that it has ended before its start is known, or twice, or is not ours, then it counts once", async () => {
   const drive = new Drive(parent());
   drive.interpreter.childClosed({ run_id: "child-0", status: "completed", outputs: 1 });
   drive.interpreter.childClosed({ run_id: "stranger", status: "failed" });
@@ -45,7 +45,7 @@ test("A6: When a child says that it has ended before its start is known, or twic
   expect(await drive.end()).toMatchObject({ kind: "completed" });
 });
 
-test("A6: When the parent continues as new meanwhile, then the child is still waited for", async () => {
+test("A5: When the parent continues as new meanwhile, then the child is still waited for", async () => {
   const drive = new Drive(parent());
   await drive.until();
   drive.full = true;
@@ -57,7 +57,7 @@ test("A6: When the parent continues as new meanwhile, then the child is still wa
   expect(drive.children).toHaveLength(1);
 });
 
-test("A6 A7: When the parent is paused, resumed and cancelled, then the child is told, and waited for", async () => {
+test("A5 A9: When the parent is paused, resumed and cancelled, then the child is told, and waited for", async () => {
   const drive = new Drive(parent());
   await drive.until();
   drive.command({ kind: "pause" });
@@ -71,7 +71,7 @@ test("A6 A7: When the parent is paused, resumed and cancelled, then the child is
   expect(drive.statuses["child"]).toBe("cancelled");
 });
 
-test("A6: When a child is cancelled by somebody else, then that is a failure of the node", async () => {
+test("A5: When a child is cancelled by somebody else, then that is a failure of the node", async () => {
   const drive = new Drive(parent({ on_error: "continue" }));
   await drive.until();
   drive.interpreter.childClosed({ run_id: "child-0", status: "cancelled" });
@@ -79,7 +79,7 @@ test("A6: When a child is cancelled by somebody else, then that is a failure of 
   expect(drive.statuses).toMatchObject({ child: "failed", after: "completed" });
 });
 
-test("A6: When a map runs a child for each item, then no more live than its concurrency", async () => {
+test("A5: When a map runs a child for each item, then no more live than its concurrency", async () => {
   const drive = new Drive(
     graphOf(
       {
