@@ -18,9 +18,12 @@ afterAll(async () => {
   await outside?.close();
 });
 
-/** What `/…/fail` refuses. */
+/** Tags whose `/flaky` is well again. */
+const flakyWorks = new Set<string>();
+
 function answer({ path }: Call, response: ServerResponse): void {
-  response.statusCode = path.endsWith("/fail") ? 400 : 200;
+  const isDown = path.endsWith("/flaky") && !flakyWorks.has(path.replace("/flaky", ""));
+  response.statusCode = path.endsWith("/fail") ? 400 : isDown ? 503 : 200;
   response.setHeader("content-type", "application/json").end(JSON.stringify({ path }));
 }
 
@@ -169,4 +172,35 @@ test("A5: When a graph is express, then its calls are local activities with rece
     expect(paths(`${tag}/one`)).toHaveLength(1);
     expect(paths(`${tag}/two`)).toHaveLength(time);
   }
+});
+
+test("A9: When a node waits an hour for its next attempt, then a person has it tried now, skips it or says what it came to", async () => {
+  const { user } = perdure;
+  const tag = `/${randomBytes(4).toString("hex")}`;
+  const graph = graphOf(
+    {
+      start: { type: "Start" },
+      flaky: call(`${tag}/flaky`, { retry: { maximum_attempts: 2, initial_interval: "1 hour" } }),
+      after: { type: "Set", inputs: { values: { was: "{{flaky}}" } } },
+    },
+    ["start -> flaky", "flaky -> after"],
+  );
+  const workflow = await user.saveWorkflow(graph);
+  const runs = await Promise.all([1, 2, 3].map(() => user.start(workflow, {})));
+  for (const run of runs) await until("the first attempt has failed", async () => (await user.nodeStatuses(run))["flaky"] === "retrying");
+  const [anew, skipped, said] = runs as [string, string, string];
+  flakyWorks.add(tag);
+  const command = (run: string, what: string, body: object = {}) => user.post(`/api/v1/executions/${run}/nodes/flaky/${what}`, body);
+  expect((await command(anew, "retry")).status).toBe(200);
+  expect((await command(skipped, "skip")).status).toBe(200);
+  expect((await command(said, "complete", { output: { by: "hand" } })).status).toBe(200);
+  expect(await user.ended(anew)).toMatchObject({ status: "completed" });
+  expect(await user.ended(skipped)).toMatchObject({ status: "completed" });
+  expect(await user.ended(said)).toMatchObject({ status: "completed", outputs: { was: { by: "hand" } } });
+  expect(await user.nodeStatuses(skipped)).toEqual({ start: "completed", flaky: "skipped", after: "skipped" });
+  const { body: nodes } = await user.get<JsonObject[]>(`/api/v1/executions/${anew}/nodes`);
+  expect(nodes.find((node) => node["node_id"] === "flaky")).toMatchObject({ status: "completed", attempt: 2 });
+  const { body: events } = await user.get<JsonObject[]>(`/api/v1/executions/${skipped}/events`);
+  expect(events.find((event) => event["kind"] === "command")).toMatchObject({ node_id: "flaky", command: "skip_node" });
+  expect((await command(anew, "skip")).status).toBe(409);
 });
