@@ -1,0 +1,77 @@
+import { isObject } from "#core";
+import type { Outage } from "./installation.ts";
+import type { Outside, OutsideCall } from "./outside.ts";
+import { keyOf, type Records } from "./records.ts";
+
+/**
+ * Within this time an answer becomes a receipt in Postgres or an acknowledgement in Temporal. A worker that is killed earlier after an answer may have written
+ * neither: its call counts as in flight. In milliseconds; the machine is busy.
+ */
+const SETTLE_MS = 1_000;
+
+export interface CallReport {
+  faults: string[];
+  calls: number;
+  effects: number;
+  /** Calls beyond the first with the same key, those after "come later" left out. */
+  repeats: number;
+  /** How many calls were in flight in all outages together, each time anew: the bound of `repeats`. */
+  inFlight: number;
+}
+
+/**
+ * "Every finished node's call counted once":
+ * - of each HttpRequest that completed the outside system has had exactly one effect, and the node's output is that effect's answer; of one that was refused,
+ *   none; there is no effect without a node.
+ * - a call is made again only after one that was in flight (sent, and its answer not yet on record) when a worker or a server it writes to was killed, always
+ *   under the same key and with the same body, and never once its receipt is written.
+ */
+export function checkCalls(outside: Outside, records: Records, outages: readonly Outage[], acknowledged: ReadonlyMap<string, number>): CallReport {
+  const faults = [...outside.faults];
+  const finished = new Set<string>();
+  for (const row of [...records.nodes.values()].flat()) {
+    if (row.type !== "HttpRequest" || row.status === "skipped") continue;
+    const key = keyOf(row);
+    finished.add(key);
+    const effect = outside.effects.get(key);
+    if (row.status === "completed") {
+      const headers = isObject(row.output) && isObject(row.output["headers"]) ? row.output["headers"] : {};
+      if (effect === undefined) faults.push(`${key} completed without an effect`);
+      else if (headers["x-effect"] !== String(effect)) faults.push(`${key} shows effect ${String(headers["x-effect"])}, but had effect ${effect}`);
+    } else if (row.status === "failed" && effect !== undefined) faults.push(`${key} failed, but had an effect`);
+  }
+  for (const key of outside.effects.keys()) if (!finished.has(key)) faults.push(`${key} had an effect, but there is no such node`);
+
+  const harmful = outages.filter(({ what }) => what !== "api");
+  let repeats = 0;
+  for (const [key, calls] of Map.groupBy(outside.calls, ({ key: each }) => each)) {
+    const inOrder = calls.toSorted((a, b) => a.arrivedAt - b.arrivedAt);
+    for (const [at, call] of inOrder.entries()) {
+      const before = inOrder[at - 1];
+      if (!before || (before.status === 429 && before.answeredAt !== undefined)) continue;
+      repeats++;
+      if (!harmful.some((outage) => cutBy(before, outage) && outage.at <= call.arrivedAt))
+        faults.push(`${key} was called again ${call.arrivedAt - before.arrivedAt} ms after a call that nothing had cut (answered after ${answerMs(before)})`);
+      for (const [what, written] of [
+        ["receipt", records.receipts.get(key)],
+        ["acknowledgement", acknowledged.get(key)],
+      ] as const) {
+        if (written !== undefined && call.arrivedAt > written + SETTLE_MS)
+          faults.push(`${key} was called again ${call.arrivedAt - written} ms after its ${what}`);
+      }
+    }
+  }
+  const inFlight = harmful.reduce((sum, outage) => sum + outside.calls.filter((call) => cutBy(call, outage)).length, 0);
+  if (repeats > inFlight) faults.push(`${repeats} calls were made again, but only ${inFlight} were in flight when something was killed`);
+  return { faults, calls: outside.calls.length, effects: outside.effects.size, repeats, inFlight };
+}
+
+/** Whether a call was in flight during the outage: that of a worker is a moment, that of a server lasts. */
+function cutBy({ arrivedAt, answeredAt }: OutsideCall, { what, at, until }: Outage): boolean {
+  const ends = what === "worker" ? at : until + SETTLE_MS;
+  return arrivedAt <= ends && (answeredAt ?? Infinity) >= at - SETTLE_MS;
+}
+
+function answerMs({ arrivedAt, answeredAt, cut }: OutsideCall): string {
+  return answeredAt === undefined ? (cut ? "never: its caller had gone" : "never") : `${answeredAt - arrivedAt} ms`;
+}
