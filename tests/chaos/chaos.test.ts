@@ -64,7 +64,10 @@ test(
     const progress = { started: 0, ended: 0, kills: 0 };
     const faults: string[] = [];
     const runs = new Set<string>();
-    const killed = killAtRandom(seeded.split(), progress);
+    const killed = killAtRandom(seeded.split(), progress).catch((error: Error) => {
+      faults.push(`after ${progress.kills} kills: ${error.message}`);
+      progress.kills = Infinity;
+    });
     let next = 0;
     await Promise.all(
       Array.from({ length: LIVE }, async () => {
