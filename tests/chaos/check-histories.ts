@@ -1,6 +1,9 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { type Client, WorkflowFailedError, ApplicationFailure } from "@temporalio/client";
 import { decodeArrayFromPayloads } from "@temporalio/common/lib/internal-non-workflow/index.js";
+import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import type { Json } from "#core";
 import {
   FACTS_QUERY,
@@ -23,7 +26,7 @@ export interface HistoryReport {
   children: string[];
 }
 
-/** Holds what Postgres shows of a run against Temporal's history of it: its end, its counts, the result of each activity, and what the workflow says of itself when it is replayed. */
+/** With `CHAOS_KEEP` set, histories with faults are kept in that folder. Holds what Postgres shows of a run against Temporal's history of it: its end, its counts, the result of each activity, and what the workflow says of itself when it is replayed. */
 export async function checkHistory(client: Client, run: RunRecord, rows: readonly NodeRecord[]): Promise<HistoryReport> {
   const faults: string[] = [];
   const handle = client.workflow.getHandle(temporalWorkflowId(run.tenant_id, run.id));
@@ -38,7 +41,8 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
     faults.push(`has rows ${JSON.stringify(counts)}, its history counts ${JSON.stringify(end.counts)}`);
 
   const { acknowledged, children } = await checkEvents();
-  await checkReplay();
+  await checkReplay().catch((error: Error) => faults.push(`cannot be replayed: ${error.message}`));
+  if (faults.length > 0) await keepHistory();
   return { faults, acknowledged, children };
 
   async function checkEvents(): Promise<Pick<HistoryReport, "acknowledged" | "children">> {
@@ -90,6 +94,13 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
       }
       after = told.next;
     }
+  }
+
+  async function keepHistory(): Promise<void> {
+    const folder = process.env["CHAOS_KEEP"];
+    if (folder === undefined) return;
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `${run.id}.json`), historyToJSON(await handle.fetchHistory()));
   }
 
   function decode(payloads: Parameters<typeof decodeArrayFromPayloads>[1]): Promise<unknown[]> {

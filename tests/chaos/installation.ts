@@ -53,7 +53,7 @@ export async function startInstallation({ apis, workers }: { apis: number; worke
     JWT_ACCESS_TOKEN_EXPIRE_MINUTES: "120",
     PORT: "0",
     OUTBOUND_ALLOW: "127.0.0.1",
-    LOG_LEVEL: "warn",
+    LOG_LEVEL: "error",
     SWEEP_INTERVAL_MS: "1000",
     SWEEP_SILENT_MS: "2000",
     NODE_HEARTBEAT_TIMEOUT_MS: "5000",
