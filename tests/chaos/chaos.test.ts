@@ -1,6 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "@temporalio/client";
+import { isObject } from "#core";
 import { connectTemporal } from "#runs";
 import { checkRun } from "../support/run-checker.ts";
 import { checkCalls } from "./check-calls.ts";
@@ -189,7 +191,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
       found.push(`has the children ${mine.map(({ id }) => id).join()}, its history ${history.children.join()}`);
     if (mine.length > parents.length || mine.length < parents.length - calledOff) found.push(`has ${mine.length} children for ${parents.length} nodes`);
     if (run.parent_id !== null && !byId.has(run.parent_id)) found.push("has a parent that is not there");
-    await checkRun({ databaseUrl }, user.at(bases[0] as string), run.id).catch((error: Error) => found.push(error.message));
+    await checkRun({ databaseUrl }, user.at(bases[0] as string), run.id).catch((error: Error) => found.push(describe(error)));
     faults.push(...found.map((fault) => `run ${run.id} (${graph.graph.settings["execution"] as string}): ${fault}`));
   }
 
@@ -203,6 +205,16 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
       `${calls.calls} calls, ${calls.effects} effects, ${calls.repeats} calls made again of ${calls.inFlight} in flight; ${faults.length} faults`,
   );
   return faults;
+}
+
+/** What differs, where two tables were compared. */
+function describe(error: Error & { actual?: unknown; expected?: unknown }): string {
+  const { message, actual, expected } = error;
+  if (!isObject(actual) || !isObject(expected)) return message;
+  const keys = new Set([...Object.keys(actual), ...Object.keys(expected)]);
+  const brief = (value: unknown) => JSON.stringify(value)?.slice(0, 400) ?? "nothing";
+  const different = [...keys].filter((key) => !isDeepStrictEqual(actual[key], expected[key]));
+  return `${message.split(":")[0]}: ${different.map((key) => `${key} is ${brief(actual[key])} and ${brief(expected[key])}`).join("; ")}`;
 }
 
 /** Temporal's list is a little behind. */
