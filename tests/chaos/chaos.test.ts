@@ -181,7 +181,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
     const mine = records.runs.filter(({ parent_id }) => parent_id === run.id);
     const parents = rows.filter(({ node_id, status }) => graph.children.has(node_id) && status !== "skipped");
     const calledOff = parents.filter(({ status }) => status === "cancelled").length;
-    const found = [...againstModel(run, rows, graph, expected), ...againstUndo(run, rows, graph, records, outside), ...history.faults];
+    const found = [...againstModel(run, rows, expected), ...againstUndo(run, rows, graph, records, outside), ...history.faults];
     if (
       mine
         .map(({ id, tenant_id }) => `${tenant_id}/${id}`)

@@ -71,7 +71,9 @@ function freedom({ nodes }: ChaosGraph, plan: Plan, result: ModelResult): Expect
       });
       if (node?.onError === "fail" && failedIn.length > 0) {
         const before = ancestorsOf(body, step.id);
-        const others = body.steps.filter(({ id }) => id !== step.id && !before.has(id)).flatMap((other) => [other.id, ...idsInside(other.body)]);
+        const others = body.steps
+          .filter(({ id }) => id !== step.id && !before.has(id))
+          .flatMap((other) => [other.id, ...idsInside(other.body), ...idsInside(other.compensate)]);
         freed.push({
           nodes: new Set(others),
           // Of a node that fails in odd iterations only, each of these is named.
@@ -96,7 +98,7 @@ function within(iteration: string, outer: string): boolean {
 }
 
 function idsInside(body: Body | undefined): string[] {
-  return (body?.steps ?? []).flatMap((step) => [step.id, ...idsInside(step.body)]);
+  return (body?.steps ?? []).flatMap((step) => [step.id, ...idsInside(step.body), ...idsInside(step.compensate)]);
 }
 
 /** Everything that must be settled before the node can begin. */

@@ -187,7 +187,7 @@ class Drawing {
 
   private undone(id: string): void {
     const undo = `undo_${id}`;
-    this.stored.push(this.node(undo, "HttpRequest", { method: "POST", url: this.url(undo, {}) }, { retry: { maximum_attempts: 1 }, timeout: CALL_TIMEOUT }));
+    this.add(undo, "HttpRequest", { method: "POST", url: this.url(undo, {}) }, { value: { of: (input) => answerOf(undo, input) }, runs: "activity" });
     this.connect(id, "compensate", undo, "input");
     this.undo.set(id, undo);
   }
