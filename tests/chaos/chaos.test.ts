@@ -30,6 +30,7 @@ const LIVE = IS_LONG ? 20 : 14;
 const BETWEEN_KILLS = IS_LONG ? { least: 2_000, most: 7_000 } : { least: 800, most: 2_000 };
 const APIS = 2;
 const WORKERS = 2;
+const CHECKED_AT_ONCE = 4;
 /** Of one run, from its start, whatever is killed. */
 const ENDS_WITHIN_MS = 240_000;
 
@@ -171,7 +172,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
 
   const acknowledged = new Map<string, number>();
   let [rowsInAll, freeRows] = [0, 0];
-  for (const run of records.runs) {
+  await eachOf(records.runs, async (run) => {
     const rows: NodeRecord[] = records.nodes.get(run.id) ?? [];
     const { graph, expected } = drawn.get(run.workflow_id) as Drawn;
     rowsInAll += rows.length;
@@ -193,7 +194,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
     if (run.parent_id !== null && !byId.has(run.parent_id)) found.push("has a parent that is not there");
     await checkRun({ databaseUrl }, user.at(bases[0] as string), run.id).catch((error: Error) => found.push(describe(error)));
     faults.push(...found.map((fault) => `run ${run.id} (${graph.graph.settings["execution"] as string}): ${fault}`));
-  }
+  });
 
   const calls = checkCalls(outside, records, outages, acknowledged);
   faults.push(...calls.faults);
@@ -205,6 +206,15 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
       `${calls.calls} calls, ${calls.effects} effects, ${calls.repeats} calls made again of ${calls.inFlight} in flight; ${faults.length} faults`,
   );
   return faults;
+}
+
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  await Promise.all(
+    Array.from({ length: CHECKED_AT_ONCE }, async () => {
+      for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+    }),
+  );
 }
 
 /** What differs, where two tables were compared. */

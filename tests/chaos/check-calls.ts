@@ -9,6 +9,12 @@ import { keyOf, type Records } from "./records.ts";
  */
 const SETTLE_MS = 1_000;
 
+/**
+ * Temporal's own time-out of a workflow task. One that was lost with Temporal goes to another worker so long after it began; the first may go on with the local
+ * activities of an express run meanwhile, so that both make the same calls until one of them is heard. In milliseconds.
+ */
+const WORKFLOW_TASK_MS = 10_000;
+
 export interface CallReport {
   faults: string[];
   calls: number;
@@ -51,7 +57,9 @@ export function checkCalls(outside: Outside, records: Records, outages: readonly
       if (!before || (before.status === 429 && before.answeredAt !== undefined)) continue;
       repeats++;
       if (!harmful.some((outage) => cutBy(before, outage) && outage.at <= call.arrivedAt))
-        faults.push(`${key} was called again ${call.arrivedAt - before.arrivedAt} ms after a call that nothing had cut (answered after ${answerMs(before)})`);
+        faults.push(
+          `${key} was called again ${call.arrivedAt - before.arrivedAt} ms after a call that nothing had cut (answered after ${answerMs(before)}; ${sinceKills(call.arrivedAt, harmful)})`,
+        );
       for (const [what, written] of [
         ["receipt", records.receipts.get(key)],
         ["acknowledgement", acknowledged.get(key)],
@@ -67,9 +75,19 @@ export function checkCalls(outside: Outside, records: Records, outages: readonly
 }
 
 /** Whether a call was in flight during the outage: that of a worker is a moment, that of a server lasts. */
-function cutBy({ arrivedAt, answeredAt }: OutsideCall, { what, at, until }: Outage): boolean {
-  const ends = what === "worker" ? at : until + SETTLE_MS;
-  return arrivedAt <= ends && (answeredAt ?? Infinity) >= at - SETTLE_MS;
+function cutBy({ arrivedAt, answeredAt }: OutsideCall, outage: Outage): boolean {
+  return arrivedAt <= endOf(outage) && (answeredAt ?? Infinity) >= outage.at - SETTLE_MS;
+}
+
+function endOf({ what, at, until }: Outage): number {
+  if (what === "worker") return at;
+  return until + SETTLE_MS + (what === "temporal" ? WORKFLOW_TASK_MS : 0);
+}
+
+/** What had been killed before, for who reads of a fault. */
+function sinceKills(at: number, outages: readonly Outage[]): string {
+  const before = outages.filter((outage) => outage.at <= at).slice(-3);
+  return before.map((outage) => `${outage.what} killed ${at - outage.at} ms before, back ${at - outage.until} ms before`).join("; ");
 }
 
 function answerMs({ arrivedAt, answeredAt, cut }: OutsideCall): string {
