@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { type Client, WorkflowFailedError, ApplicationFailure } from "@temporalio/client";
+import { ApplicationFailure, CancelledFailure, type Client, WorkflowFailedError } from "@temporalio/client";
 import { decodeArrayFromPayloads } from "@temporalio/common/lib/internal-non-workflow/index.js";
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import type { Json } from "#core";
@@ -35,9 +35,10 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
   const end = await endOf(() => handle.result() as Promise<RunGraphResult>);
   if (end.status !== run.status) faults.push(`is ${run.status}, its history says ${end.status}`);
   if (!isDeepStrictEqual(run.outputs, end.outputs ?? null)) faults.push("has other outputs than its history");
-  if (!isDeepStrictEqual(run.error, end.error ?? null)) faults.push(`has the error ${JSON.stringify(run.error)}, its history ${JSON.stringify(end.error)}`);
+  if (end.status === "cancelled" ? run.error?.code !== "run.cancelled" : !isDeepStrictEqual(run.error, end.error ?? null))
+    faults.push(`has the error ${JSON.stringify(run.error)}, its history ${JSON.stringify(end.error)}`);
   const counts = Object.fromEntries([...Map.groupBy(rows, ({ status }) => status)].map(([status, each]) => [status, each.length]));
-  if (!isDeepStrictEqual(sorted(counts), sorted(end.counts)))
+  if (end.counts && !isDeepStrictEqual(sorted(counts), sorted(end.counts)))
     faults.push(`has rows ${JSON.stringify(counts)}, its history counts ${JSON.stringify(end.counts)}`);
 
   const { acknowledged, children } = await checkEvents();
@@ -110,12 +111,14 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
 
 async function endOf(
   result: () => Promise<RunGraphResult>,
-): Promise<{ status: string; outputs?: Json; error?: RunGraphFailure["error"]; counts: Record<string, number> }> {
+): Promise<{ status: string; outputs?: Json; error?: RunGraphFailure["error"]; counts?: Record<string, number> }> {
   try {
     const { status, outputs, counts } = await result();
     return { status, outputs, counts };
   } catch (error) {
     const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
+    // Temporal's word of a cancelled run carries neither a failure nor counts.
+    if (cause instanceof CancelledFailure) return { status: "cancelled" };
     if (!(cause instanceof ApplicationFailure)) throw error;
     const [{ error: failure, counts }] = cause.details as [RunGraphFailure];
     return { status: "failed", error: failure, counts };

@@ -32,7 +32,7 @@ export function againstModel(run: RunRecord, rows: readonly NodeRecord[], expect
 }
 
 /**
- * Where compensations are not what graph.md 4.11 says, also of nodes that a failure called off, of which the model says nothing: in a run that failed, all that completed and all that left a receipt
+ * Where compensations are not what graph.md 4.11 says, also of nodes that a failure called off, of which the model says nothing: in a run that failed or was cancelled, all that completed and all that left a receipt
  * is undone, once, and what came later in the graph before what came earlier; in any other run nothing is.
  */
 export function againstUndo(run: RunRecord, rows: readonly NodeRecord[], drawn: ChaosGraph, { receipts }: Records, outside: Outside): string[] {
@@ -40,7 +40,7 @@ export function againstUndo(run: RunRecord, rows: readonly NodeRecord[], drawn: 
   const at = (nodeId: string, iteration: string) => rows.find((row) => row.node_id === nodeId && row.iteration === iteration);
   for (const [id, undo] of drawn.undo) {
     for (const row of rows.filter(({ node_id }) => node_id === id)) {
-      const owed = run.status === "failed" && (row.status === "completed" || (row.status === "cancelled" && receipts.has(keyOf(row))));
+      const owed = run.status !== "completed" && (row.status === "completed" || (row.status === "cancelled" && receipts.has(keyOf(row))));
       const found = at(undo, row.iteration)?.status;
       if (owed ? found !== "completed" : found !== undefined) faults.push(`${row.iteration}:${id} is ${row.status}, what undoes it ${found ?? "did not run"}`);
     }
