@@ -24,6 +24,8 @@ export interface HistoryReport {
   acknowledged: Map<string, number>;
   /** Workflow ids of the children that the run started. */
   children: string[];
+  /** When Temporal took a workflow task from a worker that was silent, in milliseconds since the epoch. */
+  lostTasks: number[];
 }
 
 /** With `CHAOS_KEEP` set, histories with faults are kept in that folder. Holds what Postgres shows of a run against Temporal's history of it: its end, its counts, the result of each activity, and what the workflow says of itself when it is replayed. */
@@ -41,17 +43,20 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
   if (end.counts && !isDeepStrictEqual(sorted(counts), sorted(end.counts)))
     faults.push(`has rows ${JSON.stringify(counts)}, its history counts ${JSON.stringify(end.counts)}`);
 
-  const { acknowledged, children } = await checkEvents();
+  const { acknowledged, children, lostTasks } = await checkEvents();
   await checkReplay().catch((error: Error) => faults.push(`cannot be replayed: ${error.message}`));
   if (faults.length > 0) await keepHistory();
-  return { faults, acknowledged, children };
+  return { faults, acknowledged, children, lostTasks };
 
-  async function checkEvents(): Promise<Pick<HistoryReport, "acknowledged" | "children">> {
+  async function checkEvents(): Promise<Omit<HistoryReport, "faults">> {
     const taken = new Map<string, number>();
     const started: string[] = [];
+    const lost: number[] = [];
     const scheduled = new Map<string, string>();
     const { events = [] } = await handle.fetchHistory();
     for (const event of events ?? []) {
+      const at = Number(event.eventTime?.seconds ?? 0) * 1_000 + (event.eventTime?.nanos ?? 0) / 1e6;
+      if (event.workflowTaskTimedOutEventAttributes) lost.push(at);
       const asked = event.activityTaskScheduledEventAttributes;
       if (asked?.activityType?.name === "runNode") {
         const [call] = (await decode(asked.input?.payloads)) as [NodeCall];
@@ -63,7 +68,7 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
       const key = scheduled.get(String(done?.scheduledEventId));
       if (done && key !== undefined) {
         const [result] = (await decode(done.result?.payloads)) as [NodeResult];
-        taken.set(key, Number(event.eventTime?.seconds ?? 0) * 1_000 + (event.eventTime?.nanos ?? 0) / 1e6);
+        taken.set(key, at);
         const row = byKey.get(key);
         if (row?.status !== "completed" || !isDeepStrictEqual(row.output, result.value))
           faults.push(`${key} is ${row?.status}, its history has another result`);
@@ -71,7 +76,7 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
       const child = event.startChildWorkflowExecutionInitiatedEventAttributes;
       if (child) started.push(child.workflowId ?? "");
     }
-    return { acknowledged: taken, children: started };
+    return { acknowledged: taken, children: started, lostTasks: lost };
   }
 
   /** Queries of a closed workflow replay its history. */
