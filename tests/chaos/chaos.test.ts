@@ -175,6 +175,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
   faults.push(...(await openInTemporal(temporal.client)).map((id) => `${id} is open in Temporal`));
 
   const acknowledged = new Map<string, number>();
+  const lostTasks = new Map<string, number[]>();
   let [rowsInAll, freeRows] = [0, 0];
   await eachOf(records.runs, async (run) => {
     const rows: NodeRecord[] = records.nodes.get(run.id) ?? [];
@@ -182,6 +183,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
     rowsInAll += rows.length;
     freeRows += rows.filter(({ node_id, iteration }) => expected.isFree(node_id, iteration)).length;
     const history = await checkHistory(temporal.client, run, rows);
+    if (graph.graph.settings["execution"] === "express") lostTasks.set(run.id, history.lostTasks);
     for (const [key, at] of history.acknowledged) acknowledged.set(key, at);
     const mine = records.runs.filter(({ parent_id }) => parent_id === run.id);
     const parents = rows.filter(({ node_id, status }) => graph.children.has(node_id) && status !== "skipped");
@@ -200,14 +202,14 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
     faults.push(...found.map((fault) => `run ${run.id} (${graph.graph.settings["execution"] as string}): ${fault}`));
   });
 
-  const calls = checkCalls(outside, records, outages, acknowledged);
+  const calls = checkCalls(outside, records, outages, acknowledged, lostTasks);
   faults.push(...calls.faults);
   const count = (what: string) => outages.filter((outage) => outage.what === what).length;
   const ended = (status: string) => records.runs.filter((run) => run.status === status).length;
   say(
     `${top.length} runs and ${records.runs.length - top.length} child runs: ${ended("completed")} completed, ${ended("failed")} failed as told, ${ended("cancelled")} called off with their parents; ${rowsInAll} nodes, ${freeRows} of them where a failure called off the rest; ` +
       `killed: ${count("worker")} × worker, ${count("api")} × api, ${count("temporal")} × Temporal, ${count("postgres")} × PostgreSQL; ` +
-      `${calls.calls} calls, ${calls.effects} effects, ${calls.repeats} calls made again of ${calls.inFlight} in flight; ${faults.length} faults`,
+      `${calls.calls} calls, ${calls.effects} effects, ${calls.repeats} calls made again (${calls.overlapping} by two workers at once) of ${calls.inFlight} in flight; ${faults.length} faults`,
   );
   return faults;
 }

@@ -39,6 +39,16 @@ describe("When calls are counted after chaos", () => {
     expect(check(calls, outages).faults).toEqual([]);
   });
 
+  test("then a call that two workers made while the run's task changed hands is no fault, and one that came before or after is", () => {
+    const outside = { url: "", calls: [call(20_000, 20_100), call(20_250, 20_300)], effects: new Map([[KEY, 1]]), faults: [], close: () => Promise.resolve() };
+    const row: NodeRecord = { run_id: "run", node_id: "n1", iteration: "", type: "HttpRequest", status: "completed", output: { headers: { "x-effect": "1" } } };
+    const records: Records = { runs: [], nodes: new Map([["run", [row]]]), receipts: new Map() };
+    const faultsWith = (at: number) => checkCalls(outside, records, [], new Map(), new Map([["run", [at]]])).faults.join();
+    expect(faultsWith(19_000)).toBe("");
+    expect(faultsWith(5_000)).toMatch(/nothing had cut/);
+    expect(faultsWith(21_000)).toMatch(/nothing had cut/);
+  });
+
   test.each([
     ["a call made again that nothing had cut", [call(0, 100), call(5_000, 5_100)], [], {}, /nothing had cut/],
     ["a call made again that was answered long before the kill", [call(0, 100), call(9_000, 9_100)], [kill(5_000)], {}, /nothing had cut/],
