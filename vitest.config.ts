@@ -27,7 +27,13 @@ export default defineConfig({
   test: {
     projects: [
       ...(process.env["LOAD_TESTS"] ? [load] : []),
-      { test: { name: "unit", include: [...pure.map((folder) => `${folder}/**/*.test.ts`), "tests/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: [...pure.map((folder) => `${folder}/**/*.test.ts`), "tests/*.test.ts", "tests/chaos/check-*.test.ts"],
+          testTimeout: 20_000,
+        },
+      },
       { test: { name: "property", include: ["tests/property/**/*.test.ts"], testTimeout: 20 * 60_000 } },
       {
         test: {
@@ -43,7 +49,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["tests/e2e/**/*.test.ts"],
+          include: ["tests/e2e/**/*.test.ts", "tests/chaos/chaos.test.ts"],
           globalSetup: ["tests/support/global-setup.ts"],
           testTimeout: 240_000,
           hookTimeout: 240_000,

@@ -141,7 +141,7 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
         if (started) return closeNotStarted(tenant, runId, "Temporal no longer knows this run.", false);
         // It is started again, and again, by the rounds of the queue.
         if (run.slot !== null) return run;
-        if (Date.now() - run.createdAt.getTime() < START_IN_FLIGHT_MS) return run;
+        if (Date.now() - run.createdAt.getTime() < START_IN_FLIGHT_MS || (await mayStillBegin(tenant, run))) return run;
         const closed = await closeNotStarted(tenant, runId, "The run was stored, but Temporal never took it.", true);
         if ((await temporal.state(tenant, runId)).state === "open") await temporal.terminate(tenant, runId, GIVEN_UP);
         return closed;
@@ -156,6 +156,12 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
       return ending === undefined || ending === "unknown" ? run : closing.close(tenant, runId, { ...ending, at: known.at });
     },
   };
+
+  /** A child is started by its parent's workflow, however long that has had no worker. Asked of the parent first: it may start the child meanwhile, and end. */
+  async function mayStillBegin(tenant: TenantId, { id, parentId }: Run): Promise<boolean> {
+    if (parentId === null) return false;
+    return (await temporal.state(tenant, parentId)).state === "open" || (await temporal.state(tenant, id)).state !== "unknown";
+  }
 
   const commanding = createCommanding({ db, temporal, runs, serve, waitMs: env.COMMAND_WAIT_MS, logger });
   return {

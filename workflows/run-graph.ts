@@ -50,6 +50,7 @@ import {
   temporalWorkflowId,
   type ToldFacts,
 } from "./messages.ts";
+import { oneByOne } from "./one-by-one.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 /** Below the server's own suggestion (4,096 events, 4 MiB), so that a burst of nodes still fits. */
@@ -199,6 +200,7 @@ function temporalHost(input: RunGraphInput): Host {
     scheduleToCloseTimeout: CONFIRM_DEADLINE_MS,
     retry: { maximumInterval: "30s" },
   });
+  const inTurn = oneByOne();
   return {
     now: () => Date.now(),
     runNode: (step, call) =>
@@ -217,7 +219,7 @@ function temporalHost(input: RunGraphInput): Host {
         };
         if (step.local) markers.add();
         const { runNode } = step.local ? proxyLocalActivities<Activities>(shared) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
-        return runNode(call).catch((error: unknown) => {
+        return (step.local ? inTurn(runNode(call)) : runNode(call)).catch((error: unknown) => {
           throw toStepError(error);
         });
       }),
@@ -228,7 +230,9 @@ function temporalHost(input: RunGraphInput): Host {
       return CancellationScope.nonCancellable(async () => {
         try {
           const version = typeof child.version === "number" ? child.version : input.sub_versions?.[subVersionKey(child.workflow_id, child.version)];
-          const opened = await local.openChild({ ...child, ...(version !== undefined && { version }), run_id: runId, tenant_id: input.tenant_id, parent });
+          const opened = await inTurn(
+            local.openChild({ ...child, ...(version !== undefined && { version }), run_id: runId, tenant_id: input.tenant_id, parent }),
+          );
           await startChild(runGraph, {
             workflowId: temporalWorkflowId(input.tenant_id, runId),
             args: [opened.input, opened.plan],
@@ -248,12 +252,12 @@ function temporalHost(input: RunGraphInput): Host {
       // It may have closed meanwhile; then its own word is on its way.
       told.catch(() => undefined);
     },
-    receiptsOf: (nodes) => CancellationScope.nonCancellable(() => local.receiptsOf({ tenant_id: input.tenant_id, run_id: input.run_id, nodes })),
+    receiptsOf: (nodes) => CancellationScope.nonCancellable(() => inTurn(local.receiptsOf({ tenant_id: input.tenant_id, run_id: input.run_id, nodes }))),
     record: (facts) => events.record(input.tenant_id, facts),
     confirm: (facts) =>
       inScope({ cancellable: true }, () => {
         markers.add();
-        return local.recordFacts({ tenant_id: input.tenant_id, events: facts });
+        return inTurn(local.recordFacts({ tenant_id: input.tenant_id, events: facts }));
       }),
     breathe: () => sleep(1),
     isFull() {

@@ -14,8 +14,8 @@ export interface ModelBody {
 
 export interface ModelNode {
   id: string;
-  /** `pass` hands on its input, `wrap` `{ id, input }` with what it reads, a constant itself. */
-  value: "pass" | "wrap" | { constant: Json };
+  /** `pass` hands on its input, `wrap` `{ id, input }` with what it reads, a constant itself, a function what it makes of the input. */
+  value: "pass" | "wrap" | { constant: Json } | { of(input: Json): Json };
   /** Instant (inline), holding a slot (activity), waiting without one, or repeating its body. */
   runs: "instant" | "activity" | "wait" | "repeats";
   /** Virtual milliseconds of an activity or wait. */
@@ -291,7 +291,9 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
       ...(read && { seen: read.value }),
       ...(node.readsItem && frame.around && { item: frame.around.item, index: frame.around.position }),
     };
-    succeed(frame, node, node.value === "pass" ? input : node.value === "wrap" ? wrapped : node.value.constant);
+    if (node.value === "pass") succeed(frame, node, input);
+    else if (node.value === "wrap") succeed(frame, node, wrapped);
+    else succeed(frame, node, "of" in node.value ? node.value.of(input) : node.value.constant);
   }
 
   function succeed(frame: Frame, node: ModelNode, value: Json): void {

@@ -14,7 +14,8 @@ export function snapshotOf(frame: Frame): NodeSnapshot[] {
         type: step.type,
         name: step.name,
         status: state.status,
-        ...(state.route !== undefined && { route: state.route }),
+        // A failure's way is told by its error, here as in the log.
+        ...(state.route !== undefined && state.status === "completed" && { route: state.route }),
         ...(state.value !== undefined && { output: state.value }),
         ...(state.error !== undefined && { error: state.error }),
         ...(state.startedAt !== undefined && { started_at: iso(state.startedAt) }),
