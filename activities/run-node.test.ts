@@ -2,7 +2,7 @@ import { CancelledFailure } from "@temporalio/activity";
 import { pino } from "pino";
 import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { PerdureError, type Json, type RunEvent } from "#core";
+import { PerdureError, type FailureValue, type Json, type RunEvent } from "#core";
 import { defineNode, type ActivityContext, type ActivityNode, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { NodeCall } from "#workflows/messages";
 import type { NodeCache, Receipts } from "../db/types.ts";
@@ -12,14 +12,16 @@ type Handler = (inputs: Record<string, unknown>, context: ActivityContext) => Pr
 
 function memoryReceipts() {
   const results = new Map<string, Json>();
+  const failures = new Map<string, FailureValue>();
   const counted = new Map<string, Set<number>>();
   const receipts: Receipts = {
-    find: async (_tenant, key) => ({ result: results.get(key), failedAttempts: [...(counted.get(key) ?? [])] }),
+    find: async (_tenant, key) => ({ result: results.get(key), failure: failures.get(key), failedAttempts: [...(counted.get(key) ?? [])] }),
     results: async (_tenant, keys) => new Map([...results].filter(([key]) => keys.includes(key))),
     store: async (_tenant, _run, key, result) => {
       if (!results.has(key)) results.set(key, result);
       return results.get(key) ?? null;
     },
+    storeFailure: async (_tenant, _run, key, failure) => void failures.set(key, failures.get(key) ?? failure),
     countFailure: async (_tenant, _run, key, attempt, after) => {
       const attempts = counted.get(key) ?? new Set();
       counted.set(key, attempts.add(attempt));
@@ -125,6 +127,26 @@ describe("success", () => {
       ["n1::1:node_end", 1],
     ];
     expect(facts.map(({ key, attempt }) => [key, attempt])).toEqual([...told, ...told]);
+  });
+
+  test("A4: When a local activity that failed for good is repeated, since its workflow task is done again, then it fails alike without a second call", async () => {
+    const handler = vi.fn(async () => {
+      throw new PerdureError("upstream.rejected", "No.");
+    });
+    const { run, facts } = bench(handler);
+    const told = facts.length;
+    const fail = () => run({}, { isLocal: true }).catch((error: { type?: string; nonRetryable?: boolean }) => [error.type, error.nonRetryable]);
+    expect([await fail(), await fail()]).toEqual([
+      ["upstream.rejected", true],
+      ["upstream.rejected", true],
+    ]);
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(
+      facts
+        .slice(told)
+        .filter(({ kind }) => kind === "node_error")
+        .map(({ key }) => key),
+    ).toEqual(["n1::0:node_error", "n1::0:node_error"]);
   });
 
   test("A4: When a local activity is repeated as its first attempt, then the receipt answers too", async () => {

@@ -1,4 +1,4 @@
-import { PerdureError, tenantId, toFailureValue, type Json, type TenantId } from "#core";
+import { PerdureError, tenantId, toFailureValue, type FailureValue, type Json, type TenantId } from "#core";
 import type { ActivityNode, ActivityServices, NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
 import { type NodeCall, type NodeResult, receiptKey } from "#workflows/messages";
@@ -76,6 +76,11 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
       facts.start(shown, receipt.attempt);
       return finish(receipt, facts);
     }
+    if (kept?.failure && attempt.isLocal) {
+      facts.start(shown);
+      facts.failed(kept.failure, 0);
+      throw toApplicationFailure({ value: kept.failure, retryInMs: undefined });
+    }
   }
   const startedAt = Date.now();
   facts.start(shown);
@@ -87,7 +92,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   try {
     result = await callHandler(deps, call, attempt, definition, facts, used);
   } catch (error) {
-    throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), startedAt);
+    throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), startedAt, leavesReceipt);
   }
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
   if (call.cache && cacheKey !== undefined) keepCached(deps, tenant, cacheKey, result, call.cache.ttl_ms);
@@ -154,6 +159,7 @@ async function giveUp(
   error: unknown,
   redactor: Redactor,
   startedAt: number,
+  leavesReceipt: boolean,
 ): Promise<unknown> {
   const durationMs = Date.now() - startedAt;
   if (attempt.cancellation.aborted) {
@@ -181,6 +187,8 @@ async function giveUp(
     return toApplicationFailure({ ...verdict, value });
   }
   // A first attempt that slept for long may have been given up; only Temporal knows whether its failure is the node's, so the workflow tells it.
+  // The history knows of a local activity only with the end of its workflow task, which may be done again.
+  if (attempt.isLocal && leavesReceipt) await keepFailure(deps, call, value);
   const isHeard = attempt.number > 1 || attempt.isLocal || isLatest(attempt, startedAt);
   if (isHeard) facts.failed(value, durationMs);
   return toApplicationFailure({ ...verdict, value }, isHeard);
@@ -206,6 +214,14 @@ function keepCached(deps: RunNodeDeps, tenant: TenantId, key: string, result: No
   deps.nodeCache
     .store(tenant, key, result as unknown as Json, ttlMs)
     .catch((error: unknown) => deps.logger.warn({ reason: databaseReason(error) }, "A result could not be cached."));
+}
+
+async function keepFailure(deps: RunNodeDeps, call: NodeCall, failure: FailureValue): Promise<void> {
+  try {
+    await deps.receipts.storeFailure(tenantId(call.tenant_id), call.run_id, receiptKey(call), failure);
+  } catch (error) {
+    deps.logger.warn({ reason: databaseReason(error) }, "A failure could not be kept; should its workflow task be done again, the call is too.");
+  }
 }
 
 function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts, isCached = false): NodeResult {

@@ -13,12 +13,13 @@ export function createReceipts(sessions: Sessions): Receipts {
           .select({
             stored: sql<boolean>`${receipts.result} is not null`,
             result: receipts.result,
+            failure: receipts.failure,
             failedAttempts: receipts.failedAttempts,
           })
           .from(receipts)
           .where(and(eq(receipts.tenantId, tenant), eq(receipts.key, key))),
       );
-      return found && { result: found.stored ? (found.result as Json) : undefined, failedAttempts: found.failedAttempts };
+      return found && { result: found.stored ? (found.result as Json) : undefined, failure: found.failure ?? undefined, failedAttempts: found.failedAttempts };
     },
 
     async results(tenant, keys) {
@@ -40,6 +41,14 @@ export function createReceipts(sessions: Sessions): Receipts {
       );
       if (!stored) throw new PerdureError("internal", "The receipt was not stored.");
       return JSON.parse(stored.result) as Json;
+    },
+
+    async storeFailure(tenant, runId, key, failure) {
+      await sessions.once(tenant, (db) =>
+        db.execute(sql`
+          insert into receipts as r (tenant_id, key, run_id, failure) values (${tenant}, ${key}, ${runId}, ${toJsonText(failure as unknown as Json)}::jsonb)
+          on conflict (tenant_id, key) do update set failure = coalesce(r.failure, excluded.failure)`),
+      );
     },
 
     async countFailure(tenant, runId, key, attempt, after) {

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import type { Json, JsonObject } from "#core";
+import type { FailureValue, Json, JsonObject } from "#core";
 import { instant, json, tenantColumn } from "./columns.ts";
 import type { CommandRow } from "../types.ts";
 import type { Approval } from "../../runs/types.ts";
@@ -72,6 +72,8 @@ export const receipts = pgTable(
     key: text("key").notNull(),
     runId: uuid("run_id").notNull(),
     result: json<Json>("result"),
+    /** How it ended where it did not succeed. */
+    failure: json<FailureValue>("failure"),
     failedAttempts: integer("failed_attempts").array().notNull().default([]),
     createdAt: instant("created_at").notNull().defaultNow(),
   },

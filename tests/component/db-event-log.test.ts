@@ -513,9 +513,9 @@ describe("commands and receipts", () => {
     expect(await db.receipts.countFailure(tenant, runId, "f", 1, 0)).toBe(1);
     expect(await db.receipts.countFailure(tenant, runId, "f", 3, 0)).toBe(2);
     expect(await db.receipts.countFailure(tenant, runId, "f", 1_001, 1_000)).toBe(1);
-    expect(await db.receipts.find(tenant, "f")).toEqual({ result: undefined, failedAttempts: [1, 3, 1_001] });
+    expect(await db.receipts.find(tenant, "f")).toEqual({ result: undefined, failure: undefined, failedAttempts: [1, 3, 1_001] });
     expect(await db.receipts.store(tenant, runId, "f", null)).toBeNull();
-    expect(await db.receipts.find(tenant, "f")).toEqual({ result: null, failedAttempts: [1, 3, 1_001] });
+    expect(await db.receipts.find(tenant, "f")).toEqual({ result: null, failure: undefined, failedAttempts: [1, 3, 1_001] });
     expect(await db.receipts.find(tenant, "none")).toBeUndefined();
   });
 
