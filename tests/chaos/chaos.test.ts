@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "@temporalio/client";
 import { isObject } from "#core";
-import { connectTemporal } from "#runs";
 import { checkRun } from "../support/run-checker.ts";
+import { type OpenTemporal, openTemporal } from "../support/sealed.ts";
 import { checkCalls } from "./check-calls.ts";
 import { checkHistory } from "./check-histories.ts";
 import { againstModel, againstUndo } from "./check-model.ts";
@@ -43,7 +43,7 @@ interface Drawn {
 
 let installation: Installation;
 let outside: Outside;
-let temporal: Awaited<ReturnType<typeof connectTemporal>>;
+let temporal: OpenTemporal;
 
 const began = Date.now();
 const say = (text: string): void => void process.stdout.write(`[chaos ${((Date.now() - began) / 1000).toFixed(0)} s] ${text}\n`);
@@ -52,7 +52,7 @@ beforeAll(async () => {
   [installation, outside] = await Promise.all([startInstallation({ apis: APIS, workers: WORKERS }), startOutside()]);
 });
 afterAll(async () => {
-  await temporal?.connection.close();
+  await temporal?.close();
   await Promise.all([installation?.stop(), outside?.close()]);
 });
 
@@ -163,8 +163,8 @@ async function killAtRandom(thrown: Dice, progress: { started: number; ended: nu
 }
 
 async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string>): Promise<string[]> {
-  const { user, bases, databaseUrl, namespace, temporalAddress, outages } = installation;
-  temporal = await connectTemporal({ address: temporalAddress, namespace, tls: false });
+  const { user, bases, databaseUrl, outages } = installation;
+  temporal = await openTemporal(installation);
   const faults: string[] = [];
   const records = await readRecords(databaseUrl);
   const byId = new Map(records.runs.map((run) => [run.id, run]));

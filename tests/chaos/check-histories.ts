@@ -110,7 +110,11 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
   }
 
   function decode(payloads: Parameters<typeof decodeArrayFromPayloads>[1]): Promise<unknown[]> {
-    return decodeArrayFromPayloads(client.options.loadedDataConverter, payloads);
+    return decodeArrayFromPayloads(client.options.loadedDataConverter, payloads, {
+      type: "workflow",
+      namespace: client.options.namespace,
+      workflowId: handle.workflowId,
+    });
   }
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { migrate } from "#db";
 import { type Server, silentProgress, startPostgres, startTemporal, temporalBinary } from "../../scripts/infra/index.ts";
 import { TestClient } from "../support/client.ts";
+import { testPayloadKeys } from "../support/payloads.ts";
 import { type RunningProcess, startApi, startWorker } from "../support/processes.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 
@@ -18,6 +19,8 @@ export interface Installation {
   databaseUrl: string;
   temporalAddress: string;
   namespace: string;
+  /** The environment of its processes. */
+  settings: Record<string, string>;
   user: TestClient;
   outages: Outage[];
   /** Of the apis, also of those that are being started again. */
@@ -50,6 +53,7 @@ export async function startInstallation({ apis, workers }: { apis: number; worke
     TEMPORAL_ADDRESS: servers.temporal.url,
     TEMPORAL_NAMESPACE: namespace,
     JWT_SECRET_KEY: randomBytes(32).toString("hex"),
+    PAYLOAD_KEYS: testPayloadKeys(),
     JWT_ACCESS_TOKEN_EXPIRE_MINUTES: "120",
     PORT: "0",
     OUTBOUND_ALLOW: "127.0.0.1",
@@ -101,6 +105,7 @@ export async function startInstallation({ apis, workers }: { apis: number; worke
     databaseUrl: servers.postgres.url,
     temporalAddress: servers.temporal.url,
     namespace,
+    settings,
     user,
     outages,
     bases,

@@ -14,7 +14,12 @@ export interface OpenTemporal {
   close(): Promise<void>;
 }
 
-export async function openTemporal({ databaseUrl, temporalAddress, namespace, settings }: Perdure): Promise<OpenTemporal> {
+export async function openTemporal({
+  databaseUrl,
+  temporalAddress,
+  namespace,
+  settings,
+}: Pick<Perdure, "databaseUrl" | "temporalAddress" | "namespace" | "settings">): Promise<OpenTemporal> {
   const db = await openDatabase({ url: databaseUrl, poolSize: 4 });
   const payloads = createPayloads({ store: db.payloads, env: readEnv(settings) });
   const connection = await Connection.connect({ address: temporalAddress });
