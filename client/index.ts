@@ -20,6 +20,7 @@ export type {
   NodeType,
   PagedOperation,
   PlainOperation,
+  QueryOf,
   Reply,
   Run,
   RunEvent,
