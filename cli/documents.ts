@@ -13,7 +13,20 @@ export interface WorkflowDocument {
 
 const MAX_ALIASES = 100;
 /** Fields that a file may have and a save does not take: they are of the installation it came from. */
-const NOT_SAVED = ["format", "format_version", "secrets", "withheld", "problems", "warnings", "id", "version", "published_version", "user_id", "created_at", "updated_at"];
+const NOT_SAVED = [
+  "format",
+  "format_version",
+  "secrets",
+  "withheld",
+  "problems",
+  "warnings",
+  "id",
+  "version",
+  "published_version",
+  "user_id",
+  "created_at",
+  "updated_at",
+];
 const BUILDER = new URL("../builder/index.ts", import.meta.url).href;
 /** By which a file of anybody's says that it makes its graph in code. */
 const BUILDER_NAMES: ReadonlySet<string> = new Set(["#builder", "perdure/builder"]);
@@ -73,7 +86,8 @@ function parsed(path: string, format: string, text: string, parse: (text: string
 
 async function runModule(file: string, path: string): Promise<unknown> {
   const hooks = registerHooks({
-    resolve: (specifier, context, next) => (BUILDER_NAMES.has(specifier) ? { url: BUILDER, format: "module-typescript", shortCircuit: true } : next(specifier, context)),
+    resolve: (specifier, context, next) =>
+      BUILDER_NAMES.has(specifier) ? { url: BUILDER, format: "module-typescript", shortCircuit: true } : next(specifier, context),
   });
   let module: { default?: unknown };
   try {

@@ -38,7 +38,12 @@ export class EventPrinter {
         return this.#line("▸", "blue", name, "goes on");
       case "node_end":
         if (event["status"] === "skipped" || event["status"] === "cancelled") return this.#line("○", "dim", name, paint("dim", event["status"]));
-        return this.#line("●", "green", name, `${typeof event["route"] === "string" ? `${paint("bold", short(event["route"]))} ` : ""}${short(event["output"] ?? "")}`);
+        return this.#line(
+          "●",
+          "green",
+          name,
+          `${typeof event["route"] === "string" ? `${paint("bold", short(event["route"]))} ` : ""}${short(event["output"] ?? "")}`,
+        );
       case "node_error":
         return this.#line("✗", "red", name, message);
       case "workflow_complete":

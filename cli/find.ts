@@ -19,7 +19,8 @@ export async function findWorkflow(client: Client, idOrName: string, signal: Abo
 /** @throws Failure where several have the name. */
 export async function workflowNamed(client: Client, name: string, signal: AbortSignal): Promise<Workflow | undefined> {
   const found = await client.workflows.named(name, { signal });
-  if (found.length > 1) throw new Failure([`${found.length} workflows are named "${name}". Say which by its id:`, ...found.map(({ id }) => `  ${id}`)].join("\n"));
+  if (found.length > 1)
+    throw new Failure([`${found.length} workflows are named "${name}". Say which by its id:`, ...found.map(({ id }) => `  ${id}`)].join("\n"));
   return found[0];
 }
 

@@ -45,10 +45,14 @@ const json =
   (response) =>
     void response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 const problem = (status: number, code: string, headers: Record<string, string> = {}, more: object = {}): Answer =>
-  json(status, { type: `urn:perdure:problem:${code}`, title: "", status, detail: `It is ${code}.`, code, correlation_id: "c-1", ...more }, {
-    "content-type": "application/problem+json",
-    ...headers,
-  });
+  json(
+    status,
+    { type: `urn:perdure:problem:${code}`, title: "", status, detail: `It is ${code}.`, code, correlation_id: "c-1", ...more },
+    {
+      "content-type": "application/problem+json",
+      ...headers,
+    },
+  );
 const broken: Answer = (response) => void response.socket?.destroy();
 const tokens = (name: string) => ({ access_token: `access-${name}`, refresh_token: `refresh-${name}`, token_type: "bearer", expires_in: 1800 });
 const event = (seq: number, kind: string) => `id: ${seq}\nevent: ${kind}\ndata: ${JSON.stringify({ seq, kind, run_id: ID, at: "2026-01-01T00:00:00Z" })}\n\n`;
@@ -91,7 +95,10 @@ describe("a call", () => {
   test("D9: When something else than the API answers, then the error says so", async () => {
     const page: Answer = (response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>");
     const { client } = await serve(page);
-    expect(await rejection(client().workflows.get(ID))).toMatchObject({ code: "http.unexpected_answer", message: expect.stringContaining("text/html") as string });
+    expect(await rejection(client().workflows.get(ID))).toMatchObject({
+      code: "http.unexpected_answer",
+      message: expect.stringContaining("text/html") as string,
+    });
     const gateway = await serve((response) => void response.writeHead(500).end("oops"));
     expect(await rejection(gateway.client().workflows.get(ID))).toMatchObject({ code: "http.500", message: expect.stringContaining("oops") as string });
   });
@@ -125,7 +132,7 @@ describe("retries", () => {
     expect(calls.length).toBe(5);
   });
 
-  test("D9 A9: When a start has to be made again, then under the same Idempotency-Key, and another start has another", async () => {
+  test("D9 A8: When a start has to be made again, then under the same Idempotency-Key, and another start has another", async () => {
     const { calls, client } = await serve(broken, problem(503, "temporal.unavailable"), json(201, { id: ID }));
     await client().workflows.start(ID);
     await client().workflows.start(ID);
@@ -147,7 +154,11 @@ describe("retries", () => {
   });
 
   test("D9: When the API says for how long, then the client waits for so long, and not at all where it is too long", async () => {
-    const { calls, client } = await serve(problem(429, "rate.limited", { "retry-after": "1" }), json(200, { id: ID }), problem(429, "rate.limited", { "retry-after": "3600" }));
+    const { calls, client } = await serve(
+      problem(429, "rate.limited", { "retry-after": "1" }),
+      json(200, { id: ID }),
+      problem(429, "rate.limited", { "retry-after": "3600" }),
+    );
     const began = Date.now();
     await client().workflows.get(ID);
     expect(Date.now() - began).toBeGreaterThanOrEqual(990);
@@ -232,7 +243,12 @@ describe("the session", () => {
 
 describe("paging", () => {
   test("D9: When a list has several pages, then its items come one after the other, and no page is asked for before its time", async () => {
-    const page = (items: number[], link?: string): Answer => json(200, items.map((n) => ({ id: String(n) })), link === undefined ? {} : { link });
+    const page = (items: number[], link?: string): Answer =>
+      json(
+        200,
+        items.map((n) => ({ id: String(n) })),
+        link === undefined ? {} : { link },
+      );
     const { calls, client } = await serve(
       page([1, 2], '</elsewhere/api/v1/workflows?limit=2&search=x&cursor=c%2F2>; rel="next"'),
       page([3, 4], '<https://other.example/api/v1/workflows?limit=2&search=x&cursor=c3>; rel="next"'),
@@ -259,35 +275,41 @@ describe("streams", () => {
     return seen;
   };
 
-  test("D9 G4: When a stream breaks off, then it goes on behind the last event, none missing and none twice", async () => {
+  test("D9 G1: When a stream breaks off, then it goes on behind the last event, none missing and none twice", async () => {
     const halfway: Answer = (response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).write(`retry: 1\n\n${event(1, "run_start")}${event(2, "node_start").slice(0, -20)}`);
       setTimeout(() => response.socket?.destroy(), 20);
     };
-    const { calls, client } = await serve(halfway, broken, problem(503, "database.unavailable"), events("retry: 1\n\n", event(1, "run_start"), event(2, "node_start")), events(event(3, "workflow_complete")));
+    const { calls, client } = await serve(
+      halfway,
+      broken,
+      problem(503, "database.unavailable"),
+      events("retry: 1\n\n", event(1, "run_start"), event(2, "node_start")),
+      events(event(3, "workflow_complete")),
+    );
     expect(await collect(client().stream(ID))).toEqual([1, 2, 3]);
     expect(calls.map(({ headers }) => headers["last-event-id"])).toEqual([undefined, "1", "1", "1", "2"]);
   });
 
-  test("D9 G4: When a connection falls silent, then it is given up for another", async () => {
+  test("D9 G1: When a connection falls silent, then it is given up for another", async () => {
     const silent: Answer = (response) => void response.writeHead(200, { "content-type": "text/event-stream" }).write(`retry: 1\n\n${event(1, "run_start")}`);
     const { calls, client } = await serve(silent, events(event(2, "error")));
     expect(await collect(client().stream(ID, { silenceMs: 50 }))).toEqual([1, 2]);
     expect(calls.length).toBe(2);
   });
 
-  test("D9 G4: When there is nothing more, then the stream ends", async () => {
+  test("D9 G1: When there is nothing more, then the stream ends", async () => {
     const { client } = await serve((response) => void response.writeHead(204).end());
     expect(await collect(client().stream(ID, { after: 9 }))).toEqual([]);
   });
 
-  test("D9 G4: When connections bring nothing again and again, then the stream fails", async () => {
+  test("D9 G1: When connections bring nothing again and again, then the stream fails", async () => {
     const { calls, client } = await serve(events());
     expect(await rejection(collect(client({ retry: { initialDelayMs: 1, maxDelayMs: 1, attempts: 2 } }).stream(ID)))).toBeInstanceOf(ConnectionError);
     expect(calls.length).toBe(2);
   }, 10_000);
 
-  test("D9 G4: When the reader leaves or gives up, then the connection is closed", async () => {
+  test("D9 G1: When the reader leaves or gives up, then the connection is closed", async () => {
     let closed = 0;
     const open: Answer = (response) => {
       response.on("close", () => closed++);
@@ -302,7 +324,7 @@ describe("streams", () => {
     await expect.poll(() => closed).toBe(2);
   });
 
-  test("D9 G4: When a run is started as a stream, then a broken connection is no second start", async () => {
+  test("D9 G1: When a run is started as a stream, then a broken connection is no second start", async () => {
     const start: Answer = (response) => {
       response.writeHead(200, { "content-type": "text/event-stream", "x-execution-id": ID }).write(`retry: 1\n\n${event(1, "run_queued")}`);
       setTimeout(() => response.socket?.destroy(), 20);

@@ -24,9 +24,8 @@ export interface ClientOptions {
 const TIMEOUT_MS = 150_000;
 
 /** An input may be left out where nothing in it is required. */
-export type InputArguments<N extends PlainOperation, Options = CallOptions> = object extends Input<N>
-  ? [input?: Input<N>, options?: Options]
-  : [input: Input<N>, options?: Options];
+export type InputArguments<N extends PlainOperation, Options = CallOptions> =
+  object extends Input<N> ? [input?: Input<N>, options?: Options] : [input: Input<N>, options?: Options];
 
 /** Every operation of the contract, by operation id. */
 export interface Caller {

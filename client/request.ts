@@ -23,8 +23,7 @@ export function urlOf(base: string, operation: Operation, { params = {}, query =
   const path = operation.path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => {
     const value = params[name];
     // `.` and `..` would be taken out of the path, and another operation be called.
-    if (value === undefined || value === null || ["", ".", ".."].includes(text(value)))
-      throw new TypeError(`${operation.path} needs a value for \`${name}\`.`);
+    if (value === undefined || value === null || ["", ".", ".."].includes(text(value))) throw new TypeError(`${operation.path} needs a value for \`${name}\`.`);
     return encodeURIComponent(text(value));
   });
   const search = new URLSearchParams();

@@ -155,7 +155,8 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
       validate: (graph, options) => call("validateGraph", { body: plain(graph) }, options),
       publish: (id, version, options) => call("publishWorkflow", { ...byId(id), body: version === undefined ? {} : { version } }, options),
       versions: (id, options) => list("listVersions", byId(id), options),
-      export: async (id, options) => (await call("exportWorkflow", { ...byId(id), query: { format: "json" } }, options)) as Exclude<Data<"exportWorkflow">, string>,
+      export: async (id, options) =>
+        (await call("exportWorkflow", { ...byId(id), query: { format: "json" } }, options)) as Exclude<Data<"exportWorkflow">, string>,
       exportYaml: async (id, options) => (await call("exportWorkflow", { ...byId(id), query: { format: "yaml" } }, options)) as string,
       start,
       run: async (id, inputs, more, options) => result((await start(id, inputs, more, options)).id, withoutKey(options)),
@@ -209,4 +210,3 @@ function plain<T extends object>(value: OrJson<T>): T {
 function withoutKey({ idempotencyKey: _key, ...options }: CallOptions = {}): CallOptions {
   return options;
 }
-

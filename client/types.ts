@@ -29,7 +29,11 @@ type Part<N extends RouteName, K extends string> = RequestOf<N> extends Record<K
 /** Set by the client itself. */
 type OwnHeaders = "idempotency-key" | "last-event-id";
 type HeadersOf<N extends RouteName> =
-  Part<N, "headers"> extends undefined ? undefined : Exclude<keyof Part<N, "headers">, OwnHeaders> extends never ? undefined : Omit<Part<N, "headers">, OwnHeaders>;
+  Part<N, "headers"> extends undefined
+    ? undefined
+    : Exclude<keyof Part<N, "headers">, OwnHeaders> extends never
+      ? undefined
+      : Omit<Part<N, "headers">, OwnHeaders>;
 export type BodyOf<N extends RouteName> =
   RequestOf<N> extends { body: { content: { "application/json": { schema: infer S extends z.ZodType } } } } ? BodyFields<z.input<S>, z.output<S>> : undefined;
 export type QueryOf<N extends RouteName> = Part<N, "query">;
@@ -45,7 +49,8 @@ export type Input<N extends RouteName> = Field<"params", Part<N, "params">> &
 type Succeeded = 200 | 201 | 202 | 204;
 type RepliesOf<N extends RouteName> = Routes[N] extends { responses: infer R } ? R : never;
 type DataOf<R> = R extends { content: infer C }
-  ? (C extends { "application/json": { schema: infer S extends z.ZodType } } ? z.output<S> : never) | (C extends { "application/yaml": unknown } ? string : never)
+  ? | (C extends { "application/json": { schema: infer S extends z.ZodType } } ? z.output<S> : never)
+    | (C extends { "application/yaml": unknown } ? string : never)
   : undefined;
 
 /** What an operation answers when it succeeds, with each status that it may. */

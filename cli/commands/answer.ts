@@ -23,7 +23,12 @@ export const reject = defineCommand({
   run: (context, values, [id = ""]) => answer(context, "reject", id, values),
 });
 
-async function answer(context: Context, word: "approve" | "reject", id: string, { comment, data: text }: { comment?: string; data?: string }): Promise<ExitCode> {
+async function answer(
+  context: Context,
+  word: "approve" | "reject",
+  id: string,
+  { comment, data: text }: { comment?: string; data?: string },
+): Promise<ExitCode> {
   const { client, signal } = context;
   const data = text === undefined ? undefined : parsed(text);
   const approval = await findApproval(client, id, signal);
@@ -34,7 +39,9 @@ async function answer(context: Context, word: "approve" | "reject", id: string, 
     context.print("Answered.", await client.approvals.submit(approval.id, data, comment, { signal }));
     return EXIT.done;
   }
-  const answered = await (word === "approve" ? client.approvals.approve(approval.id, given, { signal }) : client.approvals.reject(approval.id, given, { signal }));
+  const answered = await (word === "approve"
+    ? client.approvals.approve(approval.id, given, { signal })
+    : client.approvals.reject(approval.id, given, { signal }));
   context.print(`${word === "approve" ? "Approved" : "Rejected"}: ${printable(approval.prompt)}`, answered);
   return EXIT.done;
 }

@@ -22,7 +22,11 @@ export const push = defineCommand({
     if (name !== undefined) document.name = name;
     if (check) {
       const { valid, errors, warnings } = await client.workflows.validate(document as BodyOf<"validateGraph">, { signal });
-      context.print([...findingLines(context, errors, warnings), `${document.name}: ${valid ? "no problems" : many(errors.length, "problem")}`], { valid, errors, warnings });
+      context.print([...findingLines(context, errors, warnings), `${document.name}: ${valid ? "no problems" : many(errors.length, "problem")}`], {
+        valid,
+        errors,
+        warnings,
+      });
       return valid ? EXIT.done : EXIT.failed;
     }
     const { workflow, made, before } = await save(client, document, id, signal);
@@ -35,7 +39,15 @@ export const push = defineCommand({
         `${workflow.name}: ${what}, version ${workflow.version}${published ? ", published" : ""}${problems.length > 0 ? `, a draft with ${many(problems.length, "problem")}` : ""}`,
         `  ${workflow.id}`,
       ],
-      { id: workflow.id, name: workflow.name, outcome: what, version: workflow.version, published_version: (published ?? workflow).published_version, problems, warnings },
+      {
+        id: workflow.id,
+        name: workflow.name,
+        outcome: what,
+        version: workflow.version,
+        published_version: (published ?? workflow).published_version,
+        problems,
+        warnings,
+      },
     );
     return problems.length > 0 ? EXIT.failed : EXIT.done;
   },

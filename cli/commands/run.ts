@@ -40,7 +40,9 @@ export const run = defineCommand({
       if (signal.aborted) context.terminal.err(`${later.join("\n")}\n`);
       throw error;
     });
-    const outcome = ended.error ? `${ended.error.node_id ? `${ended.error.node_id}: ` : ""}${ended.error.message} (${ended.error.code})` : short(ended.outputs ?? "");
+    const outcome = ended.error
+      ? `${ended.error.node_id ? `${ended.error.node_id}: ` : ""}${ended.error.message} (${ended.error.code})`
+      : short(ended.outputs ?? "");
     context.print([`${ended.status} ${outcome}`.trimEnd(), `  ${started.id}`], ended);
     return ended.status === "completed" ? EXIT.done : EXIT.failed;
   },

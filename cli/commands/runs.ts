@@ -40,7 +40,13 @@ export const runs = defineCommand({
       found.push(each);
       if (found.length >= limit) break;
     }
-    const rows = found.map((each) => [each.id, each.status, each.created_at, printable(each.workflow_name), each.error_message ? printable(each.error_message) : ""]);
+    const rows = found.map((each) => [
+      each.id,
+      each.status,
+      each.created_at,
+      printable(each.workflow_name),
+      each.error_message ? printable(each.error_message) : "",
+    ]);
     context.print(found.length === 0 ? "No runs." : table(rows), found);
     return EXIT.done;
   },
