@@ -5,22 +5,7 @@ import { followRun } from "./streaming.ts";
 import { ApiError } from "./errors.ts";
 import { newKey } from "./request.ts";
 import type { CallOptions, Transport } from "./transport.ts";
-import type {
-  Account,
-  Approval,
-  BodyOf,
-  Data,
-  Item,
-  NodeRun,
-  NodeType,
-  PagedOperation,
-  QueryOf,
-  Run,
-  RunEvent,
-  RunResult,
-  Validation,
-  Workflow,
-} from "./types.ts";
+import type { Account, Approval, BodyOf, Data, Item, NodeType, PagedOperation, QueryOf, Run, RunEvent, RunResult, Validation, Workflow } from "./types.ts";
 
 /** A graph in code (`#builder`), or anything else that makes such a body as its JSON. */
 type OrJson<T> = T | { toJSON(): T | object };

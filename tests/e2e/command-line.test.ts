@@ -48,10 +48,13 @@ const write = (name: string, content: unknown): Promise<void> =>
 beforeAll(async () => {
   perdure = await startPerdure();
   shell = new CommandLine(await folder());
-  const init = await shell.run(["init", `${perdure.base}/api/v1/`]);
-  expect(init).toMatchObject({ code: 0, err: "" });
-  const login = await shell.run(["login", "--register", "--email", "ada@example.com", "--password-stdin"], { input: "correct horse\n" });
-  expect(login).toMatchObject({ code: 0, err: "", out: expect.stringContaining("Signed in") as string });
+  for (const [args, input] of [
+    [["init", `${perdure.base}/api/v1/`], ""],
+    [["login", "--register", "--email", "ada@example.com", "--password-stdin"], "correct horse\n"],
+  ] as const) {
+    const { code, err } = await shell.run(args, { input });
+    if (code !== 0) throw new Error(`perdure ${args.join(" ")} ended with ${code}: ${err}`);
+  }
 });
 afterAll(async () => {
   await perdure?.stop();
