@@ -1,6 +1,23 @@
 import { defineConfig } from "vitest/config";
 
-const pure = ["core", "graph", "builder", "nodes", "contract", "client", "cli", "platform", "integrations", "activities", "workflows", "api", "db", "runs", "scripts", "worker"];
+const pure = [
+  "core",
+  "graph",
+  "builder",
+  "nodes",
+  "contract",
+  "client",
+  "cli",
+  "platform",
+  "integrations",
+  "activities",
+  "workflows",
+  "api",
+  "db",
+  "runs",
+  "scripts",
+  "worker",
+];
 
 /** They take minutes, and say nothing where other work shares the machine: not part of a plain run. */
 const load = {

@@ -8,7 +8,6 @@ const NAME_WIDTH = 20;
 export class EventPrinter {
   readonly #write: (text: string) => void;
   readonly #paint: Paint;
-  readonly #names = new Map<string, string>();
   #isSpeaking = false;
 
   constructor(terminal: Terminal) {
@@ -18,7 +17,7 @@ export class EventPrinter {
 
   print(event: RunEvent): void {
     const paint = this.#paint;
-    const name = this.#nameOf(event);
+    const name = nodeOf(event);
     const message = short((event["error"] as { message?: string } | undefined)?.message ?? "");
     switch (event.kind) {
       case "token_delta":
@@ -29,7 +28,7 @@ export class EventPrinter {
       case "run_start":
         return this.#line("▶", "blue", "the run", "started");
       case "node_start":
-        return this.#line("▸", "blue", name, paint("dim", short(event["type"] ?? "")));
+        return this.#line("▸", "blue", name, paint("dim", [event["name"], event["type"]].filter(isNew).map(short).join(", ")));
       case "node_retry":
         return this.#line("↻", "yellow", name, `attempt ${event.attempt ?? "?"} failed: ${message}; again in ${Number(event["retry_in_ms"] ?? 0) / 1000} s`);
       case "waiting":
@@ -60,13 +59,6 @@ export class EventPrinter {
     }
   }
 
-  #nameOf(event: RunEvent): string {
-    const id = event.node_id ?? "";
-    if (id === "") return "the run";
-    if (event.kind === "node_start" && typeof event["name"] === "string") this.#names.set(id, event["name"]);
-    return `${printable(this.#names.get(id) ?? id)}${event.iteration ? ` [${event.iteration}]` : ""}`;
-  }
-
   #speak(text: string): void {
     if (!this.#isSpeaking) this.#write(`${" ".repeat(NAME_WIDTH + 3)}${this.#paint("dim", "│ ")}`);
     this.#isSpeaking = true;
@@ -78,4 +70,15 @@ export class EventPrinter {
     this.#isSpeaking = false;
     this.#write(`${this.#paint(style, mark)} ${name.padEnd(NAME_WIDTH)} ${text}`.trimEnd() + "\n");
   }
+}
+
+/** Nodes are called by their ids, as problems and the API call them. */
+function nodeOf({ node_id: id = "", iteration }: RunEvent): string {
+  if (id === "") return "the run";
+  return `${printable(id)}${iteration ? ` [${iteration}]` : ""}`;
+}
+
+/** A node without a name of its own is named as its type. */
+function isNew(text: unknown, at: number, all: readonly unknown[]): boolean {
+  return typeof text === "string" && all.indexOf(text) === at;
 }

@@ -222,7 +222,7 @@ describe("runs", () => {
   });
 
   test("D9: When Ctrl-C is pressed while a run is watched, then the run goes on and can be followed again", async () => {
-    const watched = shell.run(["run", "slow", "--watch", "--json"]);
+    const watched = shell.run(["run", "slow", "-i", "word=late", "--watch", "--json"]);
     await until("the run has begun", () => watched.out().includes("node_start"));
     watched.child.kill("SIGINT");
     const left = await watched;
@@ -239,7 +239,7 @@ describe("runs", () => {
   });
 
   test("D9 G1: When the api is killed while a run is watched, then the command goes on and misses nothing", async () => {
-    const watched = shell.run(["run", "slow", "--watch", "--json"]);
+    const watched = shell.run(["run", "slow", "-i", "word=late", "--watch", "--json"]);
     await until("the run has begun", () => watched.out().includes("node_start"));
     perdure.api.kill9();
     await perdure.api.exited;
