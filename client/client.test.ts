@@ -303,11 +303,29 @@ describe("streams", () => {
     expect(await collect(client().stream(ID, { after: 9 }))).toEqual([]);
   });
 
-  test("D9 G1: When connections bring nothing again and again, then the stream fails", async () => {
-    const { calls, client } = await serve(events());
-    expect(await rejection(collect(client({ retry: { initialDelayMs: 1, maxDelayMs: 1, attempts: 2 } }).stream(ID)))).toBeInstanceOf(ConnectionError);
+  test("D9 G1: When the API stays away after a stream broke off, then it is tried for as long as is said", async () => {
+    const start = events("retry: 1\n\n", event(1, "run_start"));
+    const { calls, client } = await serve(start, ...Array.from({ length: 8 }, () => broken), events(event(2, "workflow_complete")));
+    const once = client({ retry: { ...FAST, attempts: 1 } });
+    expect(await collect(once.stream(ID))).toEqual([1, 2]);
+    expect(calls.length).toBe(10);
+    const gone = await serve(start, broken);
+    const error = await rejection(collect(gone.client({ retry: { ...FAST, attempts: 1 } }).stream(ID, { patienceMs: 40 })));
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(gone.calls.length).toBeGreaterThan(3);
+  });
+
+  test("D9 G1: When the API does not answer at first, then the stream fails as any read does", async () => {
+    const { calls, client } = await serve(broken);
+    expect(await rejection(collect(client({ retry: { ...FAST, attempts: 2 } }).stream(ID)))).toBeInstanceOf(ConnectionError);
     expect(calls.length).toBe(2);
-  }, 10_000);
+  });
+
+  test("D9 G1: When connections bring nothing again and again, then the stream fails", async () => {
+    const { client } = await serve(events());
+    const error = await rejection(collect(client().stream(ID, { patienceMs: 0 })));
+    expect([error instanceof ConnectionError, (error as Error).message]).toEqual([true, expect.stringContaining("again and again")]);
+  });
 
   test("D9 G1: When the reader leaves or gives up, then the connection is closed", async () => {
     let closed = 0;

@@ -1,8 +1,8 @@
 import { type EventSourceMessage, createParser } from "eventsource-parser";
 import { delayAfter, sleep } from "./backoff.ts";
-import { ConnectionError } from "./errors.ts";
+import { type ApiError, ConnectionError } from "./errors.ts";
 import { operations } from "./operations.gen.ts";
-import type { Transport } from "./transport.ts";
+import { type Transport, isTransient } from "./transport.ts";
 import type { RunEvent } from "./types.ts";
 
 export interface StreamOptions {
@@ -11,9 +11,12 @@ export interface StreamOptions {
   readonly after?: number;
   /** A connection on which nothing came for so long is given up for another; the server says something every 15 s. @default 45 000 */
   readonly silenceMs?: number;
+  /** How long an API that stays away is tried for once the stream has broken off. @default 300 000 */
+  readonly patienceMs?: number;
 }
 
 const SILENCE_MS = 45_000;
+const PATIENCE_MS = 300_000;
 /** Where the server does not say (`retry:`). */
 const RECONNECT_MS = 1_000;
 const CLOSING: ReadonlySet<string> = new Set(["workflow_complete", "error"]);
@@ -21,18 +24,22 @@ const CLOSING: ReadonlySet<string> = new Set(["workflow_complete", "error"]);
 /**
  * The events of a run, each once and in order, until its last. Goes on over connections that break, with `Last-Event-ID`.
  * @param first An answer that streams already.
- * @throws ApiError where the run cannot be read; ConnectionError where the API stays away for all attempts of the client's `retry`.
+ * @throws ApiError where the run cannot be read; ConnectionError where the API does not answer at first, or stays away for `patienceMs` later.
  */
 export async function* followRun(transport: Transport, runId: string, options: StreamOptions, first?: Response): AsyncGenerator<RunEvent, void, undefined> {
-  const { signal, silenceMs = SILENCE_MS } = options;
+  const { signal, silenceMs = SILENCE_MS, patienceMs = PATIENCE_MS } = options;
+  const { retry } = transport;
   let last = options.after ?? 0;
   let reconnectMs = RECONNECT_MS;
   let response = first;
+  let brokeAt: number | undefined;
   for (let fruitless = 0; ;) {
-    response ??= await connect(transport, runId, last, signal);
-    if (response.status === 204 || !response.body) return;
     let heard = false;
+    let failure: ApiError | ConnectionError = new ConnectionError(`The stream of run ${runId} breaks off again and again.`);
     try {
+      response ??= await connect(transport, runId, last, signal);
+      if (response.status === 204 || !response.body) return;
+      brokeAt ??= Date.now();
       for await (const heardNow of eventsOf(response.body, silenceMs, signal)) {
         heard = true;
         if ("retryMs" in heardNow) reconnectMs = heardNow.retryMs;
@@ -44,12 +51,15 @@ export async function* followRun(transport: Transport, runId: string, options: S
         if (CLOSING.has(event.kind)) return;
       }
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error;
+      // What never was is not waited for as what has broken is.
+      if (!isTransient(error) || brokeAt === undefined) throw error;
+      failure = error;
     }
     response = undefined;
     fruitless = heard ? 0 : fruitless + 1;
-    if (fruitless >= transport.retry.attempts) throw new ConnectionError(`The stream of run ${runId} breaks off again and again.`);
-    await sleep(fruitless === 0 ? reconnectMs : delayAfter(fruitless, transport.retry, reconnectMs), signal);
+    if (heard) brokeAt = Date.now();
+    else if (Date.now() - brokeAt >= patienceMs) throw failure;
+    await sleep(heard ? reconnectMs : delayAfter(fruitless, retry, reconnectMs), signal);
   }
 }
 

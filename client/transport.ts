@@ -54,6 +54,7 @@ export class Transport {
     return this.#attempts(operation, input, options, EVENTS_TYPE, (response) => Promise.resolve(response));
   }
 
+  /** How the client tries again. */
   get retry(): RetryOptions {
     return this.#options.retry;
   }
@@ -134,8 +135,9 @@ export class Transport {
   }
 }
 
-function isTransient(failure: ApiError | ConnectionError): boolean {
-  return failure instanceof ConnectionError || TRANSIENT.has(failure.status);
+/** Asking again may help. */
+export function isTransient(failure: unknown): failure is ApiError | ConnectionError {
+  return failure instanceof ConnectionError || (failure instanceof ApiError && TRANSIENT.has(failure.status));
 }
 
 async function readBody(response: Response): Promise<unknown> {
