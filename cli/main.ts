@@ -19,6 +19,6 @@ process.exitCode = await runProgram({
   args: process.argv.slice(2),
   cwd: process.cwd(),
   home: join(env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "perdure"),
-  terminal: terminalOf({ stdin, stdout, stderr }, env, interrupted.signal),
+  terminal: terminalOf({ stdin, stdout, stderr }, env, interrupted),
   signal: interrupted.signal,
 });

@@ -10,7 +10,7 @@ interface Streams {
 }
 
 /** The terminal or pipes of a process. */
-export function terminalOf({ stdin, stdout, stderr }: Streams, env: Terminal["env"], signal: AbortSignal): Terminal {
+export function terminalOf({ stdin, stdout, stderr }: Streams, env: Terminal["env"], interrupted: AbortController): Terminal {
   return {
     env,
     // https://no-color.org
@@ -25,7 +25,10 @@ export function terminalOf({ stdin, stdout, stderr }: Streams, env: Terminal["en
       const asking = createInterface({ input: stdin, output: echo, terminal: true });
       try {
         if (isSecret) stderr.write(question);
-        return await asking.question(isSecret ? "" : question, { signal });
+        // While readline listens, the terminal sends no signal.
+        asking.once("SIGINT", () => interrupted.abort(new Error("Interrupted.")));
+        const closed = new Promise<undefined>((resolve) => asking.once("close", () => resolve(undefined)));
+        return await Promise.race([asking.question(isSecret ? "" : question, { signal: interrupted.signal }), closed]);
       } finally {
         asking.close();
         if (isSecret) stderr.write("\n");
