@@ -2,7 +2,7 @@
  * Which way imports go. A folder says where its code runs and what it may touch; these rules make that a failing check.
  * Types are free (`import type` is erased); `reachable` rules look through all files in between.
  */
-const PURE = "^(core|graph|builder|nodes|contract)/";
+const PURE = "^(core|graph|builder|nodes|contract|client)/";
 const TESTS = "\\.test\\.ts$|/testing/";
 
 /** Folder → the folders that its code may import. Tests beside the code may import what they like of the same list. */
@@ -12,6 +12,8 @@ const ARROWS = {
   builder: ["core"],
   nodes: ["core", "graph"],
   contract: ["core", "graph", "nodes"],
+  client: [],
+  cli: ["client"],
   platform: ["core"],
   integrations: ["core", "nodes", "platform"],
   db: ["core", "graph", "platform", "runs/types", "workflows/messages"],
@@ -41,6 +43,7 @@ const DOORS = {
   builder: ["index"],
   nodes: ["index", "define", "inline\\.gen"],
   contract: ["[a-z-]+"],
+  client: ["index"],
   workflows: ["messages", "search-attributes", "index"],
   db: ["index"],
   runs: ["index", "types"],
@@ -80,7 +83,7 @@ export default {
     },
     {
       name: "pure-folders-use-no-node",
-      comment: "core, graph, builder, nodes and contract load in a browser, a workflow and a test alike.",
+      comment: "core, graph, builder, nodes, contract and client load in a browser, a workflow and a test alike.",
       severity: "error",
       from: { path: PURE, pathNot: TESTS },
       to: { dependencyTypes: ["core"] },
@@ -90,7 +93,7 @@ export default {
       severity: "error",
       from: { path: PURE, pathNot: TESTS },
       to: {
-        path: "node_modules/(?!zod|@hono/zod-openapi|@marcbachmann/cel-js|re2js|jsonata|@handlebars/parser|@cfworker/json-schema|openapi3-ts|@asteasolutions)",
+        path: "node_modules/(?!zod|@hono/zod-openapi|@marcbachmann/cel-js|re2js|jsonata|@handlebars/parser|@cfworker/json-schema|openapi3-ts|@asteasolutions|eventsource-parser)",
       },
     },
     {
@@ -104,6 +107,13 @@ export default {
       severity: "error",
       from: { path: `^(${Object.keys(ARROWS).join("|")})/`, pathNot: TESTS },
       to: { path: "^(tests|bench|scripts)/|\\.test\\.ts$|/testing/" },
+    },
+    {
+      name: "client-needs-one-package",
+      comment: "The client runs in browsers: the contract's schemas and their library are types to it.",
+      severity: "error",
+      from: { path: "^client/", pathNot: TESTS },
+      to: { path: "node_modules/", pathNot: "node_modules/eventsource-parser/" },
     },
     { name: "no-cycles", severity: "error", from: { pathNot: TESTS }, to: { circular: true } },
     { name: "nothing-unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },

@@ -6,6 +6,8 @@ const pure = [
   "builder",
   "nodes",
   "contract",
+  "client",
+  "cli",
   "platform",
   "integrations",
   "activities",

@@ -164,6 +164,24 @@ describe("what is not a route", () => {
   });
 });
 
+describe("the root", () => {
+  test.each([
+    ["a browser", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", 302],
+    ["curl", "*/*", 200],
+    ["a program", "application/json", 200],
+    ["a program that would take a page too", "application/json, text/html;q=0.5", 200],
+  ] as const)("D7: When %s asks for it, then it is led to the documentation or told where that is", async (_who, accept, status) => {
+    const { call } = createTestApp();
+    const answer = await call("GET", "/", { headers: { accept } });
+    expect([answer.status, answer.headers.get("location"), answer.headers.get("vary")?.toLowerCase()]).toEqual([
+      status,
+      status === 302 ? "/docs" : null,
+      expect.stringContaining("accept"),
+    ]);
+    if (status === 200) expect(answer.body).toMatchObject({ name: "Perdure", links: { documentation: "/docs", openapi: "/openapi.json" } });
+  });
+});
+
 describe("the OpenAPI description", () => {
   test("D7: When /openapi.json is read, then it is 3.1 with every canonical operation, its aliases and its access", async () => {
     const { call } = createTestApp();

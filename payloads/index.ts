@@ -11,6 +11,8 @@ import { noMasterKeys, unwrap, wrap } from "./wrapping.ts";
 /** For `bundleWorkflowCode` as well: the sandbox makes the failures. */
 export const failureConverterPath = fileURLToPath(new URL("./failure-converter.ts", import.meta.url));
 
+export { patientStore } from "./patient-store.ts";
+
 export interface Payloads {
   /** For Temporal's client and worker. */
   dataConverter: DataConverter;

@@ -1,5 +1,6 @@
 /**
- * Writes the generated registries of `nodes/`, and the types of `builder/`, from the files there; `--check` writes nothing and fails when they are stale.
+ * Writes the generated registries of `nodes/`, the types of `builder/` from the files there, and the operations of `client/` from the contract;
+ * `--check` writes nothing and fails when they are stale.
  * A node type is a file `nodes/<category folder>/<name>.ts` whose default export is a definition.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { NodeDefinition } from "../nodes/define.ts";
 import { builderTypes } from "./builder-types.ts";
+import { clientOperations } from "./client-operations.ts";
 
 interface Found {
   /** Relative to `nodes/`, with forward slashes. */
@@ -35,6 +37,7 @@ export async function generate(root: string): Promise<Map<string, string>> {
         .join("")}};\n`,
     ],
     ["builder/node-types.gen.ts", `${HEADER}${builderTypes(found.map(({ definition }) => definition))}`],
+    ["client/operations.gen.ts", `${HEADER}${clientOperations()}`],
   ]);
 }
 

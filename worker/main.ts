@@ -10,7 +10,7 @@ import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
 import { catalogue, isEffectFree } from "#nodes";
-import { createPayloads, failureConverterPath } from "#payloads";
+import { createPayloads, failureConverterPath, patientStore } from "#payloads";
 import { createLogger, readEnv } from "#platform";
 import {
   connectTemporal,
@@ -33,6 +33,8 @@ const PRELOADED = ["../core/index.ts", "../graph/runtime.ts", "../nodes/inline.g
 /** How long a run waits for the worker that has it in memory before any other may take it: what a killed worker costs its runs. */
 const STICKY_TIMEOUT = "2s";
 const HEARTBEAT_THROTTLE = "500ms";
+/** How long what Temporal holds waits to be opened for a database that is away. */
+const DATABASE_PATIENCE_MS = 60_000;
 const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
 
 const env = readEnv();
@@ -45,7 +47,7 @@ Runtime.install({
 });
 
 const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
-const payloads = createPayloads({ store: db.payloads, env });
+const payloads = createPayloads({ store: patientStore(db.payloads, DATABASE_PATIENCE_MS), env });
 await payloads.check();
 const { dataConverter } = payloads;
 const temporal = await connectTemporal({

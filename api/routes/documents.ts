@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Hono } from "hono";
+import { accepts } from "hono/accepts";
 import type { ApiEnv } from "../context.ts";
 import { openApiDocument } from "../openapi.ts";
 import { notFound } from "../problem.ts";
@@ -36,11 +37,20 @@ const PAGE = `<!doctype html>
 
 const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true, tryItOutEnabled: true });\n`;
 
-/** `/openapi.json`, and `/docs` to read it and try it. */
+/** Where to go from the address alone. */
+const LINKS = { documentation: "/docs", openapi: "/openapi.json", health: "/health", api: "/api/v1" } as const;
+
+/** `/openapi.json`, `/docs` to read it and try it, and `/`, which leads people there and tells programs of both. */
 export function mountDocuments(app: Hono<ApiEnv>, version: string): void {
   const require = createRequire(import.meta.url);
   const assets = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
   let description: { json: string; etag: string } | undefined;
+
+  app.get("/", (c) => {
+    const wantsPage = accepts(c, { header: "Accept", supports: ["application/json", "text/html"], default: "application/json" }) === "text/html";
+    c.header("vary", "accept", { append: true });
+    return wantsPage ? c.redirect(LINKS.documentation) : c.json({ name: "Perdure", version, links: LINKS });
+  });
 
   app.on("GET", ["/docs", "/swagger-ui"], (c) => c.html(PAGE, 200, { "content-security-policy": PAGE_POLICY, "cache-control": "no-cache" }));
 

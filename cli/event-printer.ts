@@ -1,0 +1,84 @@
+import type { RunEvent } from "#client";
+import type { Terminal } from "./command.ts";
+import { type Paint, paintOf, printable, short } from "./text.ts";
+
+const NAME_WIDTH = 20;
+
+/** Prints the events of a run for a person: one line a fact, a model's tokens as running text. */
+export class EventPrinter {
+  readonly #write: (text: string) => void;
+  readonly #paint: Paint;
+  #isSpeaking = false;
+
+  constructor(terminal: Terminal) {
+    this.#write = (text) => terminal.out(text);
+    this.#paint = paintOf(terminal);
+  }
+
+  print(event: RunEvent): void {
+    const paint = this.#paint;
+    const name = nodeOf(event);
+    const message = short((event["error"] as { message?: string } | undefined)?.message ?? "");
+    switch (event.kind) {
+      case "token_delta":
+        this.#speak(typeof event["text"] === "string" ? event["text"] : "");
+        return;
+      case "run_queued":
+        return this.#line("·", "dim", "the run", paint("dim", event.run_id));
+      case "run_start":
+        return this.#line("▶", "blue", "the run", "started");
+      case "node_start":
+        return this.#line("▸", "blue", name, paint("dim", [event["name"], event["type"]].filter(isNew).map(short).join(", ")));
+      case "node_retry":
+        return this.#line("↻", "yellow", name, `attempt ${event.attempt ?? "?"} failed: ${message}; again in ${Number(event["retry_in_ms"] ?? 0) / 1000} s`);
+      case "waiting":
+        return this.#line("…", "yellow", name, "waiting");
+      case "resumed":
+        return this.#line("▸", "blue", name, "goes on");
+      case "node_end":
+        if (event["status"] === "skipped" || event["status"] === "cancelled") return this.#line("○", "dim", name, paint("dim", event["status"]));
+        return this.#line(
+          "●",
+          "green",
+          name,
+          `${typeof event["route"] === "string" ? `${paint("bold", short(event["route"]))} ` : ""}${short(event["output"] ?? "")}`,
+        );
+      case "node_error":
+        return this.#line("✗", "red", name, message);
+      case "workflow_complete":
+        return this.#line("■", "green", "the run", `completed ${short(event["result"] ?? "")}`.trimEnd());
+      case "error":
+        return this.#line("■", "red", "the run", `${short(event["status"] ?? "failed")}: ${message}`);
+      case "paused":
+      case "command":
+      case "tool_call":
+        return this.#line("·", "dim", name, paint("dim", `${event.kind}${typeof event["name"] === "string" ? ` ${short(event["name"])}` : ""}`));
+      default:
+        // A newer server tells of more.
+        return this.#line("·", "dim", name, short((event as RunEvent).kind));
+    }
+  }
+
+  #speak(text: string): void {
+    if (!this.#isSpeaking) this.#write(`${" ".repeat(NAME_WIDTH + 3)}${this.#paint("dim", "│ ")}`);
+    this.#isSpeaking = true;
+    this.#write(this.#paint("cyan", printable(text).replaceAll("\n", " ")));
+  }
+
+  #line(mark: string, style: "green" | "red" | "yellow" | "blue" | "dim", name: string, text: string): void {
+    if (this.#isSpeaking) this.#write("\n");
+    this.#isSpeaking = false;
+    this.#write(`${this.#paint(style, mark)} ${name.padEnd(NAME_WIDTH)} ${text}`.trimEnd() + "\n");
+  }
+}
+
+/** Nodes are called by their ids, as problems and the API call them. */
+function nodeOf({ node_id: id = "", iteration }: RunEvent): string {
+  if (id === "") return "the run";
+  return `${printable(id)}${iteration ? ` [${iteration}]` : ""}`;
+}
+
+/** A node without a name of its own is named as its type. */
+function isNew(text: unknown, at: number, all: readonly unknown[]): boolean {
+  return typeof text === "string" && all.indexOf(text) === at;
+}

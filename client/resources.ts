@@ -1,0 +1,197 @@
+import type { Caller } from "./client.ts";
+import { operations } from "./operations.gen.ts";
+import type { StreamOptions } from "./streaming.ts";
+import { followRun } from "./streaming.ts";
+import { ApiError } from "./errors.ts";
+import { newKey } from "./request.ts";
+import type { CallOptions, Transport } from "./transport.ts";
+import type { Account, Approval, BodyOf, Data, Item, NodeType, PagedOperation, QueryOf, Run, RunEvent, RunResult, Validation, Workflow } from "./types.ts";
+
+/** A graph in code (`#builder`), or anything else that makes such a body as its JSON. */
+type OrJson<T> = T | { toJSON(): T | object };
+type Listing<N extends PagedOperation> = AsyncGenerator<Item<N>, void, undefined>;
+type StartBody = Omit<BodyOf<"executeWorkflow">, "mode" | "timeout" | "inputs">;
+type GraphBody = Omit<BodyOf<"executeGraph">, "mode" | "timeout">;
+
+export interface Resources {
+  readonly auth: {
+    register(account: BodyOf<"register">, options?: CallOptions): Promise<Account>;
+    login(credentials: BodyOf<"login">, options?: CallOptions): Promise<void>;
+    /** Revokes the tokens and forgets them, also where the server cannot be told. */
+    logout(options?: CallOptions): Promise<void>;
+    me(options?: CallOptions): Promise<Account>;
+  };
+  readonly workflows: {
+    list(query?: QueryOf<"listWorkflows">, options?: CallOptions): Listing<"listWorkflows">;
+    get(id: string, options?: CallOptions): Promise<Workflow>;
+    /** All of exactly this name. */
+    named(name: string, options?: CallOptions): Promise<Workflow[]>;
+    /** A graph with problems is saved as a draft and answers with them in `problems`. */
+    create(workflow: OrJson<BodyOf<"createWorkflow">>, options?: CallOptions): Promise<Workflow>;
+    /** What is left out stays. `ifMatch`, the `ETag` last read, answers 409 where somebody was faster. */
+    update(id: string, change: OrJson<BodyOf<"updateWorkflow">>, options?: CallOptions & { ifMatch?: string }): Promise<Workflow>;
+    delete(id: string, options?: CallOptions): Promise<void>;
+    validate(graph: OrJson<BodyOf<"validateGraph">>, options?: CallOptions): Promise<Validation>;
+    publish(id: string, version?: number, options?: CallOptions): Promise<Workflow>;
+    versions(id: string, options?: CallOptions): Listing<"listVersions">;
+    export(id: string, options?: CallOptions): Promise<Exclude<Data<"exportWorkflow">, string>>;
+    exportYaml(id: string, options?: CallOptions): Promise<string>;
+    /** Starts a run and gives it at once. */
+    start(id: string, inputs?: object, more?: StartBody, options?: CallOptions): Promise<Run>;
+    /** Starts a run and waits for its end, however long. A run that failed is an answer, not an error: see `status`. */
+    run(id: string, inputs?: object, more?: StartBody, options?: CallOptions): Promise<RunResult>;
+    /** Starts a run and gives its events, the first of them with its id (`run_id`). */
+    stream(id: string, inputs?: object, more?: StartBody, options?: CallOptions & StreamOptions): AsyncGenerator<RunEvent, void, undefined>;
+  };
+  readonly runs: {
+    list(query?: QueryOf<"listExecutions">, options?: CallOptions): Listing<"listExecutions">;
+    get(id: string, options?: CallOptions): Promise<Run>;
+    /** Runs a graph that is not stored. */
+    startGraph(graph: OrJson<GraphBody>, options?: CallOptions): Promise<Run>;
+    /** Waits for the end, however long. */
+    result(id: string, options?: CallOptions): Promise<RunResult>;
+    nodes(id: string, options?: CallOptions): Listing<"listNodeExecutions">;
+    /** The log as far as it goes. `stream` follows it. */
+    events(id: string, after?: number, options?: CallOptions): Listing<"listEvents">;
+    stream(id: string, options?: StreamOptions): AsyncGenerator<RunEvent, void, undefined>;
+    cancel(id: string, reason?: string, options?: CallOptions): Promise<Run>;
+    terminate(id: string, reason?: string, options?: CallOptions): Promise<Run>;
+    pause(id: string, reason?: string, options?: CallOptions): Promise<Run>;
+    resume(id: string, options?: CallOptions): Promise<Run>;
+    retry(id: string, from?: BodyOf<"retryExecution">, options?: CallOptions): Promise<Run>;
+    fork(id: string, from: BodyOf<"forkExecution">, options?: CallOptions): Promise<Run>;
+    setVariable(id: string, name: string, value: unknown, options?: CallOptions): Promise<Run>;
+    sendEvent(id: string, event: BodyOf<"sendEvent">, options?: CallOptions): Promise<Run>;
+  };
+  readonly approvals: {
+    list(query?: QueryOf<"listApprovals">, options?: CallOptions): Listing<"listApprovals">;
+    get(id: string, options?: CallOptions): Promise<Approval>;
+    approve(id: string, answer?: { data?: unknown; comment?: string }, options?: CallOptions): Promise<Approval>;
+    reject(id: string, answer?: { data?: unknown; comment?: string }, options?: CallOptions): Promise<Approval>;
+    /** Answers a node that asks for input. */
+    submit(id: string, data: unknown, comment?: string, options?: CallOptions): Promise<Approval>;
+  };
+  readonly nodeTypes: {
+    list(query?: QueryOf<"listNodes">, options?: CallOptions): Promise<NodeType[]>;
+    get(type: string, options?: CallOptions): Promise<NodeType>;
+  };
+}
+
+/** Of one request that waits for the end of a run; below what servers and proxies cut off. In seconds. */
+const WAIT_SECONDS = 25;
+const LARGEST_PAGE = 500;
+
+export function resourcesOf(caller: Caller, transport: Transport): Resources {
+  const { call, list } = caller;
+  const byId = (id: string) => ({ params: { id } });
+  const sessionOf = () => {
+    if (!transport.session) throw new TypeError("A client with a `token` of its own does not sign in or out.");
+    return transport.session;
+  };
+
+  const command =
+    (name: "cancelExecution" | "terminateExecution" | "pauseExecution") =>
+    (id: string, reason?: string, options?: CallOptions): Promise<Run> =>
+      call(name, { ...byId(id), body: reason === undefined ? {} : { reason } }, options);
+
+  const answer =
+    (decision: "approved" | "rejected") =>
+    (id: string, given: { data?: unknown; comment?: string } = {}, options?: CallOptions): Promise<Approval> =>
+      call("answerApproval", { ...byId(id), body: { decision, ...given } }, options);
+
+  const start = (id: string, inputs: object = {}, more: StartBody = {}, options?: CallOptions): Promise<Run> =>
+    call("executeWorkflow", { ...byId(id), body: { ...more, inputs, mode: "async" } }, options);
+
+  async function result(id: string, options?: CallOptions): Promise<RunResult> {
+    for (;;) {
+      const reply = await caller.send("getResult", { ...byId(id), query: { wait: WAIT_SECONDS } }, options);
+      if (reply.status === 200) return reply.data;
+    }
+  }
+
+  return {
+    auth: {
+      async register(account, options) {
+        const { access_token, refresh_token, expires_in, token_type: _type, ...registered } = await call("register", { body: account }, options);
+        await sessionOf().keep({ access_token, refresh_token, expires_in });
+        return registered;
+      },
+      login: async (credentials, options) => sessionOf().keep(await call("login", { body: credentials }, options)),
+      async logout(options) {
+        const session = sessionOf();
+        const token = await session.refreshToken();
+        await session.end();
+        if (token !== undefined) await call("logout", { body: { refresh_token: token } }, options);
+      },
+      me: (options) => call("me", {}, options),
+    },
+    workflows: {
+      list: (query = {}, options) => list("listWorkflows", { query }, options),
+      get: (id, options) => call("getWorkflow", byId(id), options),
+      async named(name, options) {
+        const found: Workflow[] = [];
+        for await (const each of list("listWorkflows", { query: { search: name, limit: LARGEST_PAGE } }, options)) if (each.name === name) found.push(each);
+        return found;
+      },
+      create: (workflow, options) => call("createWorkflow", { body: plain(workflow) }, options),
+      update: (id, change, { ifMatch, ...options } = {}) =>
+        call("replaceWorkflow", { ...byId(id), body: plain(change), ...(ifMatch !== undefined && { headers: { "if-match": ifMatch } }) }, options),
+      delete: (id, options) => call("deleteWorkflow", byId(id), options),
+      validate: (graph, options) => call("validateGraph", { body: plain(graph) }, options),
+      publish: (id, version, options) => call("publishWorkflow", { ...byId(id), body: version === undefined ? {} : { version } }, options),
+      versions: (id, options) => list("listVersions", byId(id), options),
+      export: async (id, options) =>
+        (await call("exportWorkflow", { ...byId(id), query: { format: "json" } }, options)) as Exclude<Data<"exportWorkflow">, string>,
+      exportYaml: async (id, options) => (await call("exportWorkflow", { ...byId(id), query: { format: "yaml" } }, options)) as string,
+      start,
+      run: async (id, inputs, more, options) => result((await start(id, inputs, more, options)).id, withoutKey(options)),
+      async *stream(id, inputs = {}, more = {}, options = {}) {
+        const input = { ...byId(id), body: { ...more, inputs } };
+        const response = await transport.open(operations.executeWorkflowStream, input, { ...options, idempotencyKey: options.idempotencyKey ?? newKey() });
+        const runId = response.headers.get("x-execution-id");
+        if (runId === null) {
+          await response.body?.cancel();
+          throw new ApiError({ status: response.status, code: "http.unexpected_answer", message: "The answer does not name its run (`x-execution-id`)." });
+        }
+        yield* followRun(transport, runId, options, response);
+      },
+    },
+    runs: {
+      list: (query = {}, options) => list("listExecutions", { query }, options),
+      get: (id, options) => call("getExecution", byId(id), options),
+      startGraph: (graph, options) => call("executeGraph", { body: { ...plain(graph), mode: "async" } }, options),
+      result,
+      nodes: (id, options) => list("listNodeExecutions", byId(id), options),
+      events: (id, after = 0, options) => list("listEvents", { ...byId(id), query: { after } }, options),
+      stream: (id, options) => caller.stream(id, options),
+      cancel: command("cancelExecution"),
+      terminate: command("terminateExecution"),
+      pause: command("pauseExecution"),
+      resume: (id, options) => call("resumeExecution", byId(id), options),
+      retry: (id, from = {}, options) => call("retryExecution", { ...byId(id), body: from }, options),
+      fork: (id, from, options) => call("forkExecution", { ...byId(id), body: from }, options),
+      setVariable: (id, name, value, options) => call("setVariable", { params: { id, name }, body: { value: value as never } }, options),
+      sendEvent: (id, event, options) => call("sendEvent", { ...byId(id), body: event }, options),
+    },
+    approvals: {
+      list: (query = {}, options) => list("listApprovals", { query }, options),
+      get: (id, options) => call("getApproval", byId(id), options),
+      approve: answer("approved"),
+      reject: answer("rejected"),
+      submit: (id, data, comment, options) => call("answerApproval", { ...byId(id), body: { data, ...(comment !== undefined && { comment }) } }, options),
+    },
+    nodeTypes: {
+      list: (query = {}, options) => call("listNodes", { query }, options),
+      get: (type, options) => call("getNode", { params: { type } }, options),
+    },
+  };
+}
+
+function plain<T extends object>(value: OrJson<T>): T {
+  return "toJSON" in value && typeof value.toJSON === "function" ? (value.toJSON() as T) : (value as T);
+}
+
+/** A key names the start, not what is asked afterwards. */
+function withoutKey({ idempotencyKey: _key, ...options }: CallOptions = {}): CallOptions {
+  return options;
+}
