@@ -7,6 +7,7 @@ import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { type Handlers, mount } from "./mount.ts";
 import { notFound, problemResponse } from "./problem.ts";
+import { apiKeyHandlers } from "./routes/api-keys.ts";
 import { approvalHandlers } from "./routes/approvals.ts";
 import { authHandlers } from "./routes/auth.ts";
 import { bulkHandlers } from "./routes/bulk.ts";
@@ -19,6 +20,7 @@ import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
+import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
 
@@ -49,6 +51,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
 
   const handlers: Handlers = {
     ...authHandlers(services),
+    ...apiKeyHandlers(services),
     ...workflowHandlers(services),
     ...exchangeHandlers(services),
     ...templateHandlers(services),
@@ -60,9 +63,11 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...nodeHandlers(services),
     ...healthHandlers(services),
   };
+  const members = createMembers(services.db.accounts);
   mount(app, handlers, {
     tokens,
-    members: createMembers(services.db.accounts),
+    members,
+    keys: createKeyHolders(services.db.apiKeys, members),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });

@@ -1,6 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
-import type { Principal } from "./security/tokens.ts";
+import type { Principal } from "./security/principal.ts";
 
 export interface ApiEnv {
   Bindings: Partial<HttpBindings>;

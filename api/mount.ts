@@ -4,10 +4,9 @@ import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
 import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
-import { guard } from "./middleware/guard.ts";
+import { type Callers, guard } from "./middleware/guard.ts";
 import { notFound } from "./problem.ts";
-import type { Members } from "./security/members.ts";
-import type { Principal, Tokens } from "./security/tokens.ts";
+import type { Principal } from "./security/principal.ts";
 import type { YamlThreads } from "./yaml/index.ts";
 
 type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
@@ -47,7 +46,7 @@ interface Reading {
 }
 
 /** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
-export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, ...callers }: { tokens: Tokens; members: Members } & Reading): void {
+export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, ...callers }: Callers & Reading): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
     const chain = [guard(route.access, callers), respond(route, handlers[name] as unknown as AnyHandler, { maxBodyBytes, yaml })];

@@ -26,6 +26,7 @@ export interface HealthProbes {
 export type ApiSettings = Pick<
   Env,
   | "CONCURRENCY_WAITING_MS"
+  | "API_KEYS_MAX"
   | "BULK_MAX_RUNS"
   | "CORS_ORIGINS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"

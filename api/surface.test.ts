@@ -22,6 +22,7 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   forkExecution: { from_node: "start" },
   migrateExecution: { version: 1 },
   sendEvent: { name: "paid" },
+  createApiKey: { name: "a key" },
 };
 
 describe("every route", () => {
@@ -88,8 +89,10 @@ describe("every route", () => {
       });
       const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
       const bulk = { id: uuidv7(), action: "cancel" as const, filter: {}, options: {}, ratePerMinute: 1, createdBy: owner.userId };
+      const { body: key } = await call("POST", "/api/v1/api-keys", { token: owner.token, body: { name: "a key" } });
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
-      const id = isRun ? runId : path.includes("/approvals/") ? approvalId : path.includes("/bulk-operations/") ? bulkId : workflowId;
+      const ids: Record<string, string> = { approvals: approvalId, "bulk-operations": bulkId, "api-keys": String(key["id"]) };
+      const id = isRun ? runId : (ids[path.split("/").at(path.startsWith("/api/v1/") ? 3 : 2) ?? ""] ?? workflowId);
       const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
       const stranger = await signUp();
       const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };
@@ -176,7 +179,7 @@ describe("the OpenAPI description", () => {
     expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual([...names].toSorted());
     const create = body.paths["/api/v1/workflows"]?.["post"];
     expect(create?.["x-aliases"]).toEqual(["/api/workflows"]);
-    expect(create?.security).toEqual([{ bearer: [] }]);
+    expect(create?.security).toEqual([{ bearer: [] }, { api_key: [] }]);
     expect(Object.keys(create?.responses ?? {})).toEqual(expect.arrayContaining(["201", "400", "401", "403", "413", "422", "429", "500", "503"]));
     expect(body.paths["/api/v1/auth/login"]?.["post"]?.security).toEqual([]);
     expect(JSON.stringify(body)).not.toContain('"access"');

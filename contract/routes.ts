@@ -1,3 +1,4 @@
+import { apiKeyRoutes } from "./api-keys.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { authRoutes } from "./auth.ts";
 import { bulkRoutes } from "./bulk.ts";
@@ -13,6 +14,7 @@ import { workflowRoutes } from "./workflows.ts";
 /** Every route, by operation id. */
 export const routes = {
   ...authRoutes,
+  ...apiKeyRoutes,
   ...workflowRoutes,
   ...exchangeRoutes,
   ...templateRoutes,

@@ -6,6 +6,7 @@ import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
 import { createAccounts } from "./queries/accounts.ts";
 import { createAdmission } from "./queries/admission.ts";
+import { createApiKeys } from "./queries/api-keys.ts";
 import { createApprovals } from "./queries/approvals.ts";
 import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
@@ -42,6 +43,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
   const runs = createRunRows(sessions, pageMaxBytes);
   return {
     accounts: createAccounts(sessions),
+    apiKeys: createApiKeys(sessions, pageMaxBytes),
     workflows: createWorkflows(sessions, pageMaxBytes),
     runs,
     admission: createAdmission(sessions, runs),

@@ -37,6 +37,35 @@ export interface Accounts {
   recordLogin(login: { email: string; userId?: string; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
 }
 
+export interface ApiKey {
+  id: string;
+  createdBy: string;
+  name: string;
+  /** The first characters of the key, to tell it from others. */
+  prefix: string;
+  /** Permissions it was given; at any time it has those of them that its creator's role has as well. */
+  scopes: string[];
+  createdAt: Date;
+  /** null: never. */
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+  revokedAt: Date | null;
+}
+
+/** Keys of services. `createdBy` narrows to the keys of one member. */
+export interface ApiKeys {
+  create(tenant: TenantId, key: Pick<ApiKey, "id" | "createdBy" | "name" | "prefix" | "scopes" | "expiresAt"> & { keyHash: string }): Promise<ApiKey>;
+  /** Keys that are neither revoked nor expired. */
+  countLive(tenant: TenantId): Promise<number>;
+  /** The newest first. */
+  list(tenant: TenantId, filter: { createdBy?: string }, page: Page): Promise<Paged<ApiKey>>;
+  get(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;
+  /** Once and for all; again it changes nothing. */
+  revoke(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;
+  /** Whose key it is, undefined where it is unknown, revoked or expired; sets `lastUsedAt`. Has no tenant yet: runs under `perdure_system`. */
+  use(keyHash: string): Promise<(Pick<ApiKey, "id" | "createdBy" | "scopes" | "expiresAt"> & { tenantId: TenantId }) | undefined>;
+}
+
 export interface Workflow {
   id: string;
   name: string;
@@ -388,6 +417,7 @@ export interface Circuits {
 
 export interface Database {
   accounts: Accounts;
+  apiKeys: ApiKeys;
   workflows: Workflows;
   runs: RunRows;
   admission: Admission;

@@ -2,6 +2,7 @@ import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stabl
 import type {
   Accounts,
   Admission,
+  ApiKey,
   Approvals,
   BulkJob,
   BulkRows,
@@ -17,6 +18,7 @@ import type {
   WorkflowVersion,
   Workflows,
 } from "#db";
+import { memoryApiKeys } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -49,6 +51,7 @@ export interface MemoryState {
   circuits: (Awaited<ReturnType<Circuits["list"]>>[number] & { tenantId: TenantId })[];
   /** Organizations' own limits of concurrency. */
   limits: Map<TenantId, number | null>;
+  apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
 }
 
@@ -58,7 +61,7 @@ export interface MemoryDatabase extends Database {
   setRole(userId: string, role: Role): void;
 }
 
-function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number; cursor?: string; offset?: number }): Paged<T> {
+export function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number; cursor?: string; offset?: number }): Paged<T> {
   const start = cursor === undefined ? (offset ?? 0) : Number(cursor);
   const nextCursor = start + limit < rows.length ? String(start + limit) : undefined;
   return { rows: rows.slice(start, start + limit), nextCursor, total: rows.length };
@@ -78,6 +81,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     approvals: [],
     circuits: [],
     limits: new Map(),
+    apiKeys: [],
     bulk: [],
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
@@ -99,6 +103,7 @@ export function createMemoryDatabase(): MemoryDatabase {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
     accounts: accounts(state),
+    apiKeys: memoryApiKeys(state),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),

@@ -14,6 +14,7 @@ import { createMemoryRuns } from "./memory-runs.ts";
 
 export const SETTINGS: ApiSettings = {
   CONCURRENCY_WAITING_MS: 60_000,
+  API_KEYS_MAX: 5,
   BULK_MAX_RUNS: 3,
   CORS_ORIGINS: [],
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,

@@ -4,5 +4,6 @@ export * from "./circuits.ts";
 export * from "./admission.ts";
 export * from "./bulk.ts";
 export * from "./messages.ts";
+export * from "./organizations.ts";
 export * from "./runs.ts";
 export * from "./workflows.ts";
