@@ -15,6 +15,8 @@ import { checkpointHandlers } from "./routes/checkpoints.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
+import { invitationHandlers } from "./routes/invitations.ts";
+import { memberHandlers, organizationHandlers } from "./routes/organizations.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
@@ -51,6 +53,9 @@ export function createApp(services: Services): Hono<ApiEnv> {
 
   const handlers: Handlers = {
     ...authHandlers(services),
+    ...organizationHandlers(services),
+    ...memberHandlers(services),
+    ...invitationHandlers(services),
     ...apiKeyHandlers(services),
     ...workflowHandlers(services),
     ...exchangeHandlers(services),

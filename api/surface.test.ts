@@ -1,7 +1,7 @@
 import { ALIASES, PERMISSIONS, ROLES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
 import { uuidv7 } from "#core";
 import { describe, expect, test } from "vitest";
-import { createTestApp } from "./testing/test-app.ts";
+import { type TestApp, createTestApp } from "./testing/test-app.ts";
 
 const names = Object.keys(routes) as RouteName[];
 const served = names.flatMap((name) =>
@@ -23,7 +23,17 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   migrateExecution: { version: 1 },
   sendEvent: { name: "paid" },
   createApiKey: { name: "a key" },
+  updateMember: { role: "admin" },
+  createInvitation: { email: "guest@example.com", role: "viewer" },
+  acceptInvitation: { token: "t", password: "secure_password" },
+  joinOrganization: { token: "t" },
 };
+
+function membership(db: TestApp["db"], userId: string) {
+  const found = db.state.memberships.find((each) => each.userId === userId);
+  if (!found) throw new Error("no membership");
+  return found;
+}
 
 describe("every route", () => {
   test("F1: When a route is declared, then it says who may call it, and its operation id is its name", () => {
@@ -31,7 +41,7 @@ describe("every route", () => {
       const { access, operationId } = routes[name];
       expect(operationId, name).toBe(name);
       if (access.auth === "user") expect(PERMISSIONS, name).toContain(access.permission);
-      else expect(["register", "login", "refresh", "logout", "health", "ready", "detailedHealth"], name).toContain(name);
+      else expect(["register", "login", "refresh", "logout", "acceptInvitation", "health", "ready", "detailedHealth"], name).toContain(name);
     }
   });
 
@@ -90,8 +100,21 @@ describe("every route", () => {
       const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
       const bulk = { id: uuidv7(), action: "cancel" as const, filter: {}, options: {}, ratePerMinute: 1, createdBy: owner.userId };
       const { body: key } = await call("POST", "/api/v1/api-keys", { token: owner.token, body: { name: "a key" } });
+      const { body: invitation } = await call("POST", "/api/v1/invitations", {
+        token: owner.token,
+        body: { email: "guest@example.com", role: "viewer" },
+      });
+      // A second admin, whom the owner may change and remove.
+      const second = await signUp();
+      db.state.memberships.unshift({ ...membership(db, owner.userId), userId: second.userId });
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
-      const ids: Record<string, string> = { approvals: approvalId, "bulk-operations": bulkId, "api-keys": String(key["id"]) };
+      const ids: Record<string, string> = {
+        approvals: approvalId,
+        "bulk-operations": bulkId,
+        "api-keys": String(key["id"]),
+        invitations: String(invitation["id"]),
+        members: second.userId,
+      };
       const id = isRun ? runId : (ids[path.split("/").at(path.startsWith("/api/v1/") ? 3 : 2) ?? ""] ?? workflowId);
       const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
       const stranger = await signUp();

@@ -7,6 +7,7 @@ import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
+import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { templateRoutes } from "./templates.ts";
 import { workflowRoutes } from "./workflows.ts";
@@ -14,6 +15,7 @@ import { workflowRoutes } from "./workflows.ts";
 /** Every route, by operation id. */
 export const routes = {
   ...authRoutes,
+  ...organizationRoutes,
   ...apiKeyRoutes,
   ...workflowRoutes,
   ...exchangeRoutes,

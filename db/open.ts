@@ -12,7 +12,9 @@ import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createEventLog } from "./queries/event-log.ts";
+import { createInvitations } from "./queries/invitations.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
+import { createOrganizations } from "./queries/organizations.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createWorkflows } from "./queries/workflows.ts";
@@ -44,6 +46,8 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
   return {
     accounts: createAccounts(sessions),
     apiKeys: createApiKeys(sessions, pageMaxBytes),
+    organizations: createOrganizations(sessions, pageMaxBytes),
+    invitations: createInvitations(sessions, pageMaxBytes),
     workflows: createWorkflows(sessions, pageMaxBytes),
     runs,
     admission: createAdmission(sessions, runs),

@@ -32,7 +32,9 @@ export interface Accounts {
     tokenHash: string;
     newTokenHash: string;
     expiresAt: Date;
-  }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" }>;
+    /** The organization that the new token is for, where it is another; the old one stays good where the user is no member of it. */
+    switchTo?: string;
+  }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" | "not_a_member" }>;
   revokeRefreshFamily(tokenHash: string): Promise<void>;
   recordLogin(login: { email: string; userId?: string; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
 }
@@ -64,6 +66,62 @@ export interface ApiKeys {
   revoke(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;
   /** Whose key it is, undefined where it is unknown, revoked or expired; sets `lastUsedAt`. Has no tenant yet: runs under `perdure_system`. */
   use(keyHash: string): Promise<(Pick<ApiKey, "id" | "createdBy" | "scopes" | "expiresAt"> & { tenantId: TenantId }) | undefined>;
+}
+
+export interface Organization {
+  id: string;
+  name: string;
+  createdAt: Date;
+}
+
+/** A user as a member of one organization; `id` is the user's. */
+export interface Member {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  joinedAt: Date;
+}
+
+export interface Organizations {
+  get(tenant: TenantId): Promise<Organization | undefined>;
+  rename(tenant: TenantId, name: string): Promise<Organization | undefined>;
+  /** Who came last first. */
+  members(tenant: TenantId, page: Page): Promise<Paged<Member>>;
+  member(tenant: TenantId, userId: string): Promise<Member | undefined>;
+  /** @throws PerdureError `resource.conflict` where no admin would be left, also when two are changed at once. */
+  setRole(tenant: TenantId, userId: string, role: Role): Promise<Member | undefined>;
+  /** Revokes what they signed in with and their API keys as well. @throws as `setRole`. */
+  removeMember(tenant: TenantId, userId: string): Promise<boolean>;
+}
+
+export interface Invitation {
+  id: string;
+  email: string;
+  role: Role;
+  invitedBy: string;
+  createdAt: Date;
+  expiresAt: Date;
+  acceptedAt: Date | null;
+  acceptedBy: string | null;
+  revokedAt: Date | null;
+}
+
+export interface Invitations {
+  /** Revokes an open one of the same address. @throws PerdureError `resource.conflict` where they are a member already. */
+  create(tenant: TenantId, invitation: Pick<Invitation, "id" | "email" | "role" | "invitedBy" | "expiresAt"> & { tokenHash: string }): Promise<Invitation>;
+  /** The newest first. */
+  list(tenant: TenantId, page: Page): Promise<Paged<Invitation>>;
+  get(tenant: TenantId, id: string): Promise<Invitation | undefined>;
+  /** @throws PerdureError `resource.conflict` where it was accepted. */
+  revoke(tenant: TenantId, id: string): Promise<boolean>;
+  /** One that can be accepted. Has no tenant yet: runs under `perdure_system`, as `accept` does. */
+  find(tokenHash: string): Promise<Pick<Invitation, "id" | "email" | "role"> | undefined>;
+  /**
+   * Makes the user a member, exactly once; and first the user, where `passwordHash` is given. Who is a member already keeps their role.
+   * @throws PerdureError `resource.not_found` where it cannot be accepted (any more), `resource.conflict` where the account exists by now.
+   */
+  accept(tokenHash: string, acceptance: { user: User; passwordHash?: string }): Promise<Membership>;
 }
 
 export interface Workflow {
@@ -418,6 +476,8 @@ export interface Circuits {
 export interface Database {
   accounts: Accounts;
   apiKeys: ApiKeys;
+  organizations: Organizations;
+  invitations: Invitations;
   workflows: Workflows;
   runs: RunRows;
   admission: Admission;

@@ -35,6 +35,8 @@ export const envSchema = z.object({
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
   /** Passwords that are being hashed or wait for it in one api; whoever comes then is told to come again (429). */
   PASSWORD_HASHES_MAX: z.coerce.number().int().positive().default(128),
+  /** Days in which an invitation can be accepted. */
+  INVITATION_EXPIRE_DAYS: z.coerce.number().positive().max(3_650).default(7),
   /** Live API keys of one organization. */
   API_KEYS_MAX: z.coerce.number().int().positive().default(1_000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),

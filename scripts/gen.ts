@@ -1,11 +1,12 @@
 /**
- * Writes the generated registries of `nodes/`, and the types of `builder/`, from the files there; `--check` writes nothing and fails when they are stale.
+ * Writes the generated registries of `nodes/`, the types of `builder/` from the files there, and the table of permissions from `contract/`; `--check` writes nothing and fails when they are stale.
  * A node type is a file `nodes/<category folder>/<name>.ts` whose default export is a definition.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { NodeDefinition } from "../nodes/define.ts";
+import { permissionTable } from "./permission-table.ts";
 import { builderTypes } from "./builder-types.ts";
 
 interface Found {
@@ -34,6 +35,7 @@ export async function generate(root: string): Promise<Map<string, string>> {
         .map(({ definition, identifier }) => `  ${JSON.stringify(definition.type)}: ${identifier},\n`)
         .join("")}};\n`,
     ],
+    ["docs/permissions.md", permissionTable()],
     ["builder/node-types.gen.ts", `${HEADER}${builderTypes(found.map(({ definition }) => definition))}`],
   ]);
 }

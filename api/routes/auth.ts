@@ -1,26 +1,18 @@
 import { PerdureError } from "#core";
-import type { Membership, User } from "#db";
 import { clientAddress } from "../context.ts";
 import type { Handlers } from "../mount.ts";
+import { notFound } from "../problem.ts";
+import { accountJson, createSessions } from "../security/sessions.ts";
 import { hashToken, newRefreshToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
 
-const DAY_MS = 86_400_000;
 /** Longest user agent kept with a login. */
 const USER_AGENT_MAX_LENGTH = 500;
 
-export function authHandlers({ db: { accounts }, passwords, tokens, settings }: Services): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
-  const refreshExpiry = (): Date => new Date(Date.now() + settings.JWT_REFRESH_TOKEN_EXPIRE_DAYS * DAY_MS);
-
-  async function accessToken(userId: string, { tenantId, role }: Membership) {
-    return { access_token: await tokens.issue({ userId, tenantId, role }), token_type: "bearer" as const, expires_in: tokens.expiresIn };
-  }
-
-  async function signIn(userId: string, membership: Membership) {
-    const refresh_token = newRefreshToken();
-    await accounts.createRefreshToken({ userId, tenantId: membership.tenantId, tokenHash: hashToken(refresh_token), expiresAt: refreshExpiry() });
-    return { ...(await accessToken(userId, membership)), refresh_token };
-  }
+export function authHandlers(services: Services): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
+  const { passwords, settings } = services;
+  const { accounts } = services.db;
+  const { signIn, accessToken, refreshExpiry } = createSessions(services);
 
   return {
     async register({ body, c }) {
@@ -49,7 +41,10 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
         userAgent: userAgent(c.req.header("user-agent")),
       });
       if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
-      const [membership] = await accounts.memberships(user.id);
+      const memberships = await accounts.memberships(user.id);
+      const wanted = body.organization_id;
+      const membership = wanted == null ? memberships[0] : memberships.find(({ tenantId }) => tenantId === wanted);
+      if (!membership && wanted != null) throw notFound("organization");
       if (!membership) throw new PerdureError("auth.forbidden", "This account belongs to no organization.");
       return { status: 200, body: await signIn(user.id, membership) };
     },
@@ -62,7 +57,13 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
         });
       }
       const next = newRefreshToken();
-      const rotation = await accounts.rotateRefreshToken({ tokenHash: hashToken(presented), newTokenHash: hashToken(next), expiresAt: refreshExpiry() });
+      const rotation = await accounts.rotateRefreshToken({
+        tokenHash: hashToken(presented),
+        newTokenHash: hashToken(next),
+        expiresAt: refreshExpiry(),
+        ...(body.organization_id != null && { switchTo: body.organization_id }),
+      });
+      if (rotation.outcome === "not_a_member") throw notFound("organization");
       if (rotation.outcome !== "rotated") {
         throw new PerdureError("auth.invalid", rotation.outcome === "expired" ? "The refresh token has expired." : "The refresh token is not valid.");
       }
@@ -88,17 +89,6 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
   };
 }
 
-function accountJson(user: User, { tenantId, organizationName, role }: Membership) {
-  return {
-    id: user.id,
-    email: user.email,
-    name: user.name,
-    role,
-    organization: { id: tenantId, name: organizationName, role },
-    created_at: user.createdAt.toISOString(),
-  };
-}
-
-function userAgent(header: string | undefined): string {
+export function userAgent(header: string | undefined): string {
   return (header ?? "").replaceAll("\0", "").slice(0, USER_AGENT_MAX_LENGTH);
 }

@@ -8,6 +8,7 @@ import type {
   BulkRows,
   Circuits,
   Database,
+  Invitation,
   Membership,
   Paged,
   Role,
@@ -18,7 +19,7 @@ import type {
   WorkflowVersion,
   Workflows,
 } from "#db";
-import { memoryApiKeys } from "./memory-organizations.ts";
+import { memoryApiKeys, memoryInvitations, memoryOrganizations } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -51,6 +52,7 @@ export interface MemoryState {
   circuits: (Awaited<ReturnType<Circuits["list"]>>[number] & { tenantId: TenantId })[];
   /** Organizations' own limits of concurrency. */
   limits: Map<TenantId, number | null>;
+  invitations: (Invitation & { tenantId: TenantId; tokenHash: string })[];
   apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
 }
@@ -82,6 +84,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     circuits: [],
     limits: new Map(),
     apiKeys: [],
+    invitations: [],
     bulk: [],
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
@@ -104,6 +107,8 @@ export function createMemoryDatabase(): MemoryDatabase {
     },
     accounts: accounts(state),
     apiKeys: memoryApiKeys(state),
+    organizations: memoryOrganizations(state),
+    invitations: memoryInvitations(state),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),
@@ -209,7 +214,7 @@ function accounts(state: MemoryState): Accounts {
     async createRefreshToken({ userId, tenantId: tenant, tokenHash, expiresAt }) {
       state.families.push({ userId, tenantId: tenant, revoked: false, live: tokenHash, spent: new Set(), expiresAt });
     },
-    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt }) {
+    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt, switchTo }) {
       const family = state.families.find((each) => each.live === tokenHash || each.spent.has(tokenHash));
       if (!family) return { outcome: "unknown" };
       if (family.revoked || family.spent.has(tokenHash)) {
@@ -217,6 +222,10 @@ function accounts(state: MemoryState): Accounts {
         return { outcome: "reused" };
       }
       if (family.expiresAt < new Date()) return { outcome: "expired" };
+      const target =
+        switchTo === undefined ? family.tenantId : state.memberships.find((each) => each.userId === family.userId && each.tenantId === switchTo)?.tenantId;
+      if (target === undefined) return { outcome: "not_a_member" };
+      family.tenantId = target;
       family.spent.add(tokenHash);
       Object.assign(family, { live: newTokenHash, expiresAt });
       return { outcome: "rotated", userId: family.userId, tenantId: family.tenantId };

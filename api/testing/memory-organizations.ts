@@ -1,4 +1,5 @@
-import type { ApiKeys } from "#db";
+import { PerdureError, type TenantId } from "#core";
+import type { ApiKeys, Invitations, Member, Organizations } from "#db";
 import { type MemoryState, pageOf } from "./memory-database.ts";
 
 export function memoryApiKeys(state: MemoryState): ApiKeys {
@@ -23,6 +24,87 @@ export function memoryApiKeys(state: MemoryState): ApiKeys {
       const found = state.apiKeys.find((key) => key.keyHash === keyHash && isLive(key));
       if (found) found.lastUsedAt = new Date();
       return found;
+    },
+  };
+}
+
+export function memoryOrganizations(state: MemoryState): Organizations {
+  const of = (tenant: TenantId) => state.memberships.filter((each) => each.tenantId === tenant);
+  const member = (tenant: TenantId, userId: string): Member | undefined => {
+    const membership = of(tenant).find((each) => each.userId === userId);
+    const user = state.users.find(({ id }) => id === userId);
+    return membership && user && { id: userId, email: user.email, name: user.name, role: membership.role, joinedAt: user.createdAt };
+  };
+  const refuseLastAdmin = (tenant: TenantId, userId: string) => {
+    const admins = of(tenant).filter(({ role }) => role === "admin");
+    if (admins.length === 1 && admins[0]?.userId === userId) throw new PerdureError("resource.conflict", "This is the last admin.");
+  };
+  const organization = (tenant: TenantId) => {
+    const name = of(tenant)[0]?.organizationName;
+    return name === undefined ? undefined : { id: tenant as string, name, createdAt: new Date(0) };
+  };
+  return {
+    get: async (tenant) => organization(tenant),
+    async rename(tenant, name) {
+      for (const membership of of(tenant)) membership.organizationName = name;
+      return organization(tenant);
+    },
+    members: async (tenant, page) =>
+      pageOf(
+        of(tenant)
+          .toReversed()
+          .flatMap(({ userId }) => member(tenant, userId) ?? []),
+        page,
+      ),
+    member: async (tenant, userId) => member(tenant, userId),
+    async setRole(tenant, userId, role) {
+      if (role !== "admin") refuseLastAdmin(tenant, userId);
+      for (const membership of of(tenant)) if (membership.userId === userId) membership.role = role;
+      return member(tenant, userId);
+    },
+    async removeMember(tenant, userId) {
+      refuseLastAdmin(tenant, userId);
+      const at = state.memberships.findIndex((each) => each.tenantId === tenant && each.userId === userId);
+      if (at < 0) return false;
+      state.memberships.splice(at, 1);
+      for (const key of state.apiKeys) if (key.tenantId === tenant && key.createdBy === userId) key.revokedAt ??= new Date();
+      for (const family of state.families) if (family.tenantId === tenant && family.userId === userId) family.revoked = true;
+      return true;
+    },
+  };
+}
+
+export function memoryInvitations(state: MemoryState): Invitations {
+  const isOpen = (each: MemoryState["invitations"][number]) => each.acceptedAt === null && each.revokedAt === null;
+  const live = (tokenHash: string) => state.invitations.find((each) => each.tokenHash === tokenHash && isOpen(each) && each.expiresAt > new Date());
+  const find = (tenant: TenantId, id: string) => state.invitations.find((each) => each.tenantId === tenant && each.id === id);
+  return {
+    async create(tenantId, invitation) {
+      const user = state.users.find(({ email }) => email === invitation.email);
+      if (state.memberships.some((each) => each.tenantId === tenantId && each.userId === user?.id)) throw new PerdureError("resource.conflict", "A member.");
+      for (const each of state.invitations) if (each.tenantId === tenantId && each.email === invitation.email && isOpen(each)) each.revokedAt = new Date();
+      const stored = { ...invitation, tenantId, createdAt: new Date(), acceptedAt: null, acceptedBy: null, revokedAt: null };
+      state.invitations.push(stored);
+      return stored;
+    },
+    list: async (tenant, page) => pageOf(state.invitations.filter((each) => each.tenantId === tenant).toReversed(), page),
+    get: async (tenant, id) => find(tenant, id),
+    async revoke(tenant, id) {
+      const found = find(tenant, id);
+      if (found?.acceptedAt) throw new PerdureError("resource.conflict", "It was accepted.");
+      if (found) found.revokedAt ??= new Date();
+      return found !== undefined;
+    },
+    find: async (tokenHash) => live(tokenHash),
+    async accept(tokenHash, { user, passwordHash }) {
+      const invitation = live(tokenHash);
+      if (!invitation) throw new PerdureError("resource.not_found", "There is no such invitation.");
+      if (passwordHash !== undefined) state.users.push({ ...user, passwordHash });
+      Object.assign(invitation, { acceptedAt: new Date(), acceptedBy: user.id });
+      const organizationName = state.memberships.find((each) => each.tenantId === invitation.tenantId)?.organizationName ?? "";
+      const membership = { tenantId: invitation.tenantId, organizationName, role: invitation.role, userId: user.id };
+      state.memberships.push(membership);
+      return membership;
     },
   };
 }
