@@ -2,6 +2,9 @@ import { PerdureError } from "#core";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { ApiEnv } from "./context.ts";
+import { locate } from "./limits/addresses.ts";
+import { createRateLimiter } from "./limits/rate-limiter.ts";
+import { createAccountLimits, createRouteLimits, rateHeaders } from "./limits/route-limits.ts";
 import { correlate } from "./middleware/correlation.ts";
 import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
@@ -35,6 +38,8 @@ export function createApp(services: Services): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>({ strict: false });
 
   app.use(correlate(logger));
+  app.use(locate(settings.TRUSTED_PROXIES));
+  app.use(rateHeaders());
   app.use(securityHeaders({ crossOrigin: settings.CORS_ORIGINS.length > 0 }));
   if (settings.CORS_ORIGINS.length > 0) app.use(cors(settings.CORS_ORIGINS));
   app.use(
@@ -51,11 +56,13 @@ export function createApp(services: Services): Hono<ApiEnv> {
   app.onError((error, c) => problemResponse(error, c.get("correlationId"), logger));
   app.notFound((c) => problemResponse(notFound("path"), c.get("correlationId"), logger));
 
+  const limiter = createRateLimiter(services.db.rateBuckets, logger);
+  const accountLimits = createAccountLimits(limiter, settings);
   const handlers: Handlers = {
-    ...authHandlers(services),
+    ...authHandlers(services, accountLimits),
     ...organizationHandlers(services),
     ...memberHandlers(services),
-    ...invitationHandlers(services),
+    ...invitationHandlers(services, accountLimits),
     ...apiKeyHandlers(services),
     ...workflowHandlers(services),
     ...exchangeHandlers(services),
@@ -73,6 +80,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     tokens,
     members,
     keys: createKeyHolders(services.db.apiKeys, members),
+    limits: createRouteLimits(limiter, settings),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });

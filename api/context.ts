@@ -1,5 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
+import type { Verdict } from "./limits/rate-limiter.ts";
 import type { Principal } from "./security/principal.ts";
 
 export interface ApiEnv {
@@ -8,12 +9,15 @@ export interface ApiEnv {
     correlationId: string;
     /** Set on every route that is not public. */
     principal: Principal;
+    /** Where the request comes from; empty where there is no socket. */
+    address: string;
+    /** Of the limits that the request passed or did not, the one nearest to its end. */
+    rateVerdict: Verdict | undefined;
   };
 }
 
 export type ApiContext = Context<ApiEnv>;
 
-/** Address of the peer; empty where there is no socket. */
 export function clientAddress(c: ApiContext): string {
-  return c.env?.incoming?.socket.remoteAddress ?? "";
+  return c.get("address");
 }

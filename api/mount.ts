@@ -49,7 +49,13 @@ interface Reading {
 export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, ...callers }: Callers & Reading): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
-    const chain = [guard(route.access, callers), respond(route, handlers[name] as unknown as AnyHandler, { maxBodyBytes, yaml })];
+    const { limits } = callers;
+    const chain = [
+      limits.byAddress(route),
+      guard(route.access, callers),
+      limits.byCaller(route),
+      respond(route, handlers[name] as unknown as AnyHandler, { maxBodyBytes, yaml }),
+    ];
     return pathsOf(name, route.path).map((path) => ({ method: route.method, path: path.replaceAll(/\{(\w+)\}/g, ":$1"), chain }));
   });
   served.sort((a, b) => specificity(a.path).localeCompare(specificity(b.path), "en"));

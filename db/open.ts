@@ -15,6 +15,7 @@ import { createEventLog } from "./queries/event-log.ts";
 import { createInvitations } from "./queries/invitations.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
 import { createOrganizations } from "./queries/organizations.ts";
+import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createWorkflows } from "./queries/workflows.ts";
@@ -48,6 +49,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     apiKeys: createApiKeys(sessions, pageMaxBytes),
     organizations: createOrganizations(sessions, pageMaxBytes),
     invitations: createInvitations(sessions, pageMaxBytes),
+    rateBuckets: createRateBuckets(sessions),
     workflows: createWorkflows(sessions, pageMaxBytes),
     runs,
     admission: createAdmission(sessions, runs),

@@ -1,3 +1,4 @@
 /** Process matters: settings, logs, shutdown. */
 export * from "./env.ts";
 export * from "./logger.ts";
+export type { Rate } from "./rate.ts";

@@ -15,7 +15,19 @@ export function cors(origins: readonly string[]): MiddlewareHandler<ApiEnv> {
     credentials: !everybody && origins.length > 0,
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: ["authorization", "content-type", "idempotency-key", API_KEY_HEADER, "if-match", "last-event-id", CORRELATION_HEADER],
-    exposeHeaders: [CORRELATION_HEADER, "etag", "link", "location", "retry-after", "x-total-count", "x-execution-id"],
+    exposeHeaders: [
+      CORRELATION_HEADER,
+      "etag",
+      "link",
+      "location",
+      "ratelimit-limit",
+      "ratelimit-policy",
+      "ratelimit-remaining",
+      "ratelimit-reset",
+      "retry-after",
+      "x-total-count",
+      "x-execution-id",
+    ],
     maxAge: 600,
   });
 }

@@ -3,6 +3,7 @@ import { PerdureError } from "#core";
 import type { MiddlewareHandler } from "hono";
 import type { ApiContext, ApiEnv } from "../context.ts";
 import { type KeyHolders, isApiKey } from "../security/api-keys.ts";
+import type { RouteLimits } from "../limits/route-limits.ts";
 import type { Members } from "../security/members.ts";
 import { type Principal, allows } from "../security/principal.ts";
 import type { Tokens } from "../security/tokens.ts";
@@ -15,6 +16,7 @@ export interface Callers {
   readonly tokens: Tokens;
   readonly members: Members;
   readonly keys: KeyHolders;
+  readonly limits: RouteLimits;
 }
 
 /** The one place that decides who may call: each route passes through it with the access its contract states. */
@@ -22,7 +24,10 @@ export function guard(access: Access, callers: Callers): MiddlewareHandler<ApiEn
   if (access.auth === "public") return (_c, next) => next();
   const { permission } = access;
   return async (c, next) => {
-    const principal = await identify(c, callers);
+    const principal = await identify(c, callers).catch(async (error: unknown) => {
+      if (error instanceof PerdureError && error.code === "auth.invalid") await callers.limits.failed(c);
+      throw error;
+    });
     c.set("principal", principal);
     if (!allows(principal, permission)) {
       const who = principal.apiKey ? "This API key" : `The role "${principal.role}"`;

@@ -1,5 +1,6 @@
 import { PerdureError } from "#core";
 import { clientAddress } from "../context.ts";
+import type { AccountLimits } from "../limits/route-limits.ts";
 import type { Handlers } from "../mount.ts";
 import { notFound } from "../problem.ts";
 import { accountJson, createSessions } from "../security/sessions.ts";
@@ -9,7 +10,7 @@ import type { Services } from "../services.ts";
 /** Longest user agent kept with a login. */
 const USER_AGENT_MAX_LENGTH = 500;
 
-export function authHandlers(services: Services): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
+export function authHandlers(services: Services, limits: AccountLimits): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
   const { passwords, settings } = services;
   const { accounts } = services.db;
   const { signIn, accessToken, refreshExpiry } = createSessions(services);
@@ -31,6 +32,8 @@ export function authHandlers(services: Services): Handlers<"register" | "login" 
     },
 
     async login({ body, c }) {
+      const accountHash = hashToken(body.email);
+      await limits.take(accountHash);
       const user = await accounts.findByEmail(body.email);
       const succeeded = await passwords.verify(body.password, user?.passwordHash);
       await accounts.recordLogin({
@@ -40,6 +43,7 @@ export function authHandlers(services: Services): Handlers<"register" | "login" 
         ip: clientAddress(c),
         userAgent: userAgent(c.req.header("user-agent")),
       });
+      if (succeeded) await limits.giveBack(accountHash);
       if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
       const memberships = await accounts.memberships(user.id);
       const wanted = body.organization_id;

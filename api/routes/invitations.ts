@@ -3,6 +3,7 @@ import type { INVITATION_STATUSES } from "#contract/organizations.ts";
 import { PerdureError, uuidv7 } from "#core";
 import type { Invitation } from "#db";
 import { clientAddress } from "../context.ts";
+import type { AccountLimits } from "../limits/route-limits.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
@@ -15,7 +16,7 @@ type InvitationRoute = "listInvitations" | "createInvitation" | "getInvitation" 
 
 const DAY_MS = 86_400_000;
 
-export function invitationHandlers(services: Services): Handlers<InvitationRoute> {
+export function invitationHandlers(services: Services, limits: AccountLimits): Handlers<InvitationRoute> {
   const { passwords, settings } = services;
   const { accounts, invitations } = services.db;
   const { signIn } = createSessions(services);
@@ -59,12 +60,15 @@ export function invitationHandlers(services: Services): Handlers<InvitationRoute
     async acceptInvitation({ body, c }) {
       const tokenHash = hashToken(body.token);
       const { email } = await openOne(tokenHash);
+      const accountHash = hashToken(email);
+      await limits.take(accountHash);
       const known = await accounts.findByEmail(email);
       const login = { email, ip: clientAddress(c), userAgent: userAgent(c.req.header("user-agent")) };
       if (known && !(await passwords.verify(body.password, known.passwordHash))) {
         await accounts.recordLogin({ ...login, userId: known.id, succeeded: false });
         throw new PerdureError("auth.invalid", "The password is not that of the account of this address.");
       }
+      await limits.giveBack(accountHash);
       const user = known ?? { id: uuidv7(), email, name: body.name ?? email.slice(0, email.indexOf("@")), createdAt: new Date() };
       const { id, name, createdAt } = user;
       const membership = await invitations.accept(tokenHash, {

@@ -19,7 +19,7 @@ import type {
   WorkflowVersion,
   Workflows,
 } from "#db";
-import { memoryApiKeys, memoryInvitations, memoryOrganizations } from "./memory-organizations.ts";
+import { memoryApiKeys, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -109,6 +109,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     apiKeys: memoryApiKeys(state),
     organizations: memoryOrganizations(state),
     invitations: memoryInvitations(state),
+    rateBuckets: memoryRateBuckets(),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),

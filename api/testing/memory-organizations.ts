@@ -1,5 +1,5 @@
 import { PerdureError, type TenantId } from "#core";
-import type { ApiKeys, Invitations, Member, Organizations } from "#db";
+import type { ApiKeys, Invitations, Member, Organizations, RateBuckets } from "#db";
 import { type MemoryState, pageOf } from "./memory-database.ts";
 
 export function memoryApiKeys(state: MemoryState): ApiKeys {
@@ -106,5 +106,20 @@ export function memoryInvitations(state: MemoryState): Invitations {
       state.memberships.push(membership);
       return membership;
     },
+  };
+}
+
+export function memoryRateBuckets(now: () => number = Date.now): RateBuckets {
+  const buckets = new Map<string, { tokens: number; at: number }>();
+  return {
+    async take(key, wanted, { burst, tokensPerSecond }) {
+      const before = buckets.get(key) ?? { tokens: burst, at: now() };
+      const refilled = Math.min(burst, before.tokens + ((now() - before.at) / 1000) * tokensPerSecond);
+      const taken = wanted < 0 ? wanted : Math.min(wanted, Math.floor(refilled));
+      const tokens = Math.min(burst, refilled - taken);
+      buckets.set(key, { tokens, at: now() });
+      return { tokens, taken };
+    },
+    sweep: async () => undefined,
   };
 }

@@ -21,12 +21,21 @@ export const SETTINGS: ApiSettings = {
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
   ORGANIZATION_CONCURRENCY_LIMIT: 20,
   PUBLIC_URL: undefined,
+  RATE_LIMIT_ACCOUNT_FAILURES: undefined,
+  RATE_LIMIT_ADDRESS: undefined,
+  RATE_LIMIT_API_KEY: undefined,
+  RATE_LIMIT_READS: undefined,
+  RATE_LIMIT_SIGN_IN_FAILURES: undefined,
+  RATE_LIMIT_STARTS: undefined,
+  RATE_LIMIT_USER: undefined,
+  RATE_LIMIT_WRITES: undefined,
   REGISTRATION: "open",
   REQUEST_MAX_BODY_BYTES: 100_000,
   RUN_INPUTS_MAX_BYTES: 10_000,
   RUN_WAIT_MAX_MS: 2_000,
   TEMPORAL_NAMESPACE: "perdure",
   TEMPORAL_UI_URL: "http://127.0.0.1:8233",
+  TRUSTED_PROXIES: [],
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */

@@ -37,7 +37,8 @@ async function fill(tenant: TenantId): Promise<void> {
     const value = ({ name: column, type }: { name: string; type: string }): string => {
       if (column === "tenant_id") return `'${tenant}'`;
       if (column === "role") return "'admin'";
-      if (column === "status" && type === "text") return name === "node_executions" ? "'running'" : name === "runs" ? "'running'" : name === "commands" ? "'open'" : "'pending'";
+      if (column === "status" && type === "text")
+        return name === "node_executions" ? "'running'" : name === "runs" ? "'running'" : name === "commands" ? "'open'" : "'pending'";
       return (
         { uuid: `'${randomUUID()}'`, integer: "1", boolean: "true", jsonb: "'{}'", "text[]": "'{}'", "timestamp with time zone": "now()" }[type] ??
         `'${randomUUID()}'`
