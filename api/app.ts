@@ -1,6 +1,7 @@
 import { PerdureError } from "#core";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { createAuditTrail } from "./audit/audit-trail.ts";
 import type { ApiEnv } from "./context.ts";
 import { locate } from "./limits/addresses.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
@@ -10,6 +11,7 @@ import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { type Handlers, mount } from "./mount.ts";
 import { notFound, problemResponse } from "./problem.ts";
+import { auditHandlers } from "./routes/audit.ts";
 import { apiKeyHandlers } from "./routes/api-keys.ts";
 import { approvalHandlers } from "./routes/approvals.ts";
 import { authHandlers } from "./routes/auth.ts";
@@ -64,6 +66,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...memberHandlers(services),
     ...invitationHandlers(services, accountLimits),
     ...apiKeyHandlers(services),
+    ...auditHandlers(services),
     ...workflowHandlers(services),
     ...exchangeHandlers(services),
     ...templateHandlers(services),
@@ -80,6 +83,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     tokens,
     members,
     keys: createKeyHolders(services.db.apiKeys, members),
+    audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
     limits: createRouteLimits(limiter, settings),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,

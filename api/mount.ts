@@ -2,6 +2,7 @@ import { type Route, type RouteName, type Routes, pathsOf, routes } from "#contr
 import { type Finding, type Json, PerdureError } from "#core";
 import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
+import type { AuditTrail } from "./audit/audit-trail.ts";
 import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { type Callers, guard } from "./middleware/guard.ts";
@@ -46,7 +47,7 @@ interface Reading {
 }
 
 /** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
-export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, ...callers }: Callers & Reading): void {
+export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, audit, ...callers }: Callers & Reading & { audit: AuditTrail }): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
     const { limits } = callers;
@@ -54,7 +55,7 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yam
       limits.byAddress(route),
       guard(route.access, callers),
       limits.byCaller(route),
-      respond(route, handlers[name] as unknown as AnyHandler, { maxBodyBytes, yaml }),
+      respond(route, audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>), { maxBodyBytes, yaml }),
     ];
     return pathsOf(name, route.path).map((path) => ({ method: route.method, path: path.replaceAll(/\{(\w+)\}/g, ":$1"), chain }));
   });

@@ -33,7 +33,9 @@ export function openApiDocument(version: string): object {
         "Durable AI workflows: a graph of nodes as JSON, run by Temporal. Names are snake_case, times ISO 8601 UTC. Every path is served with and without a trailing slash.",
     },
     servers: [{ url: "/" }],
-    tags: ["auth", "api-keys", "workflows", "templates", "executions", "approvals", "nodes", "health"].map((tag) => ({ name: tag })),
+    tags: ["auth", "organizations", "members", "api-keys", "audit", "workflows", "templates", "executions", "approvals", "nodes", "health"].map((tag) => ({
+      name: tag,
+    })),
   });
 }
 

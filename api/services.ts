@@ -27,6 +27,7 @@ export type ApiSettings = Pick<
   Env,
   | "CONCURRENCY_WAITING_MS"
   | "API_KEYS_MAX"
+  | "AUDIT_FIELD_MAX_BYTES"
   | "BULK_MAX_RUNS"
   | "CORS_ORIGINS"
   | "INVITATION_EXPIRE_DAYS"

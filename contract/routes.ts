@@ -1,5 +1,6 @@
 import { apiKeyRoutes } from "./api-keys.ts";
 import { approvalRoutes } from "./approvals.ts";
+import { auditRoutes } from "./audit.ts";
 import { authRoutes } from "./auth.ts";
 import { bulkRoutes } from "./bulk.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
@@ -17,6 +18,7 @@ export const routes = {
   ...authRoutes,
   ...organizationRoutes,
   ...apiKeyRoutes,
+  ...auditRoutes,
   ...workflowRoutes,
   ...exchangeRoutes,
   ...templateRoutes,

@@ -8,6 +8,7 @@ import { createAccounts } from "./queries/accounts.ts";
 import { createAdmission } from "./queries/admission.ts";
 import { createApiKeys } from "./queries/api-keys.ts";
 import { createApprovals } from "./queries/approvals.ts";
+import { createAudit } from "./queries/audit.ts";
 import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
@@ -49,6 +50,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     apiKeys: createApiKeys(sessions, pageMaxBytes),
     organizations: createOrganizations(sessions, pageMaxBytes),
     invitations: createInvitations(sessions, pageMaxBytes),
+    audit: createAudit(sessions, pageMaxBytes),
     rateBuckets: createRateBuckets(sessions),
     workflows: createWorkflows(sessions, pageMaxBytes),
     runs,

@@ -135,6 +135,44 @@ export interface RateBuckets {
   sweep(): Promise<void>;
 }
 
+export interface AuditEvent {
+  id: string;
+  at: Date;
+  userId: string;
+  apiKeyId: string | null;
+  role: Role;
+  /** Operation id of the route. */
+  action: string;
+  resourceType: string;
+  resourceId: string | null;
+  method: string;
+  path: string;
+  status: number;
+  /** Without secrets. */
+  before: Json;
+  after: Json;
+  ip: string;
+  userAgent: string;
+  correlationId: string;
+}
+
+export interface AuditFilter {
+  userId?: string;
+  apiKeyId?: string;
+  action?: string;
+  resourceType?: string;
+  resourceId?: string;
+  from?: Date;
+  to?: Date;
+}
+
+/** Who changed what (F5). Written once, never changed. */
+export interface Audit {
+  record(tenant: TenantId, event: Omit<AuditEvent, "id" | "at">): Promise<void>;
+  /** The newest first. */
+  list(tenant: TenantId, filter: AuditFilter, page: Page): Promise<Paged<AuditEvent>>;
+}
+
 export interface Workflow {
   id: string;
   name: string;
@@ -489,6 +527,7 @@ export interface Database {
   apiKeys: ApiKeys;
   organizations: Organizations;
   invitations: Invitations;
+  audit: Audit;
   rateBuckets: RateBuckets;
   workflows: Workflows;
   runs: RunRows;

@@ -53,6 +53,12 @@ export const envSchema = z.object({
   RATE_LIMIT_ACCOUNT_FAILURES: rate.prefault("100/h"),
   /** Days in which an invitation can be accepted. */
   INVITATION_EXPIRE_DAYS: z.coerce.number().positive().max(3_650).default(7),
+  /** Of one field, before or after, of an entry of the audit log; what is longer stands there as its length and hash. */
+  AUDIT_FIELD_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(16 * 1024),
   /** Live API keys of one organization. */
   API_KEYS_MAX: z.coerce.number().int().positive().default(1_000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),

@@ -1,4 +1,4 @@
-import type { Access } from "#contract";
+import { type Access, PERMISSIONS } from "#contract";
 import { PerdureError } from "#core";
 import type { MiddlewareHandler } from "hono";
 import type { ApiContext, ApiEnv } from "../context.ts";
@@ -23,6 +23,7 @@ export interface Callers {
 export function guard(access: Access, callers: Callers): MiddlewareHandler<ApiEnv> {
   if (access.auth === "public") return (_c, next) => next();
   const { permission } = access;
+  if (!PERMISSIONS.includes(permission)) throw new PerdureError("internal", "A route states no permission: it is not served.");
   return async (c, next) => {
     const principal = await identify(c, callers).catch(async (error: unknown) => {
       if (error instanceof PerdureError && error.code === "auth.invalid") await callers.limits.failed(c);

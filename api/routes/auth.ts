@@ -1,14 +1,11 @@
 import { PerdureError } from "#core";
-import { clientAddress } from "../context.ts";
+import { clientAddress, userAgent } from "../context.ts";
 import type { AccountLimits } from "../limits/route-limits.ts";
 import type { Handlers } from "../mount.ts";
 import { notFound } from "../problem.ts";
 import { accountJson, createSessions } from "../security/sessions.ts";
 import { hashToken, newRefreshToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
-
-/** Longest user agent kept with a login. */
-const USER_AGENT_MAX_LENGTH = 500;
 
 export function authHandlers(services: Services, limits: AccountLimits): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
   const { passwords, settings } = services;
@@ -21,12 +18,13 @@ export function authHandlers(services: Services, limits: AccountLimits): Handler
       const name = body.name ?? body.full_name ?? body.username ?? body.email.slice(0, body.email.indexOf("@"));
       const passwordHash = await passwords.hash(body.password);
       const { user, membership } = await accounts.register({ email: body.email, passwordHash, name, organizationName: body.organization ?? name });
+      c.set("auditActor", { tenantId: membership.tenantId, userId: user.id, role: membership.role });
       await accounts.recordLogin({
         email: user.email,
         userId: user.id,
         succeeded: true,
         ip: clientAddress(c),
-        userAgent: userAgent(c.req.header("user-agent")),
+        userAgent: userAgent(c),
       });
       return { status: 201, body: { ...accountJson(user, membership), ...(await signIn(user.id, membership)) } };
     },
@@ -41,7 +39,7 @@ export function authHandlers(services: Services, limits: AccountLimits): Handler
         ...(user && { userId: user.id }),
         succeeded,
         ip: clientAddress(c),
-        userAgent: userAgent(c.req.header("user-agent")),
+        userAgent: userAgent(c),
       });
       if (succeeded) await limits.giveBack(accountHash);
       if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
@@ -91,8 +89,4 @@ export function authHandlers(services: Services, limits: AccountLimits): Handler
       return { status: 200, body: accountJson(user, membership) };
     },
   };
-}
-
-export function userAgent(header: string | undefined): string {
-  return (header ?? "").replaceAll("\0", "").slice(0, USER_AGENT_MAX_LENGTH);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { INVITATION_STATUSES } from "#contract/organizations.ts";
 import { PerdureError, uuidv7 } from "#core";
 import type { Invitation } from "#db";
-import { clientAddress } from "../context.ts";
+import { clientAddress, userAgent } from "../context.ts";
 import type { AccountLimits } from "../limits/route-limits.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
@@ -10,7 +10,6 @@ import { notFound } from "../problem.ts";
 import { accountJson, createSessions, membershipJson } from "../security/sessions.ts";
 import { hashToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
-import { userAgent } from "./auth.ts";
 
 type InvitationRoute = "listInvitations" | "createInvitation" | "getInvitation" | "revokeInvitation" | "acceptInvitation" | "joinOrganization";
 
@@ -63,7 +62,7 @@ export function invitationHandlers(services: Services, limits: AccountLimits): H
       const accountHash = hashToken(email);
       await limits.take(accountHash);
       const known = await accounts.findByEmail(email);
-      const login = { email, ip: clientAddress(c), userAgent: userAgent(c.req.header("user-agent")) };
+      const login = { email, ip: clientAddress(c), userAgent: userAgent(c) };
       if (known && !(await passwords.verify(body.password, known.passwordHash))) {
         await accounts.recordLogin({ ...login, userId: known.id, succeeded: false });
         throw new PerdureError("auth.invalid", "The password is not that of the account of this address.");
@@ -75,16 +74,19 @@ export function invitationHandlers(services: Services, limits: AccountLimits): H
         user: { id, email: user.email, name, createdAt },
         ...(!known && { passwordHash: await passwords.hash(body.password) }),
       });
+      c.set("auditActor", { tenantId: membership.tenantId, userId: id, role: membership.role });
       await accounts.recordLogin({ ...login, userId: id, succeeded: true });
       return { status: 200, body: { ...accountJson(user, membership), ...(await signIn(id, membership)) } };
     },
 
-    async joinOrganization({ body, principal }) {
+    async joinOrganization({ body, principal, c }) {
       const tokenHash = hashToken(body.token);
       const [{ email }, user] = await Promise.all([openOne(tokenHash), accounts.find(principal.userId)]);
       // The same answer as for a token that nobody has: who finds one learns nothing by it.
       if (!user || user.email.toLowerCase() !== email.toLowerCase()) throw notFound("invitation");
-      return { status: 200, body: membershipJson(await invitations.accept(tokenHash, { user })) };
+      const membership = await invitations.accept(tokenHash, { user });
+      c.set("auditActor", { tenantId: membership.tenantId, userId: user.id, role: membership.role });
+      return { status: 200, body: membershipJson(membership) };
     },
   };
 }

@@ -4,6 +4,7 @@ import type {
   Admission,
   ApiKey,
   Approvals,
+  AuditEvent,
   BulkJob,
   BulkRows,
   Circuits,
@@ -19,7 +20,7 @@ import type {
   WorkflowVersion,
   Workflows,
 } from "#db";
-import { memoryApiKeys, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
+import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 
 interface Family {
@@ -54,6 +55,7 @@ export interface MemoryState {
   limits: Map<TenantId, number | null>;
   invitations: (Invitation & { tenantId: TenantId; tokenHash: string })[];
   apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
+  audit: (AuditEvent & { tenantId: TenantId })[];
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
 }
 
@@ -85,6 +87,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     limits: new Map(),
     apiKeys: [],
     invitations: [],
+    audit: [],
     bulk: [],
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
@@ -109,6 +112,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     apiKeys: memoryApiKeys(state),
     organizations: memoryOrganizations(state),
     invitations: memoryInvitations(state),
+    audit: memoryAudit(state),
     rateBuckets: memoryRateBuckets(),
     workflows: workflows(state),
     runs: {

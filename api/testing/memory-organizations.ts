@@ -1,5 +1,5 @@
-import { PerdureError, type TenantId } from "#core";
-import type { ApiKeys, Invitations, Member, Organizations, RateBuckets } from "#db";
+import { PerdureError, type TenantId, uuidv7 } from "#core";
+import type { ApiKeys, Audit, Invitations, Member, Organizations, RateBuckets } from "#db";
 import { type MemoryState, pageOf } from "./memory-database.ts";
 
 export function memoryApiKeys(state: MemoryState): ApiKeys {
@@ -121,5 +121,21 @@ export function memoryRateBuckets(now: () => number = Date.now): RateBuckets {
       return { tokens, taken };
     },
     sweep: async () => undefined,
+  };
+}
+
+export function memoryAudit(state: MemoryState): Audit {
+  return {
+    async record(tenantId, event) {
+      state.audit.push({ ...event, tenantId, id: uuidv7(), at: new Date() });
+    },
+    list: async (tenant, { from, to, ...equal }, page) =>
+      pageOf(
+        state.audit
+          .filter((event) => event.tenantId === tenant && (!from || event.at >= from) && (!to || event.at <= to))
+          .filter((event) => Object.entries(equal).every(([name, value]) => event[name as keyof typeof equal] === value))
+          .toReversed(),
+        page,
+      ),
   };
 }

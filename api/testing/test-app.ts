@@ -15,6 +15,7 @@ import { createMemoryRuns } from "./memory-runs.ts";
 export const SETTINGS: ApiSettings = {
   CONCURRENCY_WAITING_MS: 60_000,
   API_KEYS_MAX: 5,
+  AUDIT_FIELD_MAX_BYTES: 1_000,
   BULK_MAX_RUNS: 3,
   CORS_ORIGINS: [],
   INVITATION_EXPIRE_DAYS: 7,
@@ -122,7 +123,7 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+    const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
     return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
   }
 
