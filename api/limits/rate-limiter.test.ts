@@ -44,10 +44,9 @@ describe("buckets of tokens", () => {
   test("F4: When several processes serve one caller at once, then together they let through what the bucket holds, not one more", async () => {
     for (const burst of [1, 7, 49, 50, 500]) {
       const { limiters } = setUp(4);
-      const verdicts = await Promise.all(
-        Array.from({ length: 2_000 }, (_, n) => limiters[n % 4]?.take("user", "a", { tokens: burst, perMs: 3_600_000, burst })),
-      );
-      expect(verdicts.filter((verdict) => verdict?.allowed)).toHaveLength(burst);
+      const rate = { tokens: burst, perMs: 3_600_000, burst };
+      const verdicts = await Promise.all(limiters.flatMap((limiter) => Array.from({ length: 500 }, () => limiter.take("user", "a", rate))));
+      expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(burst);
     }
   });
 

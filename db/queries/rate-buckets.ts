@@ -22,7 +22,7 @@ export function createRateBuckets(sessions: Sessions): RateBuckets {
           )})
           returning tokens, taken`),
       );
-      return { tokens: Number(bucket?.tokens ?? 0), taken: Number(bucket?.taken ?? 0) };
+      return { tokens: bucket?.tokens ?? 0, taken: bucket?.taken ?? 0 };
     },
 
     async sweep() {
