@@ -1,13 +1,19 @@
 import { PerdureError } from "#core";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { createAuditTrail } from "./audit/audit-trail.ts";
 import type { ApiEnv } from "./context.ts";
+import { locate } from "./limits/addresses.ts";
+import { createRateLimiter } from "./limits/rate-limiter.ts";
+import { createAccountLimits, createRouteLimits, rateHeaders } from "./limits/route-limits.ts";
 import { correlate } from "./middleware/correlation.ts";
 import { codecAccess } from "./middleware/codec-access.ts";
 import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { type Handlers, mount } from "./mount.ts";
 import { notFound, problemResponse } from "./problem.ts";
+import { auditHandlers } from "./routes/audit.ts";
+import { apiKeyHandlers } from "./routes/api-keys.ts";
 import { approvalHandlers } from "./routes/approvals.ts";
 import { authHandlers } from "./routes/auth.ts";
 import { bulkHandlers } from "./routes/bulk.ts";
@@ -16,11 +22,14 @@ import { codecHandlers } from "./routes/codec.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
+import { invitationHandlers } from "./routes/invitations.ts";
+import { memberHandlers, organizationHandlers } from "./routes/organizations.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
+import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
 
@@ -33,6 +42,8 @@ export function createApp(services: Services): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>({ strict: false });
 
   app.use(correlate(logger));
+  app.use(locate(settings.TRUSTED_PROXIES));
+  app.use(rateHeaders());
   app.use(securityHeaders({ crossOrigin: settings.CORS_ORIGINS.length > 0 }));
   app.use(codecAccess(settings.TEMPORAL_UI_URL));
   if (settings.CORS_ORIGINS.length > 0) app.use(cors(settings.CORS_ORIGINS));
@@ -50,8 +61,15 @@ export function createApp(services: Services): Hono<ApiEnv> {
   app.onError((error, c) => problemResponse(error, c.get("correlationId"), logger));
   app.notFound((c) => problemResponse(notFound("path"), c.get("correlationId"), logger));
 
+  const limiter = createRateLimiter(services.db.rateBuckets, logger);
+  const accountLimits = createAccountLimits(limiter, settings);
   const handlers: Handlers = {
-    ...authHandlers(services),
+    ...authHandlers(services, accountLimits),
+    ...organizationHandlers(services),
+    ...memberHandlers(services),
+    ...invitationHandlers(services, accountLimits),
+    ...apiKeyHandlers(services),
+    ...auditHandlers(services),
     ...workflowHandlers(services),
     ...exchangeHandlers(services),
     ...templateHandlers(services),
@@ -64,9 +82,13 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...codecHandlers(services),
     ...healthHandlers(services),
   };
+  const members = createMembers(services.db.accounts);
   mount(app, handlers, {
     tokens,
-    members: createMembers(services.db.accounts),
+    members,
+    keys: createKeyHolders(services.db.apiKeys, members),
+    audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
+    limits: createRouteLimits(limiter, settings),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });

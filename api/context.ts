@@ -1,6 +1,8 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
-import type { Principal } from "./security/tokens.ts";
+import type { AuditActor } from "./audit/audit-trail.ts";
+import type { Verdict } from "./limits/rate-limiter.ts";
+import type { Principal } from "./security/principal.ts";
 
 export interface ApiEnv {
   Bindings: Partial<HttpBindings>;
@@ -10,12 +12,24 @@ export interface ApiEnv {
     principal: Principal;
     /** An access token that came in the cookie of the codec endpoint. */
     codecToken?: string;
+    /** Where the request comes from; empty where there is no socket. */
+    address: string;
+    /** Set by handlers of public routes that make a change, and of those that make it in another organization. */
+    auditActor: AuditActor | undefined;
+    /** Of the limits that the request passed or did not, the one nearest to its end. */
+    rateVerdict: Verdict | undefined;
   };
 }
 
 export type ApiContext = Context<ApiEnv>;
 
-/** Address of the peer; empty where there is no socket. */
 export function clientAddress(c: ApiContext): string {
-  return c.env?.incoming?.socket.remoteAddress ?? "";
+  return c.get("address");
+}
+
+/** Longest user agent kept with a login or a change. */
+const USER_AGENT_MAX_LENGTH = 500;
+
+export function userAgent(c: ApiContext): string {
+  return (c.req.header("user-agent") ?? "").replaceAll("\0", "").slice(0, USER_AGENT_MAX_LENGTH);
 }

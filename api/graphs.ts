@@ -3,7 +3,7 @@ import { type Finding, type Json, type JsonObject, isObject, stableStringify, ty
 import type { Plan } from "#graph";
 import type { NewVersion, WorkflowVersion } from "#db";
 import type { CompileGraph } from "#runs";
-import type { Principal } from "./security/tokens.ts";
+import type { Principal } from "./security/principal.ts";
 
 export interface SentGraph {
   flow_data?: JsonObject | null | undefined;

@@ -2,12 +2,12 @@ import { type Route, type RouteName, type Routes, pathsOf, routes } from "#contr
 import { type Finding, type Json, PerdureError } from "#core";
 import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
+import type { AuditTrail } from "./audit/audit-trail.ts";
 import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
-import { guard } from "./middleware/guard.ts";
+import { type Callers, guard } from "./middleware/guard.ts";
 import { notFound } from "./problem.ts";
-import type { Members } from "./security/members.ts";
-import type { Principal, Tokens } from "./security/tokens.ts";
+import type { Principal } from "./security/principal.ts";
 import type { YamlThreads } from "./yaml/index.ts";
 
 type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
@@ -47,10 +47,16 @@ interface Reading {
 }
 
 /** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
-export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, ...callers }: { tokens: Tokens; members: Members } & Reading): void {
+export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, audit, ...callers }: Callers & Reading & { audit: AuditTrail }): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
-    const chain = [guard(route.access, callers), respond(route, handlers[name] as unknown as AnyHandler, { maxBodyBytes, yaml })];
+    const { limits } = callers;
+    const chain = [
+      limits.byAddress(route),
+      guard(route.access, callers),
+      limits.byCaller(route),
+      respond(route, audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>), { maxBodyBytes, yaml }),
+    ];
     return pathsOf(name, route.path).map((path) => ({ method: route.method, path: path.replaceAll(/\{(\w+)\}/g, ":$1"), chain }));
   });
   served.sort((a, b) => specificity(a.path).localeCompare(specificity(b.path), "en"));

@@ -1,4 +1,4 @@
-import { type Route, type RouteName, pathsOf, problem, routes } from "#contract";
+import { type Route, type RouteName, isScope, pathsOf, problem, routes } from "#contract";
 import { OpenAPIHono } from "@hono/zod-openapi";
 
 /** What any route may answer beside what it states. */
@@ -22,6 +22,7 @@ const PROBLEM_TITLES: Readonly<Record<number, string>> = {
 export function openApiDocument(version: string): object {
   const { openAPIRegistry, getOpenAPI31Document } = new OpenAPIHono();
   openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer", bearerFormat: "JWT" });
+  openAPIRegistry.registerComponent("securitySchemes", "api_key", { type: "apiKey", in: "header", name: "X-API-Key" });
   for (const name of Object.keys(routes) as RouteName[]) openAPIRegistry.registerPath(operation(name, routes[name]));
   return getOpenAPI31Document({
     openapi: "3.1.0",
@@ -32,7 +33,9 @@ export function openApiDocument(version: string): object {
         "Durable AI workflows: a graph of nodes as JSON, run by Temporal. Names are snake_case, times ISO 8601 UTC. Every path is served with and without a trailing slash.",
     },
     servers: [{ url: "/" }],
-    tags: ["auth", "workflows", "templates", "executions", "approvals", "nodes", "health"].map((tag) => ({ name: tag })),
+    tags: ["auth", "organizations", "members", "api-keys", "audit", "workflows", "templates", "executions", "approvals", "nodes", "health"].map((tag) => ({
+      name: tag,
+    })),
   });
 }
 
@@ -52,7 +55,7 @@ function operation(name: RouteName, route: Route) {
     ]
       .filter(Boolean)
       .join("\n\n"),
-    security: secured ? [{ bearer: [] }] : [],
+    security: secured ? ["bearer", ...(isScope(access.permission) ? ["api_key"] : [])].map((scheme) => ({ [scheme]: [] })) : [],
     ...(secured && { "x-permission": access.permission }),
     ...(aliases.length > 0 && { "x-aliases": aliases }),
     responses: {

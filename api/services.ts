@@ -27,17 +27,29 @@ export interface HealthProbes {
 export type ApiSettings = Pick<
   Env,
   | "CONCURRENCY_WAITING_MS"
+  | "API_KEYS_MAX"
+  | "AUDIT_FIELD_MAX_BYTES"
   | "BULK_MAX_RUNS"
   | "CORS_ORIGINS"
+  | "INVITATION_EXPIRE_DAYS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
   | "ORGANIZATION_CONCURRENCY_LIMIT"
   | "PUBLIC_URL"
+  | "RATE_LIMIT_ACCOUNT_FAILURES"
+  | "RATE_LIMIT_ADDRESS"
+  | "RATE_LIMIT_API_KEY"
+  | "RATE_LIMIT_READS"
+  | "RATE_LIMIT_SIGN_IN_FAILURES"
+  | "RATE_LIMIT_STARTS"
+  | "RATE_LIMIT_USER"
+  | "RATE_LIMIT_WRITES"
   | "REGISTRATION"
   | "REQUEST_MAX_BODY_BYTES"
   | "RUN_INPUTS_MAX_BYTES"
   | "RUN_WAIT_MAX_MS"
   | "TEMPORAL_NAMESPACE"
   | "TEMPORAL_UI_URL"
+  | "TRUSTED_PROXIES"
 >;
 
 /** All that the routes need; `server.ts` makes the real ones, a test its own. */

@@ -1,7 +1,8 @@
-import { ALIASES, PERMISSIONS, ROLES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
+import { type Access, ALIASES, PERMISSIONS, ROLES, SCOPES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
 import { uuidv7 } from "#core";
 import { describe, expect, test } from "vitest";
-import { createTestApp } from "./testing/test-app.ts";
+import { type Callers, guard } from "./middleware/guard.ts";
+import { type TestApp, createTestApp } from "./testing/test-app.ts";
 
 const names = Object.keys(routes) as RouteName[];
 const served = names.flatMap((name) =>
@@ -22,7 +23,55 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   forkExecution: { from_node: "start" },
   migrateExecution: { version: 1 },
   sendEvent: { name: "paid" },
+  createApiKey: { name: "a key" },
+  updateMember: { role: "admin" },
+  createInvitation: { email: "guest@example.com", role: "viewer" },
+  acceptInvitation: { token: "t", password: "secure_password" },
+  joinOrganization: { token: "t" },
 };
+
+function membership(db: TestApp["db"], userId: string) {
+  const found = db.state.memberships.find((each) => each.userId === userId);
+  if (!found) throw new Error("no membership");
+  return found;
+}
+
+/** Served without a token: what describes the API. */
+const DESCRIPTION = ["GET /", "GET /docs", "GET /docs/:file", "GET /openapi.json", "GET /swagger-ui"];
+
+/** What opens nothing. */
+const NO_TOKENS: Record<string, string>[] = [{}, { authorization: "Bearer null" }, { authorization: "Basic dXNlcjpwYXNz" }, { "x-api-key": "pk_" }];
+
+/** Ways to write a path that a proxy or a router might take for another one. */
+function tricks(path: string): string[] {
+  const [bare = "", query = ""] = path.split(/(?=\?)/);
+  const last = bare.slice(bare.lastIndexOf("/") + 1);
+  const first = last.charAt(0);
+  const encoded = `%${first.charCodeAt(0).toString(16)}`;
+  return [
+    bare.toUpperCase(),
+    bare.replace("/api/", "/API/"),
+    bare.slice(0, -last.length) + encoded + last.slice(1),
+    bare.replaceAll("/", "%2f").replace("%2f", "/"),
+    `/${bare}`,
+    bare.replaceAll("/", "//"),
+    `${bare}//`,
+    `${bare}.json`,
+    `${bare};a=b`,
+    `${bare}%20`,
+    `${bare}%00`,
+    `${bare}%2e`,
+    `${bare}/..;/`,
+    `${bare}/%2e%2e/${last}`,
+    `/health/..${bare}`,
+    `/health/%2e%2e${bare}`,
+    `/health%2f..${bare}`,
+    `/docs/..%2f${bare.slice(1)}`,
+    `${bare}\\`,
+    `${bare}?/health`,
+    `${bare}#/health`,
+  ].map((each) => (each.includes("?") ? each : each + query));
+}
 
 describe("every route", () => {
   test("F1: When a route is declared, then it says who may call it, and its operation id is its name", () => {
@@ -30,7 +79,7 @@ describe("every route", () => {
       const { access, operationId } = routes[name];
       expect(operationId, name).toBe(name);
       if (access.auth === "user") expect(PERMISSIONS, name).toContain(access.permission);
-      else expect(["register", "login", "refresh", "logout", "health", "ready", "detailedHealth"], name).toContain(name);
+      else expect(["register", "login", "refresh", "logout", "acceptInvitation", "health", "ready", "detailedHealth"], name).toContain(name);
     }
   });
 
@@ -55,6 +104,34 @@ describe("every route", () => {
       expect(answer.headers.get("content-type")).toBe("application/problem+json");
     },
   );
+
+  test.each(served.filter(({ access }) => access.auth === "user"))(
+    "F1: When $method $path is written in another way and called without a token, or with what is none, then nothing is served",
+    async ({ method, path }) => {
+      const { app, db } = createTestApp();
+      const plain = withIds(path);
+      for (const variant of tricks(plain)) {
+        for (const headers of NO_TOKENS) {
+          const body = method === "GET" ? {} : { body: "{}" };
+          const { status } = await app.fetch(new Request(`http://localhost${variant}`, { method, headers, ...body }));
+          expect([401, 404, 405], `${variant} ${JSON.stringify(headers)} → ${status}`).toContain(status);
+        }
+      }
+      expect([db.state.workflows.length, db.state.runs.length, db.state.audit.length]).toEqual([0, 0, 0]);
+    },
+  );
+
+  test("F1: When the app serves a path, then it is a route of the contract with its access, or a page of the description", () => {
+    const { app } = createTestApp();
+    const known = new Set(served.map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`));
+    const others = app.routes.filter(({ method, path }) => !known.has(`${method} ${path}`)).map(({ method, path }) => `${method} ${path}`);
+    expect([...new Set(others)].toSorted()).toEqual(["ALL /*", ...DESCRIPTION]);
+  });
+
+  test("F1: When a route does not say who may call it, then it cannot be mounted", () => {
+    expect(() => guard(undefined as unknown as Access, {} as Callers)).toThrow();
+    expect(() => guard({ auth: "user" } as unknown as Access, {} as Callers)).toThrow("permission");
+  });
 
   test.each(served.filter(({ path }) => path.includes("{id}")))(
     "F1: When $method $path names what is another tenant's, then it is 404",
@@ -88,8 +165,23 @@ describe("every route", () => {
       });
       const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
       const bulk = { id: uuidv7(), action: "cancel" as const, filter: {}, options: {}, ratePerMinute: 1, createdBy: owner.userId };
+      const { body: key } = await call("POST", "/api/v1/api-keys", { token: owner.token, body: { name: "a key" } });
+      const { body: invitation } = await call("POST", "/api/v1/invitations", {
+        token: owner.token,
+        body: { email: "guest@example.com", role: "viewer" },
+      });
+      // A second admin, whom the owner may change and remove.
+      const second = await signUp();
+      db.state.memberships.unshift({ ...membership(db, owner.userId), userId: second.userId });
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
-      const id = isRun ? runId : path.includes("/approvals/") ? approvalId : path.includes("/bulk-operations/") ? bulkId : workflowId;
+      const ids: Record<string, string> = {
+        approvals: approvalId,
+        "bulk-operations": bulkId,
+        "api-keys": String(key["id"]),
+        invitations: String(invitation["id"]),
+        members: second.userId,
+      };
+      const id = isRun ? runId : (ids[path.split("/").at(path.startsWith("/api/v1/") ? 3 : 2) ?? ""] ?? workflowId);
       const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
       const stranger = await signUp();
       const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };
@@ -129,6 +221,17 @@ describe("every route", () => {
       if (access.auth === "public") continue;
       const { status } = await call(method, withIds(path), { token, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
       expect(status === 403, `${role} ${method} ${path} → ${status}`).toBe(!may(role, access.permission));
+    }
+  });
+
+  test.each(SCOPES)("F3: When a key has the scope %s alone, then exactly the routes of that permission let it in", async (scope) => {
+    const { call, signUp } = createTestApp();
+    const { token } = await signUp();
+    const { body } = await call<{ key: string }>("POST", "/api/v1/api-keys", { token, body: { name: "one scope", scopes: [scope] } });
+    for (const { name, method, path, access } of served) {
+      if (access.auth === "public") continue;
+      const { status } = await call(method, withIds(path), { token: body.key, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
+      expect(status === 403, `${scope} ${method} ${path} → ${status}`).toBe(access.permission !== scope);
     }
   });
 
@@ -194,7 +297,7 @@ describe("the OpenAPI description", () => {
     expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual([...names].toSorted());
     const create = body.paths["/api/v1/workflows"]?.["post"];
     expect(create?.["x-aliases"]).toEqual(["/api/workflows"]);
-    expect(create?.security).toEqual([{ bearer: [] }]);
+    expect(create?.security).toEqual([{ bearer: [] }, { api_key: [] }]);
     expect(Object.keys(create?.responses ?? {})).toEqual(expect.arrayContaining(["201", "400", "401", "403", "413", "422", "429", "500", "503"]));
     expect(body.paths["/api/v1/auth/login"]?.["post"]?.security).toEqual([]);
     expect(JSON.stringify(body)).not.toContain('"access"');

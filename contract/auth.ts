@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { ROLES } from "./permissions.ts";
 import { PUBLIC, defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { id, timestamp } from "./values.ts";
+import { id, idParam, timestamp } from "./values.ts";
 
 const tags = ["auth"];
 
@@ -9,9 +9,9 @@ const tags = ["auth"];
 export const PASSWORD_MIN_LENGTH = 8;
 export const PASSWORD_MAX_LENGTH = 256;
 
-const email = z.string().trim().toLowerCase().max(254).pipe(z.email()).openapi({ type: "string", format: "email", example: "user@example.com" });
-const password = z.string().min(PASSWORD_MIN_LENGTH).max(PASSWORD_MAX_LENGTH).openapi({ format: "password", example: "secure_password" });
-const personName = z.string().trim().min(1).max(200);
+export const email = z.string().trim().toLowerCase().max(254).pipe(z.email()).openapi({ type: "string", format: "email", example: "user@example.com" });
+export const password = z.string().min(PASSWORD_MIN_LENGTH).max(PASSWORD_MAX_LENGTH).openapi({ format: "password", example: "secure_password" });
+export const personName = z.string().trim().min(1).max(200);
 
 export const tokens = z
   .object({
@@ -22,7 +22,7 @@ export const tokens = z
   })
   .openapi("Tokens");
 
-const organization = z.object({ id, name: z.string(), role: z.enum(ROLES) });
+export const organizationMembership = z.object({ id, name: z.string(), role: z.enum(ROLES) }).openapi("OrganizationMembership");
 
 export const account = z
   .object({
@@ -30,13 +30,16 @@ export const account = z
     email: z.string(),
     name: z.string(),
     role: z.enum(ROLES),
-    organization,
+    organization: organizationMembership,
     created_at: timestamp,
   })
   .openapi("Account");
 
 export const registration = account.extend(tokens.shape).openapi("Registration");
 
+const organizationId = idParam
+  .nullish()
+  .openapi({ description: "The organization to act in, where one belongs to several. Left out: the first at login, the same at refresh." });
 const refreshToken = z.string().min(1).max(512);
 
 export const authRoutes = {
@@ -71,10 +74,16 @@ export const authRoutes = {
     summary: "Sign in",
     tags,
     access: PUBLIC,
-    problems: [400, 413, 422],
+    problems: [400, 404, 413, 422],
     request: {
       body: jsonBody(
-        z.object({ email: z.string().trim().toLowerCase().min(1).max(254), password: z.string().min(1).max(PASSWORD_MAX_LENGTH) }).openapi("Credentials"),
+        z
+          .object({
+            email: z.string().trim().toLowerCase().min(1).max(254),
+            password: z.string().min(1).max(PASSWORD_MAX_LENGTH),
+            organization_id: organizationId,
+          })
+          .openapi("Credentials"),
       ),
     },
     responses: { 200: jsonReply("A pair of tokens.", tokens) },
@@ -87,10 +96,10 @@ export const authRoutes = {
     description: "A refresh token is good for one use. One that is used twice has been copied: the whole family is revoked.",
     tags,
     access: PUBLIC,
-    problems: [400, 413, 422],
+    problems: [400, 404, 413, 422],
     request: {
       query: z.object({ refresh_token: refreshToken.optional() }),
-      body: jsonBody(z.object({ refresh_token: refreshToken.optional() }), false),
+      body: jsonBody(z.object({ refresh_token: refreshToken.optional(), organization_id: organizationId }), false),
     },
     responses: { 200: jsonReply("A new pair of tokens.", tokens) },
   }),

@@ -3,6 +3,7 @@
  * made from them. Pure: loads in a browser and a test alike.
  */
 export * from "./aliases.ts";
+export * from "./audit-rules.ts";
 export * from "./events.ts";
 export * from "./permissions.ts";
 export * from "./route.ts";

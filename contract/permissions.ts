@@ -4,7 +4,13 @@ export type RoleName = (typeof ROLES)[number];
 
 export const PERMISSIONS = [
   "account.read",
+  "account.write",
+  "api_key.manage",
+  "organization.read",
   "organization.write",
+  "member.read",
+  "member.manage",
+  "audit.read",
   "node.read",
   "workflow.read",
   "workflow.write",
@@ -19,8 +25,40 @@ export const PERMISSIONS = [
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
-const viewer: readonly Permission[] = ["account.read", "node.read", "workflow.read", "run.read", "approval.read"];
-const operator: readonly Permission[] = [...viewer, "run.start", "run.control", "approval.answer"];
+/** What each means, for people. */
+export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
+  "account.read": "See who one is and to which organizations one belongs",
+  "account.write": "Change one's own account: join an organization",
+  "api_key.manage": "Make, list and revoke one's own API keys; an admin those of all",
+  "organization.read": "See the organization",
+  "organization.write": "Rename the organization, limit its runs",
+  "member.read": "List the members",
+  "member.manage": "Invite, change roles, remove members",
+  "audit.read": "Read and export the audit log",
+  "node.read": "List node types",
+  "workflow.read": "See workflows, versions and templates",
+  "workflow.write": "Save, import and delete workflows",
+  "workflow.publish": "Publish a version",
+  "run.read": "See runs, their nodes and events",
+  "run.start": "Start a saved workflow; retry, fork and replay",
+  "run.ad_hoc": "Run a graph that is not saved",
+  "run.control": "Cancel, pause, resume and change live runs",
+  "approval.read": "See what waits for people",
+  "approval.answer": "Answer it",
+  "key.rotate": "Have the organization's data sealed with a new key",
+};
+
+const viewer: readonly Permission[] = [
+  "account.read",
+  "account.write",
+  "organization.read",
+  "member.read",
+  "node.read",
+  "workflow.read",
+  "run.read",
+  "approval.read",
+];
+const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
 const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish"];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
@@ -37,4 +75,14 @@ export function isRole(text: string): text is RoleName {
 /** @returns false for a role that is not in the table. */
 export function may(role: RoleName, permission: Permission): boolean {
   return GRANTS[role].has(permission);
+}
+
+/** Permissions that need a person: a key cannot manage who has access, so that one which leaks makes no other. */
+const PERSONAL: ReadonlySet<Permission> = new Set<Permission>(["account.write", "api_key.manage", "member.manage"]);
+
+/** What an API key may be given. */
+export const SCOPES = PERMISSIONS.filter((permission) => !PERSONAL.has(permission));
+
+export function isScope(text: string): text is Permission {
+  return (SCOPES as readonly string[]).includes(text);
 }

@@ -1,4 +1,6 @@
+import { apiKeyRoutes } from "./api-keys.ts";
 import { approvalRoutes } from "./approvals.ts";
+import { auditRoutes } from "./audit.ts";
 import { authRoutes } from "./auth.ts";
 import { bulkRoutes } from "./bulk.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
@@ -7,6 +9,7 @@ import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
+import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { templateRoutes } from "./templates.ts";
 import { workflowRoutes } from "./workflows.ts";
@@ -14,6 +17,9 @@ import { workflowRoutes } from "./workflows.ts";
 /** Every route, by operation id. */
 export const routes = {
   ...authRoutes,
+  ...organizationRoutes,
+  ...apiKeyRoutes,
+  ...auditRoutes,
   ...workflowRoutes,
   ...exchangeRoutes,
   ...templateRoutes,

@@ -6,13 +6,18 @@ import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
 import { createAccounts } from "./queries/accounts.ts";
 import { createAdmission } from "./queries/admission.ts";
+import { createApiKeys } from "./queries/api-keys.ts";
 import { createApprovals } from "./queries/approvals.ts";
+import { createAudit } from "./queries/audit.ts";
 import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createEventLog } from "./queries/event-log.ts";
+import { createInvitations } from "./queries/invitations.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
 import { createPayloadStore } from "./queries/payloads.ts";
+import { createOrganizations } from "./queries/organizations.ts";
+import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createWorkflows } from "./queries/workflows.ts";
@@ -43,6 +48,11 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
   const runs = createRunRows(sessions, pageMaxBytes);
   return {
     accounts: createAccounts(sessions),
+    apiKeys: createApiKeys(sessions, pageMaxBytes),
+    organizations: createOrganizations(sessions, pageMaxBytes),
+    invitations: createInvitations(sessions, pageMaxBytes),
+    audit: createAudit(sessions, pageMaxBytes),
+    rateBuckets: createRateBuckets(sessions),
     workflows: createWorkflows(sessions, pageMaxBytes),
     runs,
     admission: createAdmission(sessions, runs),

@@ -32,9 +32,145 @@ export interface Accounts {
     tokenHash: string;
     newTokenHash: string;
     expiresAt: Date;
-  }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" }>;
+    /** The organization that the new token is for, where it is another; the old one stays good where the user is no member of it. */
+    switchTo?: string;
+  }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" | "not_a_member" }>;
   revokeRefreshFamily(tokenHash: string): Promise<void>;
   recordLogin(login: { email: string; userId?: string; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
+}
+
+export interface ApiKey {
+  id: string;
+  createdBy: string;
+  name: string;
+  /** The first characters of the key, to tell it from others. */
+  prefix: string;
+  /** Permissions it was given; at any time it has those of them that its creator's role has as well. */
+  scopes: string[];
+  createdAt: Date;
+  /** null: never. */
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+  revokedAt: Date | null;
+}
+
+/** Keys of services. `createdBy` narrows to the keys of one member. */
+export interface ApiKeys {
+  create(tenant: TenantId, key: Pick<ApiKey, "id" | "createdBy" | "name" | "prefix" | "scopes" | "expiresAt"> & { keyHash: string }): Promise<ApiKey>;
+  /** Keys that are neither revoked nor expired. */
+  countLive(tenant: TenantId): Promise<number>;
+  /** The newest first. */
+  list(tenant: TenantId, filter: { createdBy?: string }, page: Page): Promise<Paged<ApiKey>>;
+  get(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;
+  /** Once and for all; again it changes nothing. */
+  revoke(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;
+  /** Whose key it is, undefined where it is unknown, revoked or expired; sets `lastUsedAt`. Has no tenant yet: runs under `perdure_system`. */
+  use(keyHash: string): Promise<(Pick<ApiKey, "id" | "createdBy" | "scopes" | "expiresAt"> & { tenantId: TenantId }) | undefined>;
+}
+
+export interface Organization {
+  id: string;
+  name: string;
+  createdAt: Date;
+}
+
+/** A user as a member of one organization; `id` is the user's. */
+export interface Member {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  joinedAt: Date;
+}
+
+export interface Organizations {
+  get(tenant: TenantId): Promise<Organization | undefined>;
+  rename(tenant: TenantId, name: string): Promise<Organization | undefined>;
+  /** Who came last first. */
+  members(tenant: TenantId, page: Page): Promise<Paged<Member>>;
+  member(tenant: TenantId, userId: string): Promise<Member | undefined>;
+  /** @throws PerdureError `resource.conflict` where no admin would be left, also when two are changed at once. */
+  setRole(tenant: TenantId, userId: string, role: Role): Promise<Member | undefined>;
+  /** Revokes what they signed in with and their API keys as well. @throws as `setRole`. */
+  removeMember(tenant: TenantId, userId: string): Promise<boolean>;
+}
+
+export interface Invitation {
+  id: string;
+  email: string;
+  role: Role;
+  invitedBy: string;
+  createdAt: Date;
+  expiresAt: Date;
+  acceptedAt: Date | null;
+  acceptedBy: string | null;
+  revokedAt: Date | null;
+}
+
+export interface Invitations {
+  /** Revokes an open one of the same address. @throws PerdureError `resource.conflict` where they are a member already. */
+  create(tenant: TenantId, invitation: Pick<Invitation, "id" | "email" | "role" | "invitedBy" | "expiresAt"> & { tokenHash: string }): Promise<Invitation>;
+  /** The newest first. */
+  list(tenant: TenantId, page: Page): Promise<Paged<Invitation>>;
+  get(tenant: TenantId, id: string): Promise<Invitation | undefined>;
+  /** @throws PerdureError `resource.conflict` where it was accepted. */
+  revoke(tenant: TenantId, id: string): Promise<boolean>;
+  /** One that can be accepted. Has no tenant yet: runs under `perdure_system`, as `accept` does. */
+  find(tokenHash: string): Promise<Pick<Invitation, "id" | "email" | "role"> | undefined>;
+  /**
+   * Makes the user a member, exactly once; and first the user, where `passwordHash` is given. Who is a member already keeps their role.
+   * @throws PerdureError `resource.not_found` where it cannot be accepted (any more), `resource.conflict` where the account exists by now.
+   */
+  accept(tokenHash: string, acceptance: { user: User; passwordHash?: string }): Promise<Membership>;
+}
+
+/** Buckets of tokens that all processes share (F4). They belong to no tenant: limits hold before it is known who calls. */
+export interface RateBuckets {
+  /**
+   * Takes as many of the `wanted` tokens as there are, in one statement; a negative number puts tokens back.
+   * @returns how many it got, and how many the bucket holds now (a fraction).
+   */
+  take(key: string, wanted: number, bucket: { burst: number; tokensPerSecond: number }): Promise<{ taken: number; tokens: number }>;
+  /** Forgets buckets that are full again. */
+  sweep(): Promise<void>;
+}
+
+export interface AuditEvent {
+  id: string;
+  at: Date;
+  userId: string;
+  apiKeyId: string | null;
+  role: Role;
+  /** Operation id of the route. */
+  action: string;
+  resourceType: string;
+  resourceId: string | null;
+  method: string;
+  path: string;
+  status: number;
+  /** Without secrets. */
+  before: Json;
+  after: Json;
+  ip: string;
+  userAgent: string;
+  correlationId: string;
+}
+
+export interface AuditFilter {
+  userId?: string;
+  apiKeyId?: string;
+  action?: string;
+  resourceType?: string;
+  resourceId?: string;
+  from?: Date;
+  to?: Date;
+}
+
+/** Who changed what (F5). Written once, never changed. */
+export interface Audit {
+  record(tenant: TenantId, event: Omit<AuditEvent, "id" | "at">): Promise<void>;
+  /** The newest first. */
+  list(tenant: TenantId, filter: AuditFilter, page: Page): Promise<Paged<AuditEvent>>;
 }
 
 export interface Workflow {
@@ -416,6 +552,11 @@ export interface Circuits {
 
 export interface Database {
   accounts: Accounts;
+  apiKeys: ApiKeys;
+  organizations: Organizations;
+  invitations: Invitations;
+  audit: Audit;
+  rateBuckets: RateBuckets;
   workflows: Workflows;
   runs: RunRows;
   admission: Admission;

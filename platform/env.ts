@@ -1,5 +1,7 @@
+import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { parseMasterKeys } from "./master-keys.ts";
+import { rate } from "./rate.ts";
 
 const flag = z.stringbool();
 /** `first`, `*` or an organization's id. */
@@ -70,6 +72,30 @@ export const envSchema = z.object({
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
   /** Passwords that are being hashed or wait for it in one api; whoever comes then is told to come again (429). */
   PASSWORD_HASHES_MAX: z.coerce.number().int().positive().default(128),
+  /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDRs. */
+  TRUSTED_PROXIES: list
+    .refine((entries) => entries.every((entry) => (entry.includes("/") ? ipaddr.isValidCIDR(entry) : ipaddr.isValid(entry))), "takes addresses and CIDRs")
+    .default([]),
+  /** Requests: of one address, one member, one API key; of a member or key to start runs, to read, to change. */
+  RATE_LIMIT_ADDRESS: rate.prefault("off"),
+  RATE_LIMIT_USER: rate.prefault("60000/m"),
+  RATE_LIMIT_API_KEY: rate.prefault("60000/m"),
+  RATE_LIMIT_STARTS: rate.prefault("off"),
+  RATE_LIMIT_READS: rate.prefault("off"),
+  RATE_LIMIT_WRITES: rate.prefault("off"),
+  /** Wrong passwords and tokens: from one address, and for one account. */
+  RATE_LIMIT_SIGN_IN_FAILURES: rate.prefault("120/m"),
+  RATE_LIMIT_ACCOUNT_FAILURES: rate.prefault("100/h"),
+  /** Days in which an invitation can be accepted. */
+  INVITATION_EXPIRE_DAYS: z.coerce.number().positive().max(3_650).default(7),
+  /** Of one field, before or after, of an entry of the audit log; what is longer stands there as its length and hash. */
+  AUDIT_FIELD_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(16 * 1024),
+  /** Live API keys of one organization. */
+  API_KEYS_MAX: z.coerce.number().int().positive().default(1_000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   CORS_ORIGINS: list.default([]),
   REGISTRATION: z.enum(["open", "closed"]).default("open"),

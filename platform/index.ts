@@ -2,3 +2,4 @@
 export * from "./env.ts";
 export * from "./logger.ts";
 export type { MasterKey } from "./master-keys.ts";
+export type { Rate } from "./rate.ts";

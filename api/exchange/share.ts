@@ -1,5 +1,6 @@
 import { isObject, type Json, type JsonObject } from "#core";
 import { type NodeDefinition, nodeDefinition } from "#nodes";
+import { IN_URL, MASKED_NAME, snakeCase } from "../secret-names.ts";
 
 export interface Withheld {
   node_id: string;
@@ -15,9 +16,6 @@ export interface Shared {
   withheld: Withheld[];
 }
 
-const MASKED_NAME = /^(?:.*_)?(?:api_?key|access_key|secret_key|private_key|token|password|passwd|passphrase|secret|authorization|cookie|credentials?)$/;
-/** `https://user:password@host` and `?token=…`. */
-const IN_URL = /(?<=^https?:\/\/[^\s/:@]*:)[^\s/@{}]+(?=@)|(?<=[?&](?:api_?key|key|token|access_token|password|secret)=)[^&#\s{}]+/gi;
 const REFERENCE = /\{\{~?\s*secrets\.([A-Za-z0-9_]+)/g;
 
 /**
@@ -135,11 +133,4 @@ class Masking {
     this.#context.withheld.push({ node_id: this.#id, path, secret });
     return `{{secrets.${secret}}}`;
   }
-}
-
-function snakeCase(name: string): string {
-  return name
-    .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
-    .replaceAll("-", "_")
-    .toLowerCase();
 }

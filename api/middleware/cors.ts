@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { cors as honoCors } from "hono/cors";
 import type { ApiEnv } from "../context.ts";
 import { CORRELATION_HEADER } from "./correlation.ts";
+import { API_KEY_HEADER } from "./guard.ts";
 
 /**
  * Lets pages of the listed origins call. `*` lets all of them, and then without credentials: a wildcard never goes together with them.
@@ -13,8 +14,20 @@ export function cors(origins: readonly string[]): MiddlewareHandler<ApiEnv> {
     origin: everybody ? "*" : (origin) => (origins.includes(origin) ? origin : null),
     credentials: !everybody && origins.length > 0,
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ["authorization", "content-type", "idempotency-key", "if-match", "last-event-id", CORRELATION_HEADER],
-    exposeHeaders: [CORRELATION_HEADER, "etag", "link", "location", "retry-after", "x-total-count", "x-execution-id"],
+    allowHeaders: ["authorization", "content-type", "idempotency-key", API_KEY_HEADER, "if-match", "last-event-id", CORRELATION_HEADER],
+    exposeHeaders: [
+      CORRELATION_HEADER,
+      "etag",
+      "link",
+      "location",
+      "ratelimit-limit",
+      "ratelimit-policy",
+      "ratelimit-remaining",
+      "ratelimit-reset",
+      "retry-after",
+      "x-total-count",
+      "x-execution-id",
+    ],
     maxAge: 600,
   });
 }

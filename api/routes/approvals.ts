@@ -7,7 +7,7 @@ import type { Approval } from "#runs";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
-import type { Principal } from "../security/tokens.ts";
+import type { Principal } from "../security/principal.ts";
 import type { SchemaChecks } from "../schema-checks.ts";
 import type { Services } from "../services.ts";
 

@@ -1,27 +1,17 @@
 import { PerdureError } from "#core";
-import type { Membership, User } from "#db";
-import { clientAddress } from "../context.ts";
+import { clientAddress, userAgent } from "../context.ts";
+import type { AccountLimits } from "../limits/route-limits.ts";
 import type { Handlers } from "../mount.ts";
 import { codecCookie } from "../middleware/codec-access.ts";
+import { notFound } from "../problem.ts";
+import { accountJson, createSessions } from "../security/sessions.ts";
 import { hashToken, newRefreshToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
 
-const DAY_MS = 86_400_000;
-/** Longest user agent kept with a login. */
-const USER_AGENT_MAX_LENGTH = 500;
-
-export function authHandlers({ db: { accounts }, passwords, tokens, settings }: Services): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
-  const refreshExpiry = (): Date => new Date(Date.now() + settings.JWT_REFRESH_TOKEN_EXPIRE_DAYS * DAY_MS);
-
-  async function accessToken(userId: string, { tenantId, role }: Membership) {
-    return { access_token: await tokens.issue({ userId, tenantId, role }), token_type: "bearer" as const, expires_in: tokens.expiresIn };
-  }
-
-  async function signIn(userId: string, membership: Membership) {
-    const refresh_token = newRefreshToken();
-    await accounts.createRefreshToken({ userId, tenantId: membership.tenantId, tokenHash: hashToken(refresh_token), expiresAt: refreshExpiry() });
-    return { ...(await accessToken(userId, membership)), refresh_token };
-  }
+export function authHandlers(services: Services, limits: AccountLimits): Handlers<"register" | "login" | "refresh" | "logout" | "me"> {
+  const { passwords, settings } = services;
+  const { accounts } = services.db;
+  const { signIn, accessToken, refreshExpiry } = createSessions(services);
 
   /** So that Temporal's Web UI, in the same browser, may ask for what it shows. */
   const forCodec = ({ access_token, expires_in }: { access_token: string; expires_in: number }) => ({
@@ -34,17 +24,20 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
       const name = body.name ?? body.full_name ?? body.username ?? body.email.slice(0, body.email.indexOf("@"));
       const passwordHash = await passwords.hash(body.password);
       const { user, membership } = await accounts.register({ email: body.email, passwordHash, name, organizationName: body.organization ?? name });
+      c.set("auditActor", { tenantId: membership.tenantId, userId: user.id, role: membership.role });
       await accounts.recordLogin({
         email: user.email,
         userId: user.id,
         succeeded: true,
         ip: clientAddress(c),
-        userAgent: userAgent(c.req.header("user-agent")),
+        userAgent: userAgent(c),
       });
       return { status: 201, body: { ...accountJson(user, membership), ...(await signIn(user.id, membership)) } };
     },
 
     async login({ body, c }) {
+      const accountHash = hashToken(body.email);
+      await limits.take(accountHash);
       const user = await accounts.findByEmail(body.email);
       const succeeded = await passwords.verify(body.password, user?.passwordHash);
       await accounts.recordLogin({
@@ -52,10 +45,14 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
         ...(user && { userId: user.id }),
         succeeded,
         ip: clientAddress(c),
-        userAgent: userAgent(c.req.header("user-agent")),
+        userAgent: userAgent(c),
       });
+      if (succeeded) await limits.giveBack(accountHash);
       if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
-      const [membership] = await accounts.memberships(user.id);
+      const memberships = await accounts.memberships(user.id);
+      const wanted = body.organization_id;
+      const membership = wanted == null ? memberships[0] : memberships.find(({ tenantId }) => tenantId === wanted);
+      if (!membership && wanted != null) throw notFound("organization");
       if (!membership) throw new PerdureError("auth.forbidden", "This account belongs to no organization.");
       const signedIn = await signIn(user.id, membership);
       return { status: 200, body: signedIn, headers: forCodec(signedIn) };
@@ -69,7 +66,13 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
         });
       }
       const next = newRefreshToken();
-      const rotation = await accounts.rotateRefreshToken({ tokenHash: hashToken(presented), newTokenHash: hashToken(next), expiresAt: refreshExpiry() });
+      const rotation = await accounts.rotateRefreshToken({
+        tokenHash: hashToken(presented),
+        newTokenHash: hashToken(next),
+        expiresAt: refreshExpiry(),
+        ...(body.organization_id != null && { switchTo: body.organization_id }),
+      });
+      if (rotation.outcome === "not_a_member") throw notFound("organization");
       if (rotation.outcome !== "rotated") {
         throw new PerdureError("auth.invalid", rotation.outcome === "expired" ? "The refresh token has expired." : "The refresh token is not valid.");
       }
@@ -94,19 +97,4 @@ export function authHandlers({ db: { accounts }, passwords, tokens, settings }: 
       return { status: 200, body: accountJson(user, membership) };
     },
   };
-}
-
-function accountJson(user: User, { tenantId, organizationName, role }: Membership) {
-  return {
-    id: user.id,
-    email: user.email,
-    name: user.name,
-    role,
-    organization: { id: tenantId, name: organizationName, role },
-    created_at: user.createdAt.toISOString(),
-  };
-}
-
-function userAgent(header: string | undefined): string {
-  return (header ?? "").replaceAll("\0", "").slice(0, USER_AGENT_MAX_LENGTH);
 }

@@ -1,6 +1,5 @@
 import type { z } from "@hono/zod-openapi";
 import type { bulkItem, bulkOperation } from "#contract/bulk.ts";
-import { may } from "#contract";
 import { type JsonObject, PerdureError, uuidv7 } from "#core";
 import type { BulkItem, BulkJob, RunFilter } from "#db";
 import { BULK_STATUSES, type BulkOptions } from "#runs";
@@ -8,6 +7,7 @@ import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
 import { runJson } from "../runs/run-json.ts";
+import { allows } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 
 type BulkRoute = "createBulkOperation" | "listBulkOperations" | "getBulkOperation" | "listBulkItems" | "cancelBulkOperation";
@@ -19,7 +19,7 @@ export function bulkHandlers({ db, settings }: Services): Handlers<BulkRoute> {
   return {
     async createBulkOperation({ body, rawBody, principal }) {
       const { action, filter, version, from_node, reason } = body;
-      if ((action === "retry" || action === "fork") && !may(principal.role, "run.start")) {
+      if ((action === "retry" || action === "fork") && !allows(principal, "run.start")) {
         throw new PerdureError("auth.forbidden", `The role "${principal.role}" may not do this (run.start).`);
       }
       const able = BULK_STATUSES[action];

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { type Json, type JsonObject, PerdureError, stableStringify } from "#core";
-import { may, type Routes } from "#contract";
+import type { Routes } from "#contract";
 import type { Asked, Run } from "#runs";
 import type { Handlers, Request } from "../mount.ts";
 import { runJson } from "../runs/run-json.ts";
+import { allows } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 
 type CheckpointRoute =
@@ -45,8 +46,8 @@ export function checkpointHandlers({ runs, checkpoints, settings }: Services): H
       const { params, body, principal } = request;
       const { inputs, outputs, routes, variables, node_inputs: nodeInputs } = body;
       // Other inputs of a node are another graph: where it calls, and what it runs.
-      if (nodeInputs && !may(principal.role, "run.ad_hoc")) {
-        throw new PerdureError("auth.forbidden", `The role "${principal.role}" may not change the inputs of a node (run.ad_hoc).`);
+      if (nodeInputs && !allows(principal, "run.ad_hoc")) {
+        throw new PerdureError("auth.forbidden", `You may not change the inputs of a node (run.ad_hoc).`);
       }
       const fork = {
         fromNode: body.from_node,

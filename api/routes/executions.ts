@@ -8,7 +8,7 @@ import { eventJson } from "../runs/event-json.ts";
 import { createReconciler } from "../runs/reconciler.ts";
 import { runJson, runResultJson } from "../runs/run-json.ts";
 import { createRunStarter, waitMs } from "../runs/starter.ts";
-import type { Principal } from "../security/tokens.ts";
+import type { Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 import { sseResponse } from "../streams/sse.ts";
 import type { Routes } from "#contract";

@@ -1,5 +1,5 @@
 import type { Handlers } from "../mount.ts";
-import type { Principal } from "../security/tokens.ts";
+import type { Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 
 export function queueHandlers({ db: { admission }, settings }: Services): Handlers<"getQueue" | "setQueueLimit"> {

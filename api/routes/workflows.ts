@@ -8,7 +8,7 @@ import { ownSettings, sentGraph, standingOf, storedFindings, toVersion, withSett
 import type { Handlers, Request } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
-import type { Principal } from "../security/tokens.ts";
+import type { Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 
 type WorkflowRoute =

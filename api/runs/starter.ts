@@ -4,7 +4,7 @@ import { type Plan, selectEntries } from "#graph";
 import type { Run, StartRun } from "#runs";
 import { type SentGraph, sentGraph, standingOf, withSettings } from "../graphs.ts";
 import { notFound } from "../problem.ts";
-import type { Principal } from "../security/tokens.ts";
+import type { Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 
 export interface StartBody {

@@ -2,7 +2,7 @@ import type { RoleName } from "#contract";
 import { PerdureError } from "#core";
 import type { Database } from "#db";
 import { BoundedCache } from "../bounded-cache.ts";
-import type { Principal } from "./tokens.ts";
+import type { Principal } from "./principal.ts";
 
 /** A membership is looked up again after this time: so long, and not as long as the token lives, somebody who was removed may still call. */
 const REMEMBERED_MS = 10_000;

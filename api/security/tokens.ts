@@ -1,14 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { isRole, type RoleName } from "#contract";
-import { PerdureError, type TenantId, isUuid, tenantId } from "#core";
+import { isRole } from "#contract";
+import { PerdureError, isUuid, tenantId } from "#core";
 import { SignJWT, errors, jwtVerify } from "jose";
-
-/** Who is calling, as the access token says. */
-export interface Principal {
-  readonly userId: string;
-  readonly tenantId: TenantId;
-  readonly role: RoleName;
-}
+import type { Principal } from "./principal.ts";
 
 export interface Tokens {
   /** Seconds an access token is good for. */

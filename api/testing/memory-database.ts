@@ -2,11 +2,14 @@ import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stabl
 import type {
   Accounts,
   Admission,
+  ApiKey,
   Approvals,
+  AuditEvent,
   BulkJob,
   BulkRows,
   Circuits,
   Database,
+  Invitation,
   Membership,
   Paged,
   Role,
@@ -17,6 +20,7 @@ import type {
   WorkflowVersion,
   Workflows,
 } from "#db";
+import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
@@ -50,6 +54,9 @@ export interface MemoryState {
   circuits: (Awaited<ReturnType<Circuits["list"]>>[number] & { tenantId: TenantId })[];
   /** Organizations' own limits of concurrency. */
   limits: Map<TenantId, number | null>;
+  invitations: (Invitation & { tenantId: TenantId; tokenHash: string })[];
+  apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
+  audit: (AuditEvent & { tenantId: TenantId })[];
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
 }
 
@@ -59,7 +66,7 @@ export interface MemoryDatabase extends Database {
   setRole(userId: string, role: Role): void;
 }
 
-function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number; cursor?: string; offset?: number }): Paged<T> {
+export function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number; cursor?: string; offset?: number }): Paged<T> {
   const start = cursor === undefined ? (offset ?? 0) : Number(cursor);
   const nextCursor = start + limit < rows.length ? String(start + limit) : undefined;
   return { rows: rows.slice(start, start + limit), nextCursor, total: rows.length };
@@ -79,6 +86,9 @@ export function createMemoryDatabase(): MemoryDatabase {
     approvals: [],
     circuits: [],
     limits: new Map(),
+    apiKeys: [],
+    invitations: [],
+    audit: [],
     bulk: [],
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
@@ -101,6 +111,11 @@ export function createMemoryDatabase(): MemoryDatabase {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
     accounts: accounts(state),
+    apiKeys: memoryApiKeys(state),
+    organizations: memoryOrganizations(state),
+    invitations: memoryInvitations(state),
+    audit: memoryAudit(state),
+    rateBuckets: memoryRateBuckets(),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),
@@ -206,7 +221,7 @@ function accounts(state: MemoryState): Accounts {
     async createRefreshToken({ userId, tenantId: tenant, tokenHash, expiresAt }) {
       state.families.push({ userId, tenantId: tenant, revoked: false, live: tokenHash, spent: new Set(), expiresAt });
     },
-    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt }) {
+    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt, switchTo }) {
       const family = state.families.find((each) => each.live === tokenHash || each.spent.has(tokenHash));
       if (!family) return { outcome: "unknown" };
       if (family.revoked || family.spent.has(tokenHash)) {
@@ -214,6 +229,10 @@ function accounts(state: MemoryState): Accounts {
         return { outcome: "reused" };
       }
       if (family.expiresAt < new Date()) return { outcome: "expired" };
+      const target =
+        switchTo === undefined ? family.tenantId : state.memberships.find((each) => each.userId === family.userId && each.tenantId === switchTo)?.tenantId;
+      if (target === undefined) return { outcome: "not_a_member" };
+      family.tenantId = target;
       family.spent.add(tokenHash);
       Object.assign(family, { live: newTokenHash, expiresAt });
       return { outcome: "rotated", userId: family.userId, tenantId: family.tenantId };

@@ -15,17 +15,29 @@ import { createMemoryRuns } from "./memory-runs.ts";
 
 export const SETTINGS: ApiSettings = {
   CONCURRENCY_WAITING_MS: 60_000,
+  API_KEYS_MAX: 5,
+  AUDIT_FIELD_MAX_BYTES: 1_000,
   BULK_MAX_RUNS: 3,
   CORS_ORIGINS: [],
+  INVITATION_EXPIRE_DAYS: 7,
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
   ORGANIZATION_CONCURRENCY_LIMIT: 20,
   PUBLIC_URL: undefined,
+  RATE_LIMIT_ACCOUNT_FAILURES: undefined,
+  RATE_LIMIT_ADDRESS: undefined,
+  RATE_LIMIT_API_KEY: undefined,
+  RATE_LIMIT_READS: undefined,
+  RATE_LIMIT_SIGN_IN_FAILURES: undefined,
+  RATE_LIMIT_STARTS: undefined,
+  RATE_LIMIT_USER: undefined,
+  RATE_LIMIT_WRITES: undefined,
   REGISTRATION: "open",
   REQUEST_MAX_BODY_BYTES: 100_000,
   RUN_INPUTS_MAX_BYTES: 10_000,
   RUN_WAIT_MAX_MS: 2_000,
   TEMPORAL_NAMESPACE: "perdure",
   TEMPORAL_UI_URL: "http://127.0.0.1:8233",
+  TRUSTED_PROXIES: [],
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */
@@ -116,7 +128,7 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+    const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
     return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
   }
 

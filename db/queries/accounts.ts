@@ -64,7 +64,7 @@ export function createAccounts(sessions: Sessions): Accounts {
       await sessions.once("system", (db) => db.insert(refreshTokens).values({ ...token, id, familyId: id }));
     },
 
-    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt }) {
+    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt, switchTo }) {
       return sessions.transaction("system", async (db) => {
         const [rotated] = await db
           .update(refreshTokens)
@@ -75,17 +75,21 @@ export function createAccounts(sessions: Sessions): Accounts {
               isNull(refreshTokens.rotatedAt),
               isNull(refreshTokens.revokedAt),
               sql`${refreshTokens.expiresAt} > now()`,
+              switchTo === undefined
+                ? undefined
+                : sql`exists (select from ${memberships} m where m.user_id = ${refreshTokens.userId} and m.tenant_id = ${switchTo}::uuid)`,
             ),
           )
           .returning();
         if (rotated) {
-          const { userId, tenantId: tenant, familyId } = rotated;
+          const { userId, familyId } = rotated;
+          const tenant = switchTo === undefined ? rotated.tenantId : tenantId(switchTo);
           await db.insert(refreshTokens).values({ id: uuidv7(), userId, tenantId: tenant, familyId, tokenHash: newTokenHash, expiresAt });
           return { outcome: "rotated" as const, userId, tenantId: tenant };
         }
         const [known] = await db.select().from(refreshTokens).where(eq(refreshTokens.tokenHash, tokenHash));
         if (!known) return { outcome: "unknown" as const };
-        if (!known.rotatedAt && !known.revokedAt) return { outcome: "expired" as const };
+        if (!known.rotatedAt && !known.revokedAt) return { outcome: known.expiresAt > new Date() ? ("not_a_member" as const) : ("expired" as const) };
         await db
           .update(refreshTokens)
           .set({ revokedAt: sql`now()` })

@@ -5,5 +5,6 @@ export * from "./admission.ts";
 export * from "./bulk.ts";
 export * from "./messages.ts";
 export * from "./payloads.ts";
+export * from "./organizations.ts";
 export * from "./runs.ts";
 export * from "./workflows.ts";

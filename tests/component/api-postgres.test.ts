@@ -176,22 +176,42 @@ describe("tenants", () => {
     forkExecution: { from_node: "start" },
     migrateExecution: { version: 1 },
     sendEvent: { name: "paid" },
+    updateMember: { role: "viewer" },
   };
-  let mine: { workflow: string; run: string; approval: string; bulk: string; token: string };
+  let mine: { workflow: string; run: string; approval: string; bulk: string; member: string; invitation: string; key: string; tenantId: string; token: string };
   let stranger: string;
 
   beforeAll(async () => {
-    const { token, tenantId } = await signUp();
+    const { token, tenantId, userId } = await signUp();
     const workflow = await saveWorkflow(token);
     const run = await startRun(token, workflow);
+    const invitation = await call("POST", "/api/v1/invitations", token, { email: "guest@example.com", role: "viewer" });
+    const key = await call("POST", "/api/v1/api-keys", token, { name: "a key" });
     const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
-    mine = { token, workflow, run, approval: await openApproval(tenantId, run), bulk: String(bulk.body["id"]) };
+    mine = {
+      token,
+      tenantId,
+      workflow,
+      run,
+      approval: await openApproval(tenantId, run),
+      bulk: String(bulk.body["id"]),
+      member: userId,
+      invitation: String(invitation.body["id"]),
+      key: String(key.body["id"]),
+    };
     stranger = (await signUp()).token;
   });
 
   function idFor(path: string): string {
     if (path.includes("/executions/{id}") || path.includes("/runs/{id}")) return mine.run;
-    return path.includes("/approvals/") ? mine.approval : path.includes("/bulk-operations/") ? mine.bulk : mine.workflow;
+    const ids: Record<string, string> = {
+      approvals: mine.approval,
+      "bulk-operations": mine.bulk,
+      members: mine.member,
+      invitations: mine.invitation,
+      "api-keys": mine.key,
+    };
+    return ids[path.split("/")[3] ?? ""] ?? mine.workflow;
   }
 
   test.each(served.filter(({ name, method }) => method === "GET" && name !== "streamExecution"))(
@@ -233,6 +253,11 @@ describe("tenants", () => {
   test("F1: When all of that has been tried, then the owner's things are as they were", async () => {
     expect((await call("GET", `/api/v1/workflows/${mine.workflow}`, mine.token)).body).toMatchObject({ version: 1, published_version: null });
     expect((await call("GET", `/api/v1/approvals/${mine.approval}`, mine.token)).body).toMatchObject({ status: "pending" });
+    expect((await call("GET", `/api/v1/members/${mine.member}`, mine.token)).body).toMatchObject({ role: "admin" });
+    expect((await call("GET", `/api/v1/invitations/${mine.invitation}`, mine.token)).body).toMatchObject({ status: "open" });
+    expect((await call("GET", `/api/v1/api-keys/${mine.key}`, mine.token)).body).toMatchObject({ revoked_at: null });
+    const { rows } = await db.audit.list(mine.tenantId as Parameters<typeof db.audit.list>[0], {}, { limit: 500 });
+    expect(rows.every(({ userId }) => userId === mine.member)).toBe(true);
     expect((await call<JsonObject[]>("GET", "/api/v1/executions", mine.token)).body).toHaveLength(1);
     for (const list of ["workflows", "executions", "approvals"]) expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
   });

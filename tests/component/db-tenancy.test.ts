@@ -37,7 +37,8 @@ async function fill(tenant: TenantId): Promise<void> {
     const value = ({ name: column, type }: { name: string; type: string }): string => {
       if (column === "tenant_id") return `'${tenant}'`;
       if (column === "role") return "'admin'";
-      if (column === "status") return name === "node_executions" ? "'running'" : name === "runs" ? "'running'" : name === "commands" ? "'open'" : "'pending'";
+      if (column === "status" && type === "text")
+        return name === "node_executions" ? "'running'" : name === "runs" ? "'running'" : name === "commands" ? "'open'" : "'pending'";
       return (
         { uuid: `'${randomUUID()}'`, integer: "1", boolean: "true", jsonb: "'{}'", "text[]": "'{}'", "timestamp with time zone": "now()" }[type] ??
         `'${randomUUID()}'`
@@ -100,6 +101,13 @@ describe("row-level security", () => {
       "select password_hash from users",
       "select email from users",
       "select token_hash from refresh_tokens",
+      "select key_hash from api_keys",
+      "update api_keys set scopes = '{}'",
+      "select token_hash from invitations",
+      "update invitations set role = 'admin'",
+      "update audit_events set action = ''",
+      "delete from audit_events",
+      "select 1 from rate_buckets",
       "select 1 from login_activity",
       "update workflow_versions set hash = ''",
       "delete from run_events",

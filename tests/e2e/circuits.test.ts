@@ -47,7 +47,8 @@ test("A17 K1: When a host fails, then the API shows its circuit open, half open 
   await until("the circuit opens", async () => (await circuits()).length === 1);
   const [open] = await circuits();
   expect(open).toMatchObject({ kind: "http", name, state: "open", failures: 3 });
-  expect(Date.parse(String(open?.["retry_at"])) - Date.parse(String(open?.["opened_at"]))).toBe(3_000);
+  // Each is rounded to a millisecond by itself.
+  expect(Math.abs(Date.parse(String(open?.["retry_at"])) - Date.parse(String(open?.["opened_at"])) - 3_000)).toBeLessThanOrEqual(1);
   expect(shop.calls).toHaveLength(3);
   await until("it is counted", async () => JSON.stringify(await counts()) === '{"open":1,"half_open":0}');
   const stranger = await TestClient.register(base);

@@ -1,0 +1,48 @@
+import type { MiddlewareHandler } from "hono";
+import ipaddr from "ipaddr.js";
+import type { ApiEnv } from "../context.ts";
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** Prefix of an IPv6 network that one subscriber gets whole. */
+const SUBSCRIBER_BITS = 64;
+
+/**
+ * Says where a request comes from: the peer, or, where the peer is one of `trustedProxies` (addresses and CIDRs), the last address of
+ * `X-Forwarded-For` that is not. What stands before that was written by the caller and is not believed.
+ */
+export function locate(trustedProxies: readonly string[]): MiddlewareHandler<ApiEnv> {
+  const trusted = trustedProxies.map((text) => (text.includes("/") ? ipaddr.parseCIDR(text) : wholeAddress(text)));
+  const isTrusted = (address: Address): boolean => trusted.some((range) => range[0].kind() === address.kind() && address.match(range));
+  return (c, next) => {
+    const peer = c.env?.incoming?.socket.remoteAddress ?? "";
+    let client = parsed(peer);
+    if (client && isTrusted(client)) {
+      for (const text of (c.req.header("x-forwarded-for") ?? "").split(",").toReversed()) {
+        const before = parsed(text.trim());
+        if (!before) break;
+        client = before;
+        if (!isTrusted(client)) break;
+      }
+    }
+    c.set("address", client?.toString() ?? peer);
+    return next();
+  };
+}
+
+/** What a limit counts as one caller: an IPv4 address, or the network of an IPv6 address. */
+export function networkOf(text: string): string {
+  const address = parsed(text);
+  if (address?.kind() !== "ipv6") return address?.toString() ?? text;
+  return ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/${SUBSCRIBER_BITS}`).toString();
+}
+
+/** IPv4 written as IPv6 is IPv4. */
+function parsed(text: string): Address | undefined {
+  return ipaddr.isValid(text) ? ipaddr.process(text) : undefined;
+}
+
+function wholeAddress(text: string): [Address, number] {
+  const address = ipaddr.process(text);
+  return [address, address.kind() === "ipv4" ? 32 : 128];
+}

@@ -1,0 +1,117 @@
+import type { Route } from "#contract";
+import { PerdureError } from "#core";
+import type { Rate } from "#platform";
+import type { MiddlewareHandler } from "hono";
+import { type ApiContext, type ApiEnv, clientAddress } from "../context.ts";
+import type { ApiSettings } from "../services.ts";
+import { networkOf } from "./addresses.ts";
+import type { RateLimiter, Verdict } from "./rate-limiter.ts";
+
+type RateSetting = Extract<keyof ApiSettings, `RATE_LIMIT_${string}`>;
+type Rates = Pick<ApiSettings, RateSetting>;
+
+/** Answers that say that a guess was wrong: of a password, a token, an address. */
+const WRONG_GUESS = new Set([401, 403, 404, 409]);
+
+/** Routes under one limit. */
+const GROUPS = { starts: "RATE_LIMIT_STARTS", reads: "RATE_LIMIT_READS", writes: "RATE_LIMIT_WRITES" } as const satisfies Record<string, RateSetting>;
+
+export interface RouteLimits {
+  /** Before it is known who calls. */
+  byAddress(route: Route): MiddlewareHandler<ApiEnv>;
+  /** When it is known. */
+  byCaller(route: Route): MiddlewareHandler<ApiEnv>;
+  /** A token or key that was wrong. @throws PerdureError `rate.limited` where there were too many from this address. */
+  failed(c: ApiContext): Promise<void>;
+}
+
+export function createRouteLimits(limiter: RateLimiter, rates: Rates): RouteLimits {
+  async function pass(c: ApiContext, name: string, subject: string, rate: Rate | undefined): Promise<void> {
+    if (!rate) return;
+    const verdict = await limiter.take(name, subject, rate);
+    show(c, verdict);
+    if (!verdict.allowed) throw tooMany(verdict);
+  }
+
+  return {
+    byAddress(route) {
+      const isSignIn = route.access.auth === "public" && route.tags.includes("auth");
+      const failures = isSignIn ? rates.RATE_LIMIT_SIGN_IN_FAILURES : undefined;
+      return async (c, next) => {
+        const network = networkOf(clientAddress(c));
+        if (!route.tags.includes("health")) await pass(c, "address", network, rates.RATE_LIMIT_ADDRESS);
+        if (!failures) return next();
+        const verdict = await limiter.take("failures", network, failures);
+        if (!verdict.allowed) {
+          show(c, verdict);
+          throw tooMany(verdict);
+        }
+        // Taken before and given back after, so that guesses made at the same moment are counted too.
+        await next();
+        if (!WRONG_GUESS.has(c.res.status)) await limiter.giveBack("failures", network, failures);
+      };
+    },
+
+    byCaller(route) {
+      if (route.access.auth === "public") return (_c, next) => next();
+      const { permission } = route.access;
+      const group = permission === "run.start" || permission === "run.ad_hoc" ? "starts" : route.method === "get" ? "reads" : "writes";
+      const groupRate = rates[GROUPS[group]];
+      return async (c, next) => {
+        const { apiKey, userId } = c.get("principal");
+        const [name, subject, rate] = apiKey ? (["key", apiKey.id, rates.RATE_LIMIT_API_KEY] as const) : (["user", userId, rates.RATE_LIMIT_USER] as const);
+        await pass(c, name, subject, rate);
+        await pass(c, group, subject, groupRate);
+        await next();
+      };
+    },
+
+    async failed(c) {
+      const rate = rates.RATE_LIMIT_SIGN_IN_FAILURES;
+      if (!rate) return;
+      const verdict = await limiter.take("failures", networkOf(clientAddress(c)), rate);
+      if (verdict.allowed) return;
+      show(c, verdict);
+      throw tooMany(verdict);
+    },
+  };
+}
+
+/** @throws PerdureError `rate.limited`. Whoever `takes` a guess at an account, and gives it back where it was right. */
+export function createAccountLimits(limiter: RateLimiter, { RATE_LIMIT_ACCOUNT_FAILURES: rate }: Pick<Rates, "RATE_LIMIT_ACCOUNT_FAILURES">) {
+  return {
+    async take(accountHash: string): Promise<void> {
+      if (!rate) return;
+      const verdict = await limiter.take("account", accountHash, rate);
+      if (!verdict.allowed) throw tooMany(verdict);
+    },
+    async giveBack(accountHash: string): Promise<void> {
+      if (rate) await limiter.giveBack("account", accountHash, rate);
+    },
+  };
+}
+export type AccountLimits = ReturnType<typeof createAccountLimits>;
+
+function tooMany({ retryAfterMs, name, rate }: Verdict): PerdureError {
+  return new PerdureError("rate.limited", `Too many requests (${name}: ${rate.tokens} in ${rate.perMs / 1000} s).`, { retryAfterMs });
+}
+
+/** Of several limits, the one that is nearest to its end is told. */
+function show(c: ApiContext, verdict: Verdict): void {
+  const shown = c.get("rateVerdict");
+  if (!shown || verdict.remaining / verdict.rate.burst <= shown.remaining / shown.rate.burst) c.set("rateVerdict", verdict);
+}
+
+/** `RateLimit-*` of draft-ietf-httpapi-ratelimit-headers, on what was answered, problems too. */
+export function rateHeaders(): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    await next();
+    const verdict = c.get("rateVerdict");
+    if (!verdict) return;
+    const { rate, remaining, resetMs, name } = verdict;
+    c.res.headers.set("ratelimit-limit", String(rate.tokens));
+    c.res.headers.set("ratelimit-remaining", String(remaining));
+    c.res.headers.set("ratelimit-reset", String(Math.ceil(resetMs / 1000)));
+    c.res.headers.set("ratelimit-policy", `${rate.tokens};w=${rate.perMs / 1000};burst=${rate.burst};name="${name}"`);
+  };
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import type { INVITATION_STATUSES } from "#contract/organizations.ts";
+import { PerdureError, uuidv7 } from "#core";
+import type { Invitation } from "#db";
+import { clientAddress, userAgent } from "../context.ts";
+import type { AccountLimits } from "../limits/route-limits.ts";
+import type { Handlers } from "../mount.ts";
+import { pageHeadersOf, toPage } from "../paging.ts";
+import { notFound } from "../problem.ts";
+import { accountJson, createSessions, membershipJson } from "../security/sessions.ts";
+import { hashToken } from "../security/tokens.ts";
+import type { Services } from "../services.ts";
+
+type InvitationRoute = "listInvitations" | "createInvitation" | "getInvitation" | "revokeInvitation" | "acceptInvitation" | "joinOrganization";
+
+const DAY_MS = 86_400_000;
+
+export function invitationHandlers(services: Services, limits: AccountLimits): Handlers<InvitationRoute> {
+  const { passwords, settings } = services;
+  const { accounts, invitations } = services.db;
+  const { signIn } = createSessions(services);
+
+  async function openOne(tokenHash: string) {
+    const invitation = await invitations.find(tokenHash);
+    if (!invitation) throw notFound("invitation");
+    return invitation;
+  }
+
+  return {
+    async listInvitations({ query, principal, c }) {
+      const page = await invitations.list(principal.tenantId, toPage(query));
+      return { status: 200, body: page.rows.map(invitationJson), headers: pageHeadersOf(c, page) };
+    },
+
+    async createInvitation({ body, principal }) {
+      const token = randomBytes(32).toString("base64url");
+      const created = await invitations.create(principal.tenantId, {
+        id: uuidv7(),
+        email: body.email,
+        role: body.role,
+        tokenHash: hashToken(token),
+        invitedBy: principal.userId,
+        expiresAt: new Date(Date.now() + settings.INVITATION_EXPIRE_DAYS * DAY_MS),
+      });
+      return { status: 201, body: { ...invitationJson(created), token } };
+    },
+
+    async getInvitation({ params, principal }) {
+      const found = await invitations.get(principal.tenantId, params.id);
+      if (!found) throw notFound("invitation");
+      return { status: 200, body: invitationJson(found) };
+    },
+
+    async revokeInvitation({ params, principal }) {
+      if (!(await invitations.revoke(principal.tenantId, params.id))) throw notFound("invitation");
+      return { status: 204, body: undefined };
+    },
+
+    async acceptInvitation({ body, c }) {
+      const tokenHash = hashToken(body.token);
+      const { email } = await openOne(tokenHash);
+      const accountHash = hashToken(email);
+      await limits.take(accountHash);
+      const known = await accounts.findByEmail(email);
+      const login = { email, ip: clientAddress(c), userAgent: userAgent(c) };
+      if (known && !(await passwords.verify(body.password, known.passwordHash))) {
+        await accounts.recordLogin({ ...login, userId: known.id, succeeded: false });
+        throw new PerdureError("auth.invalid", "The password is not that of the account of this address.");
+      }
+      await limits.giveBack(accountHash);
+      const user = known ?? { id: uuidv7(), email, name: body.name ?? email.slice(0, email.indexOf("@")), createdAt: new Date() };
+      const { id, name, createdAt } = user;
+      const membership = await invitations.accept(tokenHash, {
+        user: { id, email: user.email, name, createdAt },
+        ...(!known && { passwordHash: await passwords.hash(body.password) }),
+      });
+      c.set("auditActor", { tenantId: membership.tenantId, userId: id, role: membership.role });
+      await accounts.recordLogin({ ...login, userId: id, succeeded: true });
+      return { status: 200, body: { ...accountJson(user, membership), ...(await signIn(id, membership)) } };
+    },
+
+    async joinOrganization({ body, principal, c }) {
+      const tokenHash = hashToken(body.token);
+      const [{ email }, user] = await Promise.all([openOne(tokenHash), accounts.find(principal.userId)]);
+      // The same answer as for a token that nobody has: who finds one learns nothing by it.
+      if (!user || user.email.toLowerCase() !== email.toLowerCase()) throw notFound("invitation");
+      const membership = await invitations.accept(tokenHash, { user });
+      c.set("auditActor", { tenantId: membership.tenantId, userId: user.id, role: membership.role });
+      return { status: 200, body: membershipJson(membership) };
+    },
+  };
+}
+
+function statusOf({ acceptedAt, revokedAt, expiresAt }: Invitation): (typeof INVITATION_STATUSES)[number] {
+  if (acceptedAt) return "accepted";
+  if (revokedAt) return "revoked";
+  return expiresAt.getTime() <= Date.now() ? "expired" : "open";
+}
+
+function invitationJson(invitation: Invitation) {
+  return {
+    id: invitation.id,
+    email: invitation.email,
+    role: invitation.role,
+    status: statusOf(invitation),
+    invited_by: invitation.invitedBy,
+    created_at: invitation.createdAt.toISOString(),
+    expires_at: invitation.expiresAt.toISOString(),
+    accepted_at: invitation.acceptedAt?.toISOString() ?? null,
+    accepted_by: invitation.acceptedBy,
+    revoked_at: invitation.revokedAt?.toISOString() ?? null,
+  };
+}

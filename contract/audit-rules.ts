@@ -1,0 +1,67 @@
+import type { Route } from "./route.ts";
+import { type RouteName, routes } from "./routes.ts";
+
+/** How a route stands in the audit log. */
+export interface AuditRule {
+  /** Kind of the thing that is changed. */
+  readonly resource: string;
+  /** The route that reads it as it was. */
+  readonly before?: RouteName;
+  /** Fields of what the routes answer that are kept; all, where it is left out. */
+  readonly fields?: readonly string[];
+  /** Whether `id` of the answer names the thing, and not `{id}` of the path. */
+  readonly isNew?: boolean;
+}
+
+/** Routes that change nothing although they are no GET, and sessions, of which the login activity tells. */
+export const UNAUDITED: readonly RouteName[] = ["validateGraph", "validateWorkflow", "login", "refresh", "logout"];
+
+/** The graph of a workflow is in its versions. */
+const WORKFLOW = ["id", "name", "description", "tags", "settings", "is_public", "version", "published_version"];
+/** What a run is given and comes to belongs to the run. */
+const RUN = ["id", "workflow_id", "version", "status", "forked_from"];
+
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  workflow: WORKFLOW,
+  execution: RUN,
+  approval: ["id", "execution_id", "node_id", "status", "decision", "comment", "answered_by"],
+  account: ["id", "email", "name", "role", "organization"],
+};
+
+const start: Partial<AuditRule> = { resource: "execution", isNew: true };
+const newWorkflow: Partial<AuditRule> = { resource: "workflow", isNew: true };
+
+/** Where a rule differs from what path and method say. */
+const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
+  register: { resource: "account" },
+  acceptInvitation: { resource: "account" },
+  joinOrganization: { resource: "organization" },
+  duplicateWorkflow: newWorkflow,
+  useTemplate: newWorkflow,
+  executeWorkflow: start,
+  executeWorkflowStream: start,
+  retryExecution: start,
+  forkExecution: start,
+  replayExecution: start,
+  setQueueLimit: { before: "getQueue", fields: ["limit"] },
+};
+
+/** @returns undefined where nothing is written. What is no GET is written unless it is one of `UNAUDITED`, so that no route can be forgotten. */
+export function auditRuleOf(name: RouteName): AuditRule | undefined {
+  const route: Route = routes[name];
+  if (route.method === "get" || UNAUDITED.includes(name)) return undefined;
+  const own = RULES[name] ?? {};
+  const resource = own.resource ?? resourceOf(route.path);
+  const before = own.before ?? (route.method === "post" ? undefined : readerOf(route.path));
+  const fields = own.fields ?? FIELDS[resource];
+  return { resource, ...(before && { before }), ...(fields && { fields }), ...(own.isNew && { isNew: true }) };
+}
+
+/** `/api/v1/api-keys/{id}` → `api_key`. */
+function resourceOf(path: string): string {
+  return (path.split("/")[3] ?? "").replaceAll("-", "_").replace(/s$/, "");
+}
+
+function readerOf(path: string): RouteName | undefined {
+  return (Object.keys(routes) as RouteName[]).find((name) => (routes[name] as Route).method === "get" && routes[name].path === path);
+}

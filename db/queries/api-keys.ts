@@ -1,0 +1,108 @@
+import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import type { TenantId } from "#core";
+import type { Sessions } from "../connection/sessions.ts";
+import { apiKeys } from "../schema/index.ts";
+import type { ApiKeys } from "../types.ts";
+import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+
+const shown = {
+  id: apiKeys.id,
+  createdBy: apiKeys.createdBy,
+  name: apiKeys.name,
+  prefix: apiKeys.prefix,
+  scopes: apiKeys.scopes,
+  createdAt: apiKeys.createdAt,
+  expiresAt: apiKeys.expiresAt,
+  lastUsedAt: apiKeys.lastUsedAt,
+  revokedAt: apiKeys.revokedAt,
+};
+const isLive = and(isNull(apiKeys.revokedAt), sql`(${apiKeys.expiresAt} is null or ${apiKeys.expiresAt} > now())`);
+const visible = (tenant: TenantId, createdBy: string | undefined) =>
+  and(eq(apiKeys.tenantId, tenant), createdBy === undefined ? undefined : eq(apiKeys.createdBy, createdBy));
+
+export function createApiKeys(sessions: Sessions, pageMaxBytes: number): ApiKeys {
+  return {
+    async create(tenant, key) {
+      const [created] = await sessions.once(tenant, (db) =>
+        db
+          .insert(apiKeys)
+          .values({ ...key, tenantId: tenant })
+          .returning(shown),
+      );
+      if (!created) throw new Error("the key was not stored");
+      return created;
+    },
+
+    async countLive(tenant) {
+      const [counted] = await sessions.once(tenant, (db) =>
+        db
+          .select({ live: sql<number>`count(*)::integer` })
+          .from(apiKeys)
+          .where(and(eq(apiKeys.tenantId, tenant), isLive)),
+      );
+      return counted?.live ?? 0;
+    },
+
+    async list(tenant, { createdBy }, page) {
+      const wanted = visible(tenant, createdBy);
+      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
+        db
+          .select({ id: apiKeys.id, createdAt: positionOf(apiKeys.createdAt), bytes: bytesOf(apiKeys.name, apiKeys.scopes) })
+          .from(apiKeys)
+          .where(and(wanted, behind(page.cursor, apiKeys.createdAt, apiKeys.id)))
+          .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
+          .limit(page.limit + 1)
+          .offset(page.offset ?? 0),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(apiKeys)
+            .where(wanted)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
+      ]);
+      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
+        sessions.once(tenant, (db) =>
+          db
+            .select(shown)
+            .from(apiKeys)
+            .where(and(wanted, sql`${apiKeys.id} in ${ids}`)),
+        ),
+      );
+    },
+
+    async get(tenant, id, { createdBy }) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db
+          .select(shown)
+          .from(apiKeys)
+          .where(and(visible(tenant, createdBy), eq(apiKeys.id, id))),
+      );
+      return found;
+    },
+
+    async revoke(tenant, id, { createdBy }) {
+      const [revoked] = await sessions.once(tenant, (db) =>
+        db
+          .update(apiKeys)
+          .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())` })
+          .where(and(visible(tenant, createdBy), eq(apiKeys.id, id)))
+          .returning(shown),
+      );
+      return revoked;
+    },
+
+    async use(keyHash) {
+      const [used] = await sessions.once("system", (db) =>
+        db
+          .update(apiKeys)
+          .set({ lastUsedAt: sql`now()` })
+          .where(and(eq(apiKeys.keyHash, keyHash), isLive))
+          .returning({ id: apiKeys.id, tenantId: apiKeys.tenantId, createdBy: apiKeys.createdBy, scopes: apiKeys.scopes, expiresAt: apiKeys.expiresAt }),
+      );
+      return used;
+    },
+  };
+}

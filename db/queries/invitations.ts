@@ -1,0 +1,140 @@
+import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { PerdureError, type TenantId, tenantId } from "#core";
+import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
+import type { Sessions } from "../connection/sessions.ts";
+import { invitations, memberships, organizations, users } from "../schema/index.ts";
+import type { Invitations } from "../types.ts";
+import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+
+const shown = {
+  id: invitations.id,
+  email: invitations.email,
+  role: invitations.role,
+  invitedBy: invitations.invitedBy,
+  createdAt: invitations.createdAt,
+  expiresAt: invitations.expiresAt,
+  acceptedAt: invitations.acceptedAt,
+  acceptedBy: invitations.acceptedBy,
+  revokedAt: invitations.revokedAt,
+};
+const isOpen = and(isNull(invitations.acceptedAt), isNull(invitations.revokedAt));
+const isLive = and(isOpen, sql`${invitations.expiresAt} > now()`);
+const one = (tenant: TenantId, id: string) => and(eq(invitations.tenantId, tenant), eq(invitations.id, id));
+
+export function createInvitations(sessions: Sessions, pageMaxBytes: number): Invitations {
+  return {
+    async create(tenant, invitation) {
+      const [member] = await sessions.once("system", (db) =>
+        db
+          .select({ id: users.id })
+          .from(users)
+          .innerJoin(memberships, and(eq(memberships.userId, users.id), eq(memberships.tenantId, tenant)))
+          .where(eq(sql`lower(${users.email})`, invitation.email.toLowerCase())),
+      );
+      if (member) throw new PerdureError("resource.conflict", "This person is a member already.");
+      try {
+        return await sessions.transaction(tenant, async (db) => {
+          await db
+            .update(invitations)
+            .set({ revokedAt: sql`now()` })
+            .where(and(eq(invitations.tenantId, tenant), eq(sql`lower(${invitations.email})`, invitation.email.toLowerCase()), isOpen));
+          const [created] = await db
+            .insert(invitations)
+            .values({ ...invitation, tenantId: tenant })
+            .returning(shown);
+          if (!created) throw new Error("the invitation was not stored");
+          return created;
+        });
+      } catch (error) {
+        if (sqlState(error) === UNIQUE_VIOLATION) throw new PerdureError("resource.conflict", "Somebody is inviting this address just now.", { cause: error });
+        throw error;
+      }
+    },
+
+    async list(tenant, page) {
+      const mine = eq(invitations.tenantId, tenant);
+      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
+        db
+          .select({ id: invitations.id, createdAt: positionOf(invitations.createdAt), bytes: sql<number>`1` })
+          .from(invitations)
+          .where(and(mine, behind(page.cursor, invitations.createdAt, invitations.id)))
+          .orderBy(desc(invitations.createdAt), desc(invitations.id))
+          .limit(page.limit + 1)
+          .offset(page.offset ?? 0),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(invitations)
+            .where(mine)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
+      ]);
+      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
+        sessions.once(tenant, (db) =>
+          db
+            .select(shown)
+            .from(invitations)
+            .where(and(mine, inArray(invitations.id, ids))),
+        ),
+      );
+    },
+
+    async get(tenant, id) {
+      const [found] = await sessions.once(tenant, (db) => db.select(shown).from(invitations).where(one(tenant, id)));
+      return found;
+    },
+
+    async revoke(tenant, id) {
+      return sessions.transaction(tenant, async (db) => {
+        const [found] = await db
+          .update(invitations)
+          .set({ revokedAt: sql`coalesce(${invitations.revokedAt}, now())` })
+          .where(and(one(tenant, id), isNull(invitations.acceptedAt)))
+          .returning({ id: invitations.id });
+        if (found) return true;
+        const [accepted] = await db.select({ id: invitations.id }).from(invitations).where(one(tenant, id));
+        if (accepted) throw new PerdureError("resource.conflict", "The invitation was accepted; remove the member instead.");
+        return false;
+      });
+    },
+
+    async find(tokenHash) {
+      const [found] = await sessions.once("system", (db) =>
+        db
+          .select({ id: invitations.id, email: invitations.email, role: invitations.role })
+          .from(invitations)
+          .where(and(eq(invitations.tokenHash, tokenHash), isLive)),
+      );
+      return found;
+    },
+
+    async accept(tokenHash, { user, passwordHash }) {
+      try {
+        return await sessions.transaction("system", async (db) => {
+          if (passwordHash !== undefined) await db.insert(users).values({ ...user, passwordHash });
+          const [accepted] = await db
+            .update(invitations)
+            .set({ acceptedAt: sql`now()`, acceptedBy: user.id })
+            .where(and(eq(invitations.tokenHash, tokenHash), isLive))
+            .returning({ tenantId: invitations.tenantId, role: invitations.role });
+          if (!accepted) throw new PerdureError("resource.not_found", "There is no such invitation.");
+          await db.insert(memberships).values({ tenantId: accepted.tenantId, userId: user.id, role: accepted.role }).onConflictDoNothing();
+          const [membership] = await db
+            .select({ tenantId: memberships.tenantId, organizationName: organizations.name, role: memberships.role })
+            .from(memberships)
+            .innerJoin(organizations, eq(organizations.id, memberships.tenantId))
+            .where(and(eq(memberships.tenantId, accepted.tenantId), eq(memberships.userId, user.id)));
+          if (!membership) throw new Error("the membership was not stored");
+          return { ...membership, tenantId: tenantId(membership.tenantId) };
+        });
+      } catch (error) {
+        if (sqlState(error) === UNIQUE_VIOLATION) {
+          throw new PerdureError("resource.conflict", "An account with this e-mail address exists already.", { cause: error });
+        }
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,119 @@
+import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { PerdureError, type TenantId } from "#core";
+import type { Sessions, Statements } from "../connection/sessions.ts";
+import { apiKeys, memberships, organizations, refreshTokens, users } from "../schema/index.ts";
+import type { Organizations, Role } from "../types.ts";
+import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+
+const organizationColumns = { id: organizations.id, name: organizations.name, createdAt: organizations.createdAt };
+const memberColumns = { id: memberships.userId, role: memberships.role, joinedAt: memberships.createdAt };
+const isMember = (tenant: TenantId, userId: string) => and(eq(memberships.tenantId, tenant), eq(memberships.userId, userId));
+
+export function createOrganizations(sessions: Sessions, pageMaxBytes: number): Organizations {
+  /** Names and addresses stand outside of every tenant: they are read for members alone. */
+  async function withAccounts<M extends { id: string }>(members: readonly M[]) {
+    if (members.length === 0) return [];
+    const ids = members.map(({ id }) => id);
+    const found = await sessions.once("system", (db) =>
+      db.select({ id: users.id, email: users.email, name: users.name }).from(users).where(inArray(users.id, ids)),
+    );
+    return members.flatMap((member) => {
+      const user = found.find(({ id }) => id === member.id);
+      return user ? [{ ...member, ...user }] : [];
+    });
+  }
+
+  /** One change of members at a time: the organization's row is the lock. @throws PerdureError `resource.conflict` where no admin would be left. */
+  async function changeMember<T>(tenant: TenantId, userId: string, newRole: Role | undefined, change: (db: Statements) => Promise<T>): Promise<T> {
+    return sessions.transaction(tenant, async (db) => {
+      await db.select({ id: organizations.id }).from(organizations).where(eq(organizations.id, tenant)).for("no key update");
+      if (newRole !== "admin") {
+        const admins = await db
+          .select({ id: memberships.userId })
+          .from(memberships)
+          .where(and(eq(memberships.tenantId, tenant), eq(memberships.role, "admin")))
+          .limit(2);
+        if (admins.length === 1 && admins[0]?.id === userId) {
+          throw new PerdureError("resource.conflict", "This is the last admin: make somebody else one before.");
+        }
+      }
+      return change(db);
+    });
+  }
+
+  return {
+    async get(tenant) {
+      const [found] = await sessions.once(tenant, (db) => db.select(organizationColumns).from(organizations).where(eq(organizations.id, tenant)));
+      return found;
+    },
+
+    async rename(tenant, name) {
+      const [renamed] = await sessions.once(tenant, (db) =>
+        db.update(organizations).set({ name }).where(eq(organizations.id, tenant)).returning(organizationColumns),
+      );
+      return renamed;
+    },
+
+    async members(tenant, page) {
+      const mine = eq(memberships.tenantId, tenant);
+      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
+        db
+          .select({ id: memberships.userId, createdAt: positionOf(memberships.createdAt), bytes: sql<number>`1` })
+          .from(memberships)
+          .where(and(mine, behind(page.cursor, memberships.createdAt, memberships.userId)))
+          .orderBy(desc(memberships.createdAt), desc(memberships.userId))
+          .limit(page.limit + 1)
+          .offset(page.offset ?? 0),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(memberships)
+            .where(mine)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
+      ]);
+      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, async (ids) =>
+        withAccounts(
+          await sessions.once(tenant, (db) =>
+            db
+              .select(memberColumns)
+              .from(memberships)
+              .where(and(mine, inArray(memberships.userId, ids))),
+          ),
+        ),
+      );
+    },
+
+    async member(tenant, userId) {
+      const [found] = await withAccounts(await sessions.once(tenant, (db) => db.select(memberColumns).from(memberships).where(isMember(tenant, userId))));
+      return found;
+    },
+
+    async setRole(tenant, userId, role) {
+      const changed = await changeMember(tenant, userId, role, (db) =>
+        db.update(memberships).set({ role }).where(isMember(tenant, userId)).returning(memberColumns),
+      );
+      return (await withAccounts(changed))[0];
+    },
+
+    async removeMember(tenant, userId) {
+      const removed = await changeMember(tenant, userId, undefined, async (db) => {
+        const gone = await db.delete(memberships).where(isMember(tenant, userId)).returning({ id: memberships.userId });
+        await db
+          .update(apiKeys)
+          .set({ revokedAt: sql`now()` })
+          .where(and(eq(apiKeys.tenantId, tenant), eq(apiKeys.createdBy, userId), isNull(apiKeys.revokedAt)));
+        return gone;
+      });
+      await sessions.once("system", (db) =>
+        db
+          .update(refreshTokens)
+          .set({ revokedAt: sql`now()` })
+          .where(and(eq(refreshTokens.tenantId, tenant), eq(refreshTokens.userId, userId), isNull(refreshTokens.revokedAt))),
+      );
+      return removed.length > 0;
+    },
+  };
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tenantId, uuidv7 } from "#core";
+import { type Database, type Role, openDatabase } from "#db";
+import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+
+let database: TestDatabase;
+let db: Database;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = await openDatabase({ url: database.url, poolSize: 10 });
+});
+
+afterAll(async () => {
+  await db?.close();
+  await database?.drop();
+});
+
+const inAnHour = () => new Date(Date.now() + 3600_000);
+
+async function account() {
+  const { user, membership } = await db.accounts.register({ email: `${randomUUID()}@example.com`, passwordHash: "argon", name: "A", organizationName: "Org" });
+  return { user, tenant: membership.tenantId };
+}
+
+async function invite(
+  tenant: Awaited<ReturnType<typeof account>>["tenant"],
+  invitedBy: string,
+  email: string,
+  role: Role = "operator",
+  expiresAt = inAnHour(),
+) {
+  const tokenHash = randomUUID();
+  const invitation = await db.invitations.create(tenant, { id: uuidv7(), email, role, tokenHash, invitedBy, expiresAt });
+  return { tokenHash, invitation };
+}
+
+describe("API keys", () => {
+  test("F3: When a key is used, then it says whose it is and when; revoked or expired it is nobody's, and another tenant never sees it", async () => {
+    const { user, tenant } = await account();
+    const stranger = await account();
+    const keyHash = randomUUID();
+    const key = { id: uuidv7(), createdBy: user.id, name: "ci", prefix: "pk_12345678", scopes: ["run.start"], expiresAt: inAnHour() };
+    const created = await db.apiKeys.create(tenant, { ...key, keyHash });
+    expect(created).toMatchObject({ ...key, lastUsedAt: null, revokedAt: null });
+    expect(JSON.stringify(created)).not.toContain(keyHash);
+    expect(await db.apiKeys.use(keyHash)).toEqual({ id: key.id, tenantId: tenant, createdBy: user.id, scopes: ["run.start"], expiresAt: key.expiresAt });
+    expect((await db.apiKeys.get(tenant, key.id, {}))?.lastUsedAt?.getTime()).toBeGreaterThan(Date.now() - 10_000);
+    expect(await db.apiKeys.get(tenant, key.id, { createdBy: stranger.user.id })).toBeUndefined();
+    expect(await db.apiKeys.get(stranger.tenant, key.id, {})).toBeUndefined();
+    expect(await db.apiKeys.revoke(stranger.tenant, key.id, {})).toBeUndefined();
+    expect([await db.apiKeys.countLive(tenant), await db.apiKeys.countLive(stranger.tenant)]).toEqual([1, 0]);
+    const revoked = await db.apiKeys.revoke(tenant, key.id, {});
+    expect(revoked?.revokedAt).toBeInstanceOf(Date);
+    expect((await db.apiKeys.revoke(tenant, key.id, {}))?.revokedAt).toEqual(revoked?.revokedAt);
+    expect([await db.apiKeys.use(keyHash), await db.apiKeys.countLive(tenant)]).toEqual([undefined, 0]);
+    await db.apiKeys.create(tenant, { ...key, id: uuidv7(), keyHash: "expired", expiresAt: new Date(Date.now() - 1) });
+    expect(await db.apiKeys.use("expired")).toBeUndefined();
+  });
+
+  test("F3: When keys are listed, then the newest come first, page by page", async () => {
+    const { user, tenant } = await account();
+    const ids: string[] = [];
+    for (let n = 0; n < 5; n++) {
+      ids.unshift(uuidv7());
+      await db.apiKeys.create(tenant, {
+        id: ids[0] ?? "",
+        createdBy: user.id,
+        name: `${n}`,
+        prefix: "pk_",
+        scopes: [],
+        expiresAt: null,
+        keyHash: randomUUID(),
+      });
+    }
+    const first = await db.apiKeys.list(tenant, {}, { limit: 3 });
+    const second = await db.apiKeys.list(tenant, { createdBy: user.id }, { limit: 3, cursor: first.nextCursor ?? "" });
+    expect([...first.rows, ...second.rows].map(({ id }) => id)).toEqual(ids);
+    expect([first.total, second.nextCursor]).toEqual([5, undefined]);
+  });
+});
+
+describe("members", () => {
+  test("F1: When two admins remove or demote each other at the same moment, then one admin is left, every time", async () => {
+    for (let round = 0; round < 10; round++) {
+      const a = await account();
+      const b = await account();
+      const { tokenHash } = await invite(a.tenant, a.user.id, b.user.email, "admin");
+      await db.invitations.accept(tokenHash, { user: b.user });
+      const results = await Promise.allSettled([
+        round % 2 === 0 ? db.organizations.removeMember(a.tenant, b.user.id) : db.organizations.setRole(a.tenant, b.user.id, "viewer"),
+        db.organizations.removeMember(a.tenant, a.user.id),
+      ]);
+      expect(results.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+      for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.conflict" });
+      expect((await db.organizations.members(a.tenant, { limit: 10 })).rows.filter(({ role }) => role === "admin")).toHaveLength(1);
+    }
+  });
+
+  test("F1: When a member is removed, then their keys and refresh tokens of this organization are revoked, and of no other", async () => {
+    const a = await account();
+    const b = await account();
+    const { tokenHash } = await invite(a.tenant, a.user.id, b.user.email);
+    await db.invitations.accept(tokenHash, { user: b.user });
+    const key = { createdBy: b.user.id, name: "k", prefix: "pk_", scopes: [], expiresAt: null };
+    await db.apiKeys.create(a.tenant, { ...key, id: uuidv7(), keyHash: `${b.user.id} there` });
+    await db.apiKeys.create(b.tenant, { ...key, id: uuidv7(), keyHash: `${b.user.id} home` });
+    for (const tenant of [a.tenant, b.tenant])
+      await db.accounts.createRefreshToken({ userId: b.user.id, tenantId: tenant, tokenHash: `${b.user.id}${tenant}`, expiresAt: inAnHour() });
+    expect(await db.organizations.removeMember(a.tenant, b.user.id)).toBe(true);
+    expect(await db.organizations.removeMember(a.tenant, b.user.id)).toBe(false);
+    expect(await db.apiKeys.use(`${b.user.id} there`)).toBeUndefined();
+    expect(await db.apiKeys.use(`${b.user.id} home`)).toBeDefined();
+    const rotate = (tenant: string) =>
+      db.accounts.rotateRefreshToken({ tokenHash: `${b.user.id}${tenant}`, newTokenHash: randomUUID(), expiresAt: inAnHour() });
+    expect([(await rotate(a.tenant)).outcome, (await rotate(b.tenant)).outcome]).toEqual(["reused", "rotated"]);
+  });
+
+  test("F1: When another tenant names a member, then it finds nobody and changes nothing", async () => {
+    const [a, b] = [await account(), await account()];
+    expect(await db.organizations.member(b.tenant, a.user.id)).toBeUndefined();
+    expect(await db.organizations.setRole(b.tenant, a.user.id, "viewer")).toBeUndefined();
+    expect(await db.organizations.removeMember(b.tenant, a.user.id)).toBe(false);
+    expect(await db.organizations.member(a.tenant, a.user.id)).toMatchObject({ role: "admin", email: a.user.email });
+    expect(await db.organizations.rename(a.tenant, "New")).toMatchObject({ id: a.tenant, name: "New" });
+    expect((await db.organizations.get(b.tenant))?.name).toBe("Org");
+  });
+});
+
+describe("invitations", () => {
+  test("F1: When ten accept one invitation at once, then one becomes a member and nothing of the others is left", async () => {
+    const { user, tenant } = await account();
+    const email = `${randomUUID()}@example.com`;
+    const { tokenHash, invitation } = await invite(tenant, user.id, email);
+    expect(await db.invitations.find(tokenHash)).toEqual({ id: invitation.id, email, role: "operator" });
+    const results = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, n) =>
+        db.invitations.accept(tokenHash, { user: { id: uuidv7(), email: `${n}${email}`, name: "N", createdAt: new Date() }, passwordHash: "h" }),
+      ),
+    );
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.not_found" });
+    const accounts = await Promise.all(Array.from({ length: 10 }, (_, n) => db.accounts.findByEmail(`${n}${email}`)));
+    expect(accounts.filter(Boolean)).toHaveLength(1);
+    expect((await db.organizations.members(tenant, { limit: 10 })).total).toBe(2);
+    await expect(db.invitations.revoke(tenant, invitation.id)).rejects.toMatchObject({ code: "resource.conflict" });
+  });
+
+  test("F1: When an address is invited again, then the invitation before is revoked; an expired one cannot be accepted; members are not invited", async () => {
+    const { user, tenant } = await account();
+    const guest = await account();
+    const first = await invite(tenant, user.id, guest.user.email);
+    const second = await invite(tenant, user.id, guest.user.email.toUpperCase(), "viewer");
+    expect([await db.invitations.find(first.tokenHash), (await db.invitations.get(tenant, first.invitation.id))?.revokedAt !== null]).toEqual([
+      undefined,
+      true,
+    ]);
+    expect(await db.invitations.accept(second.tokenHash, { user: guest.user })).toEqual({ tenantId: tenant, organizationName: "Org", role: "viewer" });
+    await expect(invite(tenant, user.id, guest.user.email)).rejects.toMatchObject({ code: "resource.conflict" });
+    const expired = await invite(tenant, user.id, `${randomUUID()}@example.com`, "viewer", new Date(Date.now() - 1));
+    await expect(db.invitations.accept(expired.tokenHash, { user: guest.user })).rejects.toMatchObject({ code: "resource.not_found" });
+    expect((await db.invitations.list(tenant, { limit: 10 })).total).toBe(3);
+    expect([await db.invitations.get(guest.tenant, first.invitation.id), await db.invitations.revoke(guest.tenant, expired.invitation.id)]).toEqual([
+      undefined,
+      false,
+    ]);
+  });
+});
+
+test("F1: When a refresh token is switched, then only to an organization of the user, and it stays good where it is not", async () => {
+  const [a, b] = [await account(), await account()];
+  const { tokenHash } = await invite(b.tenant, b.user.id, a.user.email);
+  const hash = (n: number) => `${a.user.id}:${n}`;
+  await db.accounts.createRefreshToken({ userId: a.user.id, tenantId: a.tenant, tokenHash: hash(0), expiresAt: inAnHour() });
+  const rotate = (n: number, switchTo?: string) =>
+    db.accounts.rotateRefreshToken({ tokenHash: hash(n), newTokenHash: hash(n + 1), expiresAt: inAnHour(), ...(switchTo !== undefined && { switchTo }) });
+  expect(await rotate(0, b.tenant)).toEqual({ outcome: "not_a_member" });
+  await db.invitations.accept(tokenHash, { user: a.user });
+  expect(await rotate(0, b.tenant)).toEqual({ outcome: "rotated", userId: a.user.id, tenantId: tenantId(b.tenant) });
+  expect(await rotate(1)).toMatchObject({ outcome: "rotated", tenantId: b.tenant });
+});
