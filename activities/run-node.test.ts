@@ -42,7 +42,7 @@ function memoryCache(): NodeCache {
 
 function bench(
   handler: Handler,
-  options: { secrets?: Record<string, string>; effect?: NodeDefinition["effect"]; mayAct?: ActivityNode["mayAct"]; outputMaxBytes?: number } = {},
+  options: { secrets?: Record<string, string>; credentials?: RunNodeDeps["credentials"]; takes?: string[]; effect?: NodeDefinition["effect"]; mayAct?: ActivityNode["mayAct"]; outputMaxBytes?: number } = {},
 ) {
   const facts: RunEvent[] = [];
   const logged: string[] = [];
@@ -57,7 +57,8 @@ function bench(
     policy: { timeout: "1m" },
     effect: options.effect ?? "at_least_once",
     mayAct: options.mayAct,
-    inputs: z.object({ text: z.string().optional(), count: z.number().optional() }),
+    credentials: { credential: options.takes ?? ["http_bearer"] },
+    inputs: z.object({ text: z.string().optional(), count: z.number().optional(), credential: z.string().optional() }),
     outputs: z.unknown(),
     run: handler as never,
   });
@@ -66,7 +67,8 @@ function bench(
     receipts,
     nodeCache,
     services: {} as ActivityServices,
-    secret: (_tenant, name) => options.secrets?.[name],
+    secrets: async (_tenant, names) => new Map(Object.entries(options.secrets ?? {}).filter(([name]) => names.includes(name))),
+    credentials: options.credentials ?? (async () => new Map()),
     definitionOf: (type) => (type === "Probe" ? (definition as unknown as NodeDefinition) : undefined),
     limits: { outputMaxBytes: options.outputMaxBytes ?? 10_000 },
     logger: pino({ level: "debug" }, { write: (line: string) => void logged.push(line) }),

@@ -13,6 +13,7 @@ import { authHandlers } from "./routes/auth.ts";
 import { bulkHandlers } from "./routes/bulk.ts";
 import { checkpointHandlers } from "./routes/checkpoints.ts";
 import { codecHandlers } from "./routes/codec.ts";
+import { credentialHandlers } from "./routes/credentials.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
@@ -62,6 +63,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...queueHandlers(services),
     ...nodeHandlers(services),
     ...codecHandlers(services),
+    ...credentialHandlers(services),
     ...healthHandlers(services),
   };
   mount(app, handlers, {

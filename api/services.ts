@@ -1,6 +1,8 @@
 import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
 import type { Env, Logger } from "#platform";
+import type { CredentialVault } from "#credentials";
 import type { Database } from "#db";
+import type { Http } from "#integrations/http";
 import type { Payloads } from "#payloads";
 import type { Checkpoints, CompileGraph, EventReader, Runs } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
@@ -28,6 +30,10 @@ export type ApiSettings = Pick<
   Env,
   | "CONCURRENCY_WAITING_MS"
   | "BULK_MAX_RUNS"
+  | "CREDENTIALS_MAX"
+  | "CREDENTIAL_MAX_BYTES"
+  | "CREDENTIAL_TEST_TIMEOUT_MS"
+  | "OPENAI_BASE_URL"
   | "CORS_ORIGINS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
   | "ORGANIZATION_CONCURRENCY_LIMIT"
@@ -55,6 +61,9 @@ export interface Services {
   readonly templates: Templates;
   /** For Temporal's Web UI, which sees sealed payloads. */
   readonly payloads: Pick<Payloads, "encode" | "show" | "rotate">;
+  readonly credentials: CredentialVault;
+  /** The one way out, for testing credentials. */
+  readonly http: Pick<Http, "guardedFetch">;
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;

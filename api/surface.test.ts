@@ -1,7 +1,15 @@
 import { ALIASES, PERMISSIONS, ROLES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
 import { uuidv7 } from "#core";
-import { describe, expect, test } from "vitest";
+import { type CountingServer, startCountingServer } from "#tests/counting-server.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApp } from "./testing/test-app.ts";
+
+/** Takes whatever credential it is shown. */
+let taker: CountingServer;
+beforeAll(async () => {
+  taker = await startCountingServer();
+});
+afterAll(() => taker.close());
 
 const names = Object.keys(routes) as RouteName[];
 const served = names.flatMap((name) =>
@@ -17,6 +25,7 @@ const withIds = (path: string): string =>
 
 /** Bodies that pass their route's schema, so that what is tested is the look-up. */
 const BODIES: Partial<Record<RouteName, unknown>> = {
+  replaceCredential: { name: "Another name" },
   setVariable: { value: 1 },
   answerApproval: { decision: "approved" },
   forkExecution: { from_node: "start" },
@@ -89,7 +98,9 @@ describe("every route", () => {
       const isRun = path.includes("/executions/{id}") || path.includes("/runs/{id}");
       const bulk = { id: uuidv7(), action: "cancel" as const, filter: {}, options: {}, ratePerMinute: 1, createdBy: owner.userId };
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
-      const id = isRun ? runId : path.includes("/approvals/") ? approvalId : path.includes("/bulk-operations/") ? bulkId : workflowId;
+      const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
+      const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
+      const id = path.includes("/credentials/") ? String(credential["id"]) : isRun ? runId : path.includes("/approvals/") ? approvalId : path.includes("/bulk-operations/") ? bulkId : workflowId;
       const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
       const stranger = await signUp();
       const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };

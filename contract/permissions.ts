@@ -15,13 +15,15 @@ export const PERMISSIONS = [
   "run.control",
   "approval.read",
   "approval.answer",
+  "credential.read",
+  "credential.write",
   "key.rotate",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
 const viewer: readonly Permission[] = ["account.read", "node.read", "workflow.read", "run.read", "approval.read"];
 const operator: readonly Permission[] = [...viewer, "run.start", "run.control", "approval.answer"];
-const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish"];
+const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish", "credential.read", "credential.write"];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
   viewer: new Set(viewer),

@@ -10,6 +10,7 @@ import { createApprovals } from "./queries/approvals.ts";
 import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
+import { createCredentials } from "./queries/credentials.ts";
 import { createEventLog } from "./queries/event-log.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
 import { createPayloadStore } from "./queries/payloads.ts";
@@ -53,6 +54,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     circuits: createCircuits(sessions),
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),
+    credentials: createCredentials(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

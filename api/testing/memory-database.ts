@@ -18,6 +18,7 @@ import type {
   Workflows,
 } from "#db";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
+import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 interface Family {
@@ -97,6 +98,7 @@ export function createMemoryDatabase(): MemoryDatabase {
   return {
     state,
     payloads: createMemoryStore(),
+    credentials: createMemoryCredentials(),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },

@@ -16,10 +16,10 @@ async function fake(options?: FakeOpenAiOptions): Promise<FakeOpenAi> {
   return made;
 }
 
-function models(options: Omit<ModelOptions, "guardedFetch">, allow: string[] = []) {
+function models(options: Partial<ModelOptions>, allow: string[] = []) {
   const http: Http = createHttp({ allow });
   closing.push(() => http.close());
-  return createModels({ ...options, guardedFetch: http.guardedFetch });
+  return createModels({ mayUseOperators: () => true, ...options, guardedFetch: http.guardedFetch });
 }
 
 const base: ChatRequest = {

@@ -6,8 +6,10 @@ import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, cre
 import { type RouteName, pathsOf, replySchema, routes } from "#contract";
 import { workflowExport } from "#contract/exchange.ts";
 import { type EventKind, type JsonObject, type RunEvent, eventKey, uuidv7 } from "#core";
+import { createCredentialVault } from "#credentials";
 import { type Database, openDatabase } from "#db";
 import { compile } from "#graph";
+import { createHttp } from "#integrations/http";
 import { catalogue } from "#nodes";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
@@ -30,6 +32,7 @@ let temporal: Awaited<ReturnType<typeof connectTemporal>>;
 let app: ReturnType<typeof createApp>;
 const schemas = createSchemaChecks({ timeoutMs: 1_000 });
 const yaml = createYamlThreads({ maxBytes: 100_000, maxAliases: 100, timeoutMs: 5_000 });
+const http = createHttp({ allow: ["127.0.0.1"] });
 const shutdown = new AbortController();
 
 beforeAll(async () => {
@@ -66,6 +69,8 @@ beforeAll(async () => {
     yaml,
     templates: await readTemplates(),
     payloads,
+    credentials: createCredentialVault({ rows: db.credentials, payloads }),
+    http,
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },
@@ -79,6 +84,7 @@ afterAll(async () => {
   await events?.close();
   await schemas.close();
   await yaml.close();
+  await http.close();
   await temporal?.connection.close();
   await db?.close();
   await database?.drop();
