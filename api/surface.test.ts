@@ -100,7 +100,15 @@ describe("every route", () => {
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
       const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
       const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
-      const id = path.includes("/credentials/") ? String(credential["id"]) : isRun ? runId : path.includes("/approvals/") ? approvalId : path.includes("/bulk-operations/") ? bulkId : workflowId;
+      const id = path.includes("/credentials/")
+        ? String(credential["id"])
+        : isRun
+          ? runId
+          : path.includes("/approvals/")
+            ? approvalId
+            : path.includes("/bulk-operations/")
+              ? bulkId
+              : workflowId;
       const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
       const stranger = await signUp();
       const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };

@@ -10,7 +10,11 @@ const type = z.string().trim().min(1).max(50).openapi({ example: "http_bearer" }
 const description = z.string().max(1_000);
 const data = z
   .record(z.string().max(100), z.unknown())
-  .openapi({ type: "object", additionalProperties: true, description: "Values by field, as the type's schema says (`GET /api/v1/credentials/types`). Never returned." });
+  .openapi({
+    type: "object",
+    additionalProperties: true,
+    description: "Values by field, as the type's schema says (`GET /api/v1/credentials/types`). Never returned.",
+  });
 
 export const credentialType = z
   .object({
@@ -35,10 +39,7 @@ export const credential = z
     created_by: id.nullable(),
     created_at: timestamp,
     updated_at: timestamp,
-    last_test: z
-      .object({ at: timestamp, verdict, message: z.string() })
-      .nullable()
-      .openapi({ description: "What the newest test of these values came to." }),
+    last_test: z.object({ at: timestamp, verdict, message: z.string() }).nullable().openapi({ description: "What the newest test of these values came to." }),
   })
   .openapi("Credential");
 
@@ -163,10 +164,7 @@ export const credentialRoutes = {
     problems: [400, 404, 413, 422],
     request: { params: byId, body: jsonBody(z.object({ url: z.string().max(2_000).nullish() }).openapi("CredentialTest"), false) },
     responses: {
-      200: jsonReply(
-        "What it came to.",
-        z.object({ valid: z.boolean(), verdict, message: z.string(), tested_at: timestamp }).openapi("CredentialTestResult"),
-      ),
+      200: jsonReply("What it came to.", z.object({ valid: z.boolean(), verdict, message: z.string(), tested_at: timestamp }).openapi("CredentialTestResult")),
     },
   }),
   getCredentialUsage: defineRoute({

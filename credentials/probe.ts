@@ -23,7 +23,9 @@ export async function probeCredential(
   const url = probe && URL.parse(probe.url);
   if (!probe || !url) {
     throw new PerdureError("validation.failed", "There is nobody to ask whether the credential is taken.", {
-      findings: [{ code: "credential.test_url", message: "names an address that answers a GET with 2xx to who is let in, and 401 or 403 to others", path: "url" }],
+      findings: [
+        { code: "credential.test_url", message: "names an address that answers a GET with 2xx to who is let in, and 401 or 403 to others", path: "url" },
+      ],
     });
   }
   if (given !== undefined || credential.values["test_url"] !== undefined) proofFor(credential, url);

@@ -16,7 +16,11 @@ export function checkCredentials(records: readonly NodeRecord[], resolve: Resolv
       if (found === undefined) {
         findings.problem("credential.unknown", `There is no credential \`${id}\`.`, { ...where, hint: "GET /api/v1/credentials lists those there are." });
       } else if (!types.includes(found)) {
-        findings.problem("credential.type", `${type?.type} \`${node.id}\` takes a credential of type ${types.join(" or ")}; this one is of type ${found}.`, where);
+        findings.problem(
+          "credential.type",
+          `${type?.type} \`${node.id}\` takes a credential of type ${types.join(" or ")}; this one is of type ${found}.`,
+          where,
+        );
       }
     }
   }

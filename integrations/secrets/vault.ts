@@ -49,7 +49,9 @@ export function createVaultStore({ url, token, namespace, cacheMs, timeoutMs, fe
     if (status === 401 || status === 403) throw new PerdureError("credential.rejected", "The store of secrets does not take VAULT_TOKEN.");
     const data = ownProperty(ownProperty(body, "data"), "data");
     if (status !== 200 || !isObject(data)) throw new PerdureError("upstream.failed", `The store of secrets answered ${status}.`);
-    return new Map(Object.entries(data).flatMap(([name, value]) => (value === null ? [] : [[name, typeof value === "string" ? value : JSON.stringify(value)]])));
+    return new Map(
+      Object.entries(data).flatMap(([name, value]) => (value === null ? [] : [[name, typeof value === "string" ? value : JSON.stringify(value)]])),
+    );
   }
 
   return {
