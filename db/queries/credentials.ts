@@ -16,8 +16,8 @@ const literal = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
 
 export function createCredentials(sessions: Sessions, pageMaxBytes: number): CredentialRows {
   async function uses(db: Statements, tenant: TenantId, id: string): Promise<CredentialUse[]> {
-    const rows = await db.execute<{ workflow_id: string; name: string; versions: number[]; is_current: boolean; is_published: boolean; open_runs: number }>(sql`
-      select w.id as workflow_id, w.name, to_jsonb(array_agg(v.version order by v.version desc)) as versions,
+    const rows = await db.execute<{ workflow_id: string; name: string; versions: string; is_current: boolean; is_published: boolean; open_runs: number }>(sql`
+      select w.id as workflow_id, w.name, to_jsonb(array_agg(v.version order by v.version desc))::text as versions,
         bool_or(w.deleted_at is null and v.version = w.version) as is_current,
         bool_or(w.deleted_at is null and v.version = w.published_version) as is_published, sum(r.open)::integer as open_runs
       from workflow_versions v
@@ -32,7 +32,7 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
     return rows.map((row) => ({
       workflowId: row.workflow_id,
       workflowName: row.name,
-      versions: row.versions,
+      versions: JSON.parse(row.versions) as number[],
       isCurrent: row.is_current,
       isPublished: row.is_published ?? false,
       openRuns: row.open_runs,
