@@ -8,13 +8,11 @@ const base = "/api/v1/credentials";
 const name = z.string().trim().min(1).max(100);
 const type = z.string().trim().min(1).max(50).openapi({ example: "http_bearer" });
 const description = z.string().max(1_000);
-const data = z
-  .record(z.string().max(100), z.unknown())
-  .openapi({
-    type: "object",
-    additionalProperties: true,
-    description: "Values by field, as the type's schema says (`GET /api/v1/credentials/types`). Never returned.",
-  });
+const data = z.record(z.string().max(100), z.unknown()).openapi({
+  type: "object",
+  additionalProperties: true,
+  description: "Values by field, as the type's schema says (`GET /api/v1/credentials/types`). Never returned.",
+});
 
 export const credentialType = z
   .object({

@@ -177,13 +177,14 @@ describe("tenants", () => {
     .map((name) => ({ name, method: routes[name].method.toUpperCase(), path: pathsOf(name, routes[name].path)[0] ?? "" }))
     .filter(({ path }) => path.includes("{id}"));
   const bodies: Partial<Record<RouteName, unknown>> = {
+    replaceCredential: { name: "Mine now" },
     setVariable: { value: 1 },
     answerApproval: { decision: "approved" },
     forkExecution: { from_node: "start" },
     migrateExecution: { version: 1 },
     sendEvent: { name: "paid" },
   };
-  let mine: { workflow: string; run: string; approval: string; bulk: string; token: string };
+  let mine: { workflow: string; run: string; approval: string; bulk: string; credential: string; token: string };
   let stranger: string;
 
   beforeAll(async () => {
@@ -191,12 +192,15 @@ describe("tenants", () => {
     const workflow = await saveWorkflow(token);
     const run = await startRun(token, workflow);
     const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
-    mine = { token, workflow, run, approval: await openApproval(tenantId, run), bulk: String(bulk.body["id"]) };
+    const credential = await call("POST", "/api/v1/credentials", token, { name: "Key", type: "http_bearer", data: { token: "t" } });
+    const approval = await openApproval(tenantId, run);
+    mine = { token, workflow, run, approval, bulk: String(bulk.body["id"]), credential: String(credential.body["id"]) };
     stranger = (await signUp()).token;
   });
 
   function idFor(path: string): string {
     if (path.includes("/executions/{id}") || path.includes("/runs/{id}")) return mine.run;
+    if (path.includes("/credentials/")) return mine.credential;
     return path.includes("/approvals/") ? mine.approval : path.includes("/bulk-operations/") ? mine.bulk : mine.workflow;
   }
 
@@ -240,7 +244,8 @@ describe("tenants", () => {
     expect((await call("GET", `/api/v1/workflows/${mine.workflow}`, mine.token)).body).toMatchObject({ version: 1, published_version: null });
     expect((await call("GET", `/api/v1/approvals/${mine.approval}`, mine.token)).body).toMatchObject({ status: "pending" });
     expect((await call<JsonObject[]>("GET", "/api/v1/executions", mine.token)).body).toHaveLength(1);
-    for (const list of ["workflows", "executions", "approvals"]) expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
+    expect((await call("GET", `/api/v1/credentials/${mine.credential}`, mine.token)).body).toMatchObject({ name: "Key", last_test: null });
+    for (const list of ["workflows", "executions", "approvals", "credentials"]) expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
   });
 });
 

@@ -31,7 +31,16 @@ async function organization(): Promise<TenantId> {
   return membership.tenantId;
 }
 
-const row = (name: string) => ({ id: uuidv7(), name, type: "http_bearer", description: "", fields: ["token"], createdBy: null, keyVersion: 1, sealed: Buffer.from([0, 255, 7]) });
+const row = (name: string) => ({
+  id: uuidv7(),
+  name,
+  type: "http_bearer",
+  description: "",
+  fields: ["token"],
+  createdBy: null,
+  keyVersion: 1,
+  sealed: Buffer.from([0, 255, 7]),
+});
 
 async function workflow(tenant: TenantId, name: string, credentials: string[]) {
   const version = { graph: { nodes: [] }, plan: null, problems: [], hash: randomUUID(), createdBy: null, credentials };
@@ -52,7 +61,11 @@ describe("rows", () => {
     expect(await db.credentials.types(tenant, [a.id, uuidv7()])).toEqual(new Map([[a.id, "http_bearer"]]));
     expect((await db.credentials.sealed(tenant, [a.id])).map(({ sealed }) => [...sealed])).toEqual([[0, 255, 7]]);
 
-    expect([await db.credentials.get(other, a.id), await db.credentials.sealed(other, [a.id]), await db.credentials.usage(other, a.id)]).toEqual([undefined, [], []]);
+    expect([await db.credentials.get(other, a.id), await db.credentials.sealed(other, [a.id]), await db.credentials.usage(other, a.id)]).toEqual([
+      undefined,
+      [],
+      [],
+    ]);
     expect(await db.credentials.update(other, a.id, { name: "mine" })).toBeUndefined();
     expect(await db.credentials.remove(other, a.id, { force: true })).toBe(false);
     expect(await db.credentials.reseal(other, a.id, Buffer.from([0, 255, 7]), { keyVersion: 2, sealed: Buffer.from([1]) })).toBe(false);
@@ -75,7 +88,12 @@ describe("rows", () => {
     await db.credentials.noteTest(tenant, id, first, { verdict: "valid", message: "ok" });
     expect(await db.credentials.update(tenant, id, { name: "B" })).toMatchObject({ testResult: { verdict: "valid" }, testedAt: expect.any(Date) });
     const values = { type: "generic", fields: ["x"], keyVersion: 1, sealed: second };
-    expect(await db.credentials.update(tenant, id, {}, { ...values, before: first })).toMatchObject({ type: "generic", fields: ["x"], testResult: null, testedAt: null });
+    expect(await db.credentials.update(tenant, id, {}, { ...values, before: first })).toMatchObject({
+      type: "generic",
+      fields: ["x"],
+      testResult: null,
+      testedAt: null,
+    });
     await expect(db.credentials.update(tenant, id, {}, { ...values, before: first })).rejects.toMatchObject({ code: "resource.conflict" });
     await db.credentials.noteTest(tenant, id, first, { verdict: "invalid", message: "late" });
     expect((await db.credentials.get(tenant, id))?.testResult).toBeNull();
@@ -86,7 +104,9 @@ describe("use", () => {
   test("D6: When workflows use a credential, then they are named, and it is deleted only by force", async () => {
     const tenant = await organization();
     const { id } = await db.credentials.create(tenant, row("A"), 2);
-    const [current, published, gone, deleted, busy] = await Promise.all(["Current", "Published", "Gone", "Deleted", "Busy"].map((name) => workflow(tenant, name, [id])));
+    const [current, published, gone, deleted, busy] = await Promise.all(
+      ["Current", "Published", "Gone", "Deleted", "Busy"].map((name) => workflow(tenant, name, [id])),
+    );
     if (!current || !published || !gone || !deleted || !busy) throw new Error("not stored");
     const without = () => ({ graph: { nodes: [], more: randomUUID() }, plan: null, problems: [], hash: randomUUID(), createdBy: null });
     await db.workflows.publish(tenant, published, 1);
@@ -126,5 +146,7 @@ test("F2: When values are sealed and the key is rotated, then no table has them 
 });
 
 test("F1: When the role of what has no tenant asks for credentials, then it may not", async () => {
-  await expect(admin.begin(async (sql) => [await sql`set local role perdure_system`, await sql`select * from credentials`])).rejects.toThrow("permission denied");
+  await expect(admin.begin(async (sql) => [await sql`set local role perdure_system`, await sql`select * from credentials`])).rejects.toThrow(
+    "permission denied",
+  );
 });
