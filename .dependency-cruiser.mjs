@@ -18,11 +18,12 @@ const ARROWS = {
   integrations: ["core", "nodes", "platform"],
   db: ["core", "graph", "platform", "runs/types", "workflows/messages"],
   payloads: ["core", "platform", "db"],
+  credentials: ["core", "nodes", "db", "payloads"],
   runs: ["core", "graph", "platform", "db", "workflows/messages", "workflows/search-attributes"],
   workflows: ["core", "graph", "nodes"],
   activities: ["core", "graph", "nodes", "platform", "db", "integrations", "runs", "workflows/messages"],
-  api: ["core", "graph", "nodes", "contract", "platform", "db", "integrations", "payloads", "runs", "workflows/messages"],
-  worker: ["core", "graph", "nodes", "platform", "db", "integrations", "payloads", "runs", "activities", "workflows"],
+  api: ["core", "graph", "nodes", "contract", "platform", "db", "integrations", "payloads", "credentials", "runs", "workflows/messages"],
+  worker: ["core", "graph", "nodes", "platform", "db", "integrations", "payloads", "credentials", "runs", "activities", "workflows"],
 };
 
 const arrows = Object.entries(ARROWS).map(([folder, allowed]) => ({
@@ -49,6 +50,7 @@ const DOORS = {
   runs: ["index", "types"],
   activities: ["index"],
   payloads: ["index"],
+  credentials: ["index"],
   platform: ["index"],
 };
 
@@ -78,7 +80,7 @@ export default {
       from: { path: "^workflows/", pathNot: TESTS },
       to: {
         reachable: true,
-        path: "^(activities|integrations|payloads|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)",
+        path: "^(activities|integrations|payloads|credentials|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)",
       },
     },
     {

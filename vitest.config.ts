@@ -15,6 +15,7 @@ const pure = [
   "api",
   "db",
   "payloads",
+  "credentials",
   "runs",
   "scripts",
   "worker",

@@ -10,7 +10,7 @@ import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";
 import { readReceipt } from "./receipt.ts";
-import { runNode, type Attempt } from "./run-node.ts";
+import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
 
 export interface ActivityDeps {
   writer: EventWriter;
@@ -19,8 +19,8 @@ export interface ActivityDeps {
   nodeCache: NodeCache;
   openChild: RunsService["openChild"];
   services: ActivityServices;
-  /** Value of `{{secrets.NAME}}` for a tenant. */
-  secret(tenantId: string, name: string): string | undefined;
+  secrets: RunNodeDeps["secrets"];
+  credentials: RunNodeDeps["credentials"];
   limits: {
     /** Of a node's output, as JSON. */
     outputMaxBytes: number;

@@ -1,23 +1,26 @@
 import { PerdureError, type Finding } from "#core";
-import type { LiveProvider, NodeDefinition } from "#nodes";
+import type { LiveCredential, LiveProvider, NodeDefinition } from "#nodes";
 import type { LiveRecipe, NodeCall } from "#workflows/messages";
+import { takeCredentials } from "./credentials.ts";
 import { fillSecrets, type SecretSource } from "./secrets.ts";
 
 export interface PreparedInputs {
   inputs: Record<string, unknown>;
   providers: Readonly<Record<string, readonly LiveProvider[]>>;
-  /** Every secret that was filled in, value by name. */
+  /** By the input that names it. */
+  credentials: Readonly<Record<string, LiveCredential>>;
+  /** Every secret that was filled in, and of credentials, value by name. */
   used: Map<string, string>;
 }
 
 /**
- * What a node's handler is given: inputs with secrets filled in and checked, providers made live.
- * @throws PerdureError `secret.missing`; `validation.failed` with every finding; `configuration.invalid` for an unknown provider type.
+ * What a node's handler is given: inputs with secrets filled in and checked, providers made live, credentials opened.
+ * @throws PerdureError `secret.missing`; `credential.missing`; `validation.failed` with every finding; `configuration.invalid` for an unknown provider type.
  */
 export function prepareInputs(
   call: NodeCall,
   definition: NodeDefinition,
-  secret: SecretSource,
+  { secret, credentials }: { secret: SecretSource; credentials: ReadonlyMap<string, LiveCredential> },
   definitionOf: (type: string) => NodeDefinition | undefined,
   used: Map<string, string>,
 ): PreparedInputs {
@@ -29,9 +32,16 @@ export function prepareInputs(
     const provider = definitionOf(recipe.type);
     if (!provider) throw new PerdureError("configuration.invalid", `The provider type ${recipe.type} of ${recipe.id} is not known to this worker.`);
     const filled = fillSecrets(recipe.inputs, recipe.secret_slots, secret, used);
-    return { id: recipe.id, type: recipe.type, inputs: parseInputs(provider, filled.inputs, recipe.id), providers: live(recipe.providers) };
+    return {
+      id: recipe.id,
+      type: recipe.type,
+      inputs: parseInputs(provider, filled.inputs, recipe.id),
+      providers: live(recipe.providers),
+      credentials: takeCredentials(provider, recipe.inputs, recipe.id, credentials, used),
+    };
   };
-  return { inputs: parsed, providers: live(call.providers), used };
+  const taken = takeCredentials(definition, call.inputs, call.node_id, credentials, used);
+  return { inputs: parsed, providers: live(call.providers), credentials: taken, used };
 }
 
 function parseInputs(definition: NodeDefinition, inputs: Record<string, unknown>, nodeId: string): Record<string, unknown> {

@@ -2,7 +2,7 @@ import { CancelledFailure } from "@temporalio/activity";
 import { pino } from "pino";
 import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { PerdureError, type FailureValue, type Json, type RunEvent } from "#core";
+import { PerdureError, tenantId, type FailureValue, type Json, type RunEvent } from "#core";
 import { defineNode, type ActivityContext, type ActivityNode, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { NodeCall } from "#workflows/messages";
 import type { NodeCache, Receipts } from "../db/types.ts";
@@ -42,7 +42,14 @@ function memoryCache(): NodeCache {
 
 function bench(
   handler: Handler,
-  options: { secrets?: Record<string, string>; effect?: NodeDefinition["effect"]; mayAct?: ActivityNode["mayAct"]; outputMaxBytes?: number } = {},
+  options: {
+    secrets?: Record<string, string>;
+    credentials?: RunNodeDeps["credentials"];
+    takes?: string[];
+    effect?: NodeDefinition["effect"];
+    mayAct?: ActivityNode["mayAct"];
+    outputMaxBytes?: number;
+  } = {},
 ) {
   const facts: RunEvent[] = [];
   const logged: string[] = [];
@@ -57,7 +64,8 @@ function bench(
     policy: { timeout: "1m" },
     effect: options.effect ?? "at_least_once",
     mayAct: options.mayAct,
-    inputs: z.object({ text: z.string().optional(), count: z.number().optional() }),
+    credentials: { credential: options.takes ?? ["http_bearer"] },
+    inputs: z.object({ text: z.string().optional(), count: z.number().optional(), credential: z.string().optional() }),
     outputs: z.unknown(),
     run: handler as never,
   });
@@ -66,7 +74,8 @@ function bench(
     receipts,
     nodeCache,
     services: {} as ActivityServices,
-    secret: (_tenant, name) => options.secrets?.[name],
+    secrets: async (_tenant, names) => new Map(Object.entries(options.secrets ?? {}).filter(([name]) => names.includes(name))),
+    credentials: options.credentials ?? (async () => new Map()),
     definitionOf: (type) => (type === "Probe" ? (definition as unknown as NodeDefinition) : undefined),
     limits: { outputMaxBytes: options.outputMaxBytes ?? 10_000 },
     logger: pino({ level: "debug" }, { write: (line: string) => void logged.push(line) }),
@@ -501,4 +510,52 @@ test("A9: When a person has a node tried anew, then failures of earlier rounds d
   expect([await round({}, 1), await round({}, 2)]).toEqual([false, true]);
   expect([await round({ round: 1 }, 1), await round({ round: 1 }, 2)]).toEqual([false, true]);
   expect(facts.filter(({ kind }) => kind === "node_start").map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4]);
+});
+
+describe("credentials", () => {
+  const CANARY = "canary-7f3a9b";
+  const id = "0198c0de-0000-7000-8000-0000000000aa";
+  const call: Partial<NodeCall> = { inputs: { credential: id } };
+  const stored = async () => new Map([[id, { id, type: "http_bearer", values: { token: CANARY, allowed_hosts: "api.example" } }]]);
+
+  test("F2: When a node prints its credential, then no output, event, receipt or log has it; what is no secret stays", async () => {
+    const { run, facts, results, logged } = bench(
+      async (inputs, { credentials, log }) => {
+        expect(inputs["credential"]).toBe(id);
+        log(`it is ${credentials["credential"]?.values["token"]}`);
+        return { value: { ...credentials["credential"]?.values, encoded: Buffer.from(`user:${CANARY}`).toString("base64") } };
+      },
+      { credentials: stored },
+    );
+    expect(await run(call)).toMatchObject({ value: { token: `[secret ${id} token]`, allowed_hosts: "api.example" } });
+    const told = JSON.stringify([facts, [...results.values()], logged]);
+    expect(told).not.toContain(CANARY);
+    expect(told).not.toContain(Buffer.from(CANARY).toString("base64").slice(0, -4));
+    expect(facts[0]).toMatchObject({ kind: "node_start", data: { input: { credential: id } } });
+  });
+
+  test("A16 F2: When it is gone or of another type, then the node fails for good and its handler is not called", async () => {
+    const handler = vi.fn(async () => ({ value: 1 }));
+    await expect(bench(handler).run(call)).rejects.toMatchObject({ type: "credential.missing", nonRetryable: true });
+    await expect(bench(handler, { credentials: stored, takes: ["openai"] }).run(call)).rejects.toMatchObject({
+      type: "credential.missing",
+      nonRetryable: true,
+    });
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  test("A4: When the database is away, then the attempt is made again and not counted; what cannot be opened fails for good", async () => {
+    const failing = (code: "database.unavailable" | "payload.unreadable") =>
+      bench(async () => ({ value: 1 }), { credentials: () => Promise.reject(new PerdureError(code, "No.")) });
+    const away = failing("database.unavailable");
+    await expect(away.run(call)).rejects.toMatchObject({ type: "database.unavailable", nonRetryable: false });
+    expect((await away.receipts.find(tenantId(base.tenant_id), "run-1:n1:"))?.failedAttempts).toEqual([]);
+    await expect(failing("payload.unreadable").run(call)).rejects.toMatchObject({ type: "payload.unreadable", nonRetryable: true });
+  });
+
+  test("F2: When credentials are asked for, then by the tenant of the run and by nobody else's name", async () => {
+    const asked = vi.fn(stored);
+    await bench(async () => ({ value: 1 }), { credentials: asked }).run(call);
+    expect(asked.mock.calls).toEqual([[base.tenant_id, [id]]]);
+  });
 });

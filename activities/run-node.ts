@@ -1,17 +1,19 @@
+import { ApplicationFailure } from "@temporalio/activity";
 import { PerdureError, tenantId, toFailureValue, type FailureValue, type Json, type TenantId } from "#core";
-import type { ActivityNode, ActivityServices, NodeDefinition } from "#nodes";
+import type { ActivityNode, ActivityServices, LiveCredential, NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
 import { type NodeCall, type NodeResult, receiptKey } from "#workflows/messages";
 import type { NodeCache, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { attemptFacts, type AttemptFacts } from "./facts.ts";
 import { canRetry, databaseUnavailable, judge, toApplicationFailure, type Verdict } from "./failure.ts";
+import { cacheKeyOf } from "./cache-key.ts";
+import { credentialsNamed } from "./credentials.ts";
 import { databaseReason } from "./database-reason.ts";
 import { prepareInputs } from "./node-inputs.ts";
-import { cacheKeyOf } from "./cache-key.ts";
 import { type Receipt, readReceipt } from "./receipt.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
-import { showSecrets } from "./secrets.ts";
+import { secretsNamed, showSecrets } from "./secrets.ts";
 import { whileHeartbeating, withinTime } from "./time.ts";
 
 export interface RunNodeDeps {
@@ -19,7 +21,10 @@ export interface RunNodeDeps {
   receipts: Receipts;
   nodeCache: NodeCache;
   services: ActivityServices;
-  secret(tenantId: string, name: string): string | undefined;
+  /** Values of `{{secrets.NAME}}` by name, of those there are for the tenant. @throws PerdureError of a store that cannot be asked. */
+  secrets(tenantId: TenantId, names: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Credentials of the tenant by id, of those there are. */
+  credentials(tenantId: TenantId, ids: readonly string[]): Promise<ReadonlyMap<string, LiveCredential>>;
   definitionOf(type: string): NodeDefinition | undefined;
   limits: { outputMaxBytes: number };
   logger: Logger;
@@ -92,6 +97,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   try {
     result = await callHandler(deps, call, attempt, definition, facts, used);
   } catch (error) {
+    if (error instanceof ApplicationFailure) throw error;
     throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), startedAt, leavesReceipt);
   }
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
@@ -125,7 +131,9 @@ async function callHandler(
   used: Map<string, string>,
 ): Promise<NodeResult> {
   if (definition?.kind !== "activity") throw new PerdureError("configuration.invalid", `The node type ${call.type} is no activity of this worker.`);
-  const { inputs, providers } = prepareInputs(call, definition, (name) => deps.secret(call.tenant_id, name), deps.definitionOf, used);
+  const secrets = await secretsOf(deps, call);
+  const given = { secret: (name: string) => secrets.get(name), credentials: await credentialsOf(deps, call) };
+  const { inputs, providers, credentials } = prepareInputs(call, definition, given, deps.definitionOf, used);
   const redactor = createRedactor(used);
   const tokens = redactor.stream(facts.token);
   const handler = definition as ActivityNode;
@@ -140,6 +148,7 @@ async function callHandler(
       attempt: attempt.number,
       signal,
       providers,
+      credentials,
       token: (text) => tokens.push(text),
       log: (line) => facts.log(redactor.text(line)),
       services: deps.services,
@@ -148,6 +157,22 @@ async function callHandler(
   tokens.end();
   const output = redactor.json(toJson(value, deps.limits.outputMaxBytes));
   return { value: output, ...(route !== undefined && { route: redactor.text(route) }) };
+}
+
+async function secretsOf(deps: RunNodeDeps, call: NodeCall): Promise<ReadonlyMap<string, string>> {
+  const names = secretsNamed(call);
+  return names.length === 0 ? new Map() : deps.secrets(tenantId(call.tenant_id), names);
+}
+
+/** A database that is away costs no attempt; what cannot be opened is the node's failure. */
+async function credentialsOf(deps: RunNodeDeps, call: NodeCall): Promise<ReadonlyMap<string, LiveCredential>> {
+  const ids = credentialsNamed(call, deps.definitionOf);
+  if (ids.length === 0) return new Map();
+  try {
+    return await deps.credentials(tenantId(call.tenant_id), ids);
+  } catch (error) {
+    throw error instanceof PerdureError && error.code !== "database.unavailable" ? error : unavailable(deps, error);
+  }
 }
 
 /** What to throw after a failure of the handler: the cancellation, or a failure that says whether another attempt follows. */

@@ -1,5 +1,17 @@
 import { PerdureError } from "#core";
 import type { SecretSlot } from "#graph";
+import type { NodeCall } from "#workflows/messages";
+
+/** Names of the secrets that a call and the providers plugged into it refer to. */
+export function secretsNamed(call: Pick<NodeCall, "secret_slots" | "providers">): string[] {
+  const found = new Set<string>();
+  const open: Pick<NodeCall, "secret_slots" | "providers">[] = [call];
+  for (let next = open.pop(); next; next = open.pop()) {
+    for (const { parts } of next.secret_slots) for (const part of parts) if (typeof part !== "string") found.add(part.secret);
+    open.push(...Object.values(next.providers ?? {}).flat());
+  }
+  return [...found];
+}
 
 /** Looks a secret up; undefined where there is none of that name. */
 export type SecretSource = (name: string) => string | undefined;
@@ -29,7 +41,7 @@ export function fillSecrets(inputs: Record<string, unknown>, slots: readonly Sec
     const names = [...missing];
     throw new PerdureError(
       "secret.missing",
-      `Not set: ${names.join(", ")}. A secret X comes from PERDURE_SECRET_X in the worker's environment, for the organizations of SECRETS_ORGANIZATIONS.`,
+      `Not set: ${names.join(", ")}. A secret comes from the stores of SECRET_STORES (X from PERDURE_SECRET_X in the worker's environment unless the operator says otherwise), for the organizations of SECRETS_ORGANIZATIONS.`,
       {
         findings: names.map((name) => ({ code: "secret.missing", message: `The secret ${name} is not set.`, path: `secrets.${name}` })),
       },

@@ -19,6 +19,7 @@ import { authHandlers } from "./routes/auth.ts";
 import { bulkHandlers } from "./routes/bulk.ts";
 import { checkpointHandlers } from "./routes/checkpoints.ts";
 import { codecHandlers } from "./routes/codec.ts";
+import { credentialHandlers } from "./routes/credentials.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { healthHandlers } from "./routes/health.ts";
@@ -80,6 +81,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...queueHandlers(services),
     ...nodeHandlers(services),
     ...codecHandlers(services),
+    ...credentialHandlers(services),
     ...healthHandlers(services),
   };
   const members = createMembers(services.db.accounts);

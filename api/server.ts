@@ -5,7 +5,9 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
+import { createCredentialVault } from "#credentials";
 import { migrate, openDatabase } from "#db";
+import { createHttp } from "#integrations/http";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
@@ -55,7 +57,8 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const queue = createQueueRounds({ runs, logger });
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
-  const compileGraph = createCompiler(db.workflows, catalogue);
+  const compileGraph = createCompiler(db, catalogue);
+  const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
   const shutdown = new AbortController();
   // One listener for each open stream and each waiting request.
   setMaxListeners(0, shutdown.signal);
@@ -78,6 +81,8 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     yaml,
     templates: await readTemplates(),
     payloads,
+    credentials: createCredentialVault({ rows: db.credentials, payloads }),
+    http,
     settings: env,
     logger,
     health: createHealthProbes({
@@ -103,6 +108,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       await events.close();
       await schemas.close();
       await yaml.close();
+      await http.close();
       await temporal.connection.close();
       await db.close();
     },

@@ -1,6 +1,8 @@
 import type { NodeCategoryJson, NodeTypeJson } from "#contract/nodes.ts";
 import type { Env, Logger } from "#platform";
+import type { CredentialVault } from "#credentials";
 import type { Database } from "#db";
+import type { Http } from "#integrations/http";
 import type { Payloads } from "#payloads";
 import type { Checkpoints, CompileGraph, EventReader, Runs } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
@@ -30,6 +32,10 @@ export type ApiSettings = Pick<
   | "API_KEYS_MAX"
   | "AUDIT_FIELD_MAX_BYTES"
   | "BULK_MAX_RUNS"
+  | "CREDENTIALS_MAX"
+  | "CREDENTIAL_MAX_BYTES"
+  | "CREDENTIAL_TEST_TIMEOUT_MS"
+  | "OPENAI_BASE_URL"
   | "CORS_ORIGINS"
   | "INVITATION_EXPIRE_DAYS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
@@ -67,6 +73,9 @@ export interface Services {
   readonly templates: Templates;
   /** For Temporal's Web UI, which sees sealed payloads. */
   readonly payloads: Pick<Payloads, "encode" | "show" | "rotate">;
+  readonly credentials: CredentialVault;
+  /** The one way out, for testing credentials. */
+  readonly http: Pick<Http, "guardedFetch">;
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;

@@ -1,8 +1,16 @@
 import { type Access, ALIASES, PERMISSIONS, ROLES, SCOPES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
 import { uuidv7 } from "#core";
-import { describe, expect, test } from "vitest";
+import { type CountingServer, startCountingServer } from "#tests/counting-server.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Callers, guard } from "./middleware/guard.ts";
 import { type TestApp, createTestApp } from "./testing/test-app.ts";
+
+/** Takes whatever credential it is shown. */
+let taker: CountingServer;
+beforeAll(async () => {
+  taker = await startCountingServer();
+});
+afterAll(() => taker.close());
 
 const names = Object.keys(routes) as RouteName[];
 const served = names.flatMap((name) =>
@@ -18,6 +26,7 @@ const withIds = (path: string): string =>
 
 /** Bodies that pass their route's schema, so that what is tested is the look-up. */
 const BODIES: Partial<Record<RouteName, unknown>> = {
+  replaceCredential: { name: "Another name" },
   setVariable: { value: 1 },
   answerApproval: { decision: "approved" },
   forkExecution: { from_node: "start" },
@@ -174,7 +183,10 @@ describe("every route", () => {
       const second = await signUp();
       db.state.memberships.unshift({ ...membership(db, owner.userId), userId: second.userId });
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
+      const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
+      const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
       const ids: Record<string, string> = {
+        credentials: String(credential["id"]),
         approvals: approvalId,
         "bulk-operations": bulkId,
         "api-keys": String(key["id"]),

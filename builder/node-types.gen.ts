@@ -92,6 +92,8 @@ export interface NodeTypes {
       "fail_on_status"?: Value<boolean>;
       /** `{type: bearer, token}`, `{type: basic, username, password}` or `{type: api_key, name, value, in}`. */
       "auth"?: Value<{ "type": Value<"none"> }> | Value<{ "type": Value<"bearer">; "token": TextValue }> | Value<{ "type": Value<"basic">; "username": TextValue; "password": TextValue }> | Value<{ "type": Value<"api_key">; "name": TextValue; "value": TextValue; "in"?: Value<"header" | "query"> }>;
+      /** Id of a credential that proves who sends it, instead of `auth`. */
+      "credential"?: string | null;
       /** Off takes every input as it stands. */
       "enable_templating"?: Value<boolean>;
     };
@@ -220,6 +222,8 @@ export interface NodeTypes {
       "base_url"?: TextValue | null;
       /** Key for this node alone, best as `{{secrets.NAME}}`; without it, the operator's. */
       "api_key"?: TextValue | null;
+      /** Id of a credential of type `openai`: its key, and its server where it names one. */
+      "credential"?: string | null;
       /** The whole answer; 10 minutes at most. */
       "timeout"?: TextValue | Value<number>;
       /** Off takes every input as it stands. */

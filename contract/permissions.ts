@@ -21,6 +21,8 @@ export const PERMISSIONS = [
   "run.control",
   "approval.read",
   "approval.answer",
+  "credential.read",
+  "credential.write",
   "key.rotate",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
@@ -45,6 +47,8 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "run.control": "Cancel, pause, resume and change live runs",
   "approval.read": "See what waits for people",
   "approval.answer": "Answer it",
+  "credential.read": "See credentials, never their values",
+  "credential.write": "Make, change, try and delete credentials",
   "key.rotate": "Have the organization's data sealed with a new key",
 };
 
@@ -59,7 +63,7 @@ const viewer: readonly Permission[] = [
   "approval.read",
 ];
 const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
-const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish"];
+const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish", "credential.read", "credential.write"];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
   viewer: new Set(viewer),

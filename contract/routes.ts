@@ -5,6 +5,7 @@ import { authRoutes } from "./auth.ts";
 import { bulkRoutes } from "./bulk.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
 import { codecRoutes } from "./codec.ts";
+import { credentialRoutes } from "./credentials.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { nodeRoutes } from "./nodes.ts";
@@ -30,6 +31,7 @@ export const routes = {
   ...queueRoutes,
   ...nodeRoutes,
   ...codecRoutes,
+  ...credentialRoutes,
   ...healthRoutes,
 };
 

@@ -28,6 +28,7 @@ describe("the table of failures", () => {
         "expression.failed 422",
         "code.failed 422",
         "secret.missing 422",
+        "credential.missing 422",
         "credential.rejected 422",
         "approval.rejected 422",
         "wait.timed_out 422",

@@ -24,6 +24,7 @@ export const FAILURES = {
   "expression.failed": { status: 422, retryable: false },
   "code.failed": { status: 422, retryable: false },
   "secret.missing": { status: 422, retryable: false },
+  "credential.missing": { status: 422, retryable: false },
   "credential.rejected": { status: 422, retryable: false },
   "approval.rejected": { status: 422, retryable: false },
   "wait.timed_out": { status: 422, retryable: false },

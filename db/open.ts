@@ -12,6 +12,7 @@ import { createAudit } from "./queries/audit.ts";
 import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
+import { createCredentials } from "./queries/credentials.ts";
 import { createEventLog } from "./queries/event-log.ts";
 import { createInvitations } from "./queries/invitations.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
@@ -63,6 +64,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     circuits: createCircuits(sessions),
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),
+    credentials: createCredentials(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

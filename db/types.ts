@@ -207,6 +207,8 @@ export interface NewVersion {
   problems: Json[];
   hash: string;
   createdBy: string | null;
+  /** Ids of the credentials that its nodes name. */
+  credentials?: string[];
 }
 
 /** One page. Its rows may be fewer than `limit` where they hold much; `nextCursor` tells whether there are more. */
@@ -516,6 +518,81 @@ export interface PayloadStore {
   getBlob(tenant: TenantId, hash: string): Promise<Buffer | undefined>;
 }
 
+/** A credential as lists show it: nothing of what it holds. */
+export interface Credential {
+  id: string;
+  name: string;
+  /** Of the registry in `nodes/credential-types.ts`. */
+  type: string;
+  description: string;
+  /** Names of the fields that are set. */
+  fields: string[];
+  createdBy: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+  testedAt: Date | null;
+  testResult: CredentialVerdict | null;
+}
+
+export interface CredentialVerdict {
+  /** `unknown`: the other side did not say. */
+  verdict: "valid" | "invalid" | "unknown";
+  message: string;
+}
+
+/** What a credential holds, sealed with the tenant's data key of that version. */
+export interface SealedBytes {
+  keyVersion: number;
+  sealed: Buffer;
+}
+
+export type SealedCredential = Pick<Credential, "id" | "type"> & SealedBytes;
+
+/** A workflow that names a credential. */
+export interface CredentialUse {
+  workflowId: string;
+  workflowName: string;
+  /** Its versions that name it and may run again or still do: the newest, the published, and those of open runs. */
+  versions: number[];
+  isCurrent: boolean;
+  isPublished: boolean;
+  openRuns: number;
+}
+
+export interface CredentialRows {
+  /** @throws PerdureError `resource.conflict` where the name is taken; `validation.failed` beyond `max` of the tenant. */
+  create(
+    tenant: TenantId,
+    credential: Pick<Credential, "id" | "name" | "type" | "description" | "fields" | "createdBy"> & SealedBytes,
+    max: number,
+  ): Promise<Credential>;
+  get(tenant: TenantId, id: string): Promise<Credential | undefined>;
+  list(tenant: TenantId, filter: { type?: string; search?: string }, page: Page): Promise<Paged<Credential>>;
+  /**
+   * What was told by a test stays only where the values do. `values.before`: what they replace.
+   * @throws PerdureError `resource.conflict` where the name is taken, or somebody else replaced the values meanwhile.
+   */
+  update(
+    tenant: TenantId,
+    id: string,
+    fields: Partial<Pick<Credential, "name" | "description">>,
+    values?: Pick<Credential, "type" | "fields"> & SealedBytes & { before: Buffer },
+  ): Promise<Credential | undefined>;
+  /** For good. False where there is none. @throws PerdureError `resource.conflict` that names the workflows that use it, unless forced. */
+  remove(tenant: TenantId, id: string, options: { force: boolean }): Promise<boolean>;
+  /** By the workflows' names. */
+  usage(tenant: TenantId, id: string): Promise<CredentialUse[]>;
+  /** Types by id, of those there are. */
+  types(tenant: TenantId, ids: readonly string[]): Promise<Map<string, string>>;
+  sealed(tenant: TenantId, ids: readonly string[]): Promise<SealedCredential[]>;
+  /** Up to `limit` that are sealed with a key older than this. */
+  sealedBefore(tenant: TenantId, keyVersion: number, limit: number): Promise<SealedCredential[]>;
+  /** False where the values were replaced meanwhile. */
+  reseal(tenant: TenantId, id: string, before: Buffer, after: SealedBytes): Promise<boolean>;
+  /** Where the values are still those that were tested. */
+  noteTest(tenant: TenantId, id: string, tested: Buffer, result: CredentialVerdict): Promise<void>;
+}
+
 export interface EventLog {
   /**
    * Appends facts of any number of runs in one statement under the event-writer role: numbers without gaps per run, known keys ignored, the
@@ -567,6 +644,7 @@ export interface Database {
   circuits: Circuits;
   bulk: BulkRows;
   payloads: PayloadStore;
+  credentials: CredentialRows;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;

@@ -48,6 +48,8 @@ export interface NodeType {
   readonly dialects?: Readonly<Record<string, Dialect>>;
   /** Inputs whose text is a secret, by dotted path: where it is written out instead of referred to, exports leave it out. */
   readonly confidential?: readonly string[];
+  /** Inputs that take the id of a credential, by name, and which types of credentials each takes. */
+  readonly credentials?: Readonly<Record<string, readonly string[]>>;
   /** Name of a boolean input that, when false, makes every other input literal. */
   readonly templatingSwitch?: string;
   /** The routes it chooses between; a function where they depend on its inputs (`Switch`). */

@@ -6,4 +6,5 @@ export { diff, type GraphDiff } from "./diff.ts";
 export { GRAPH_LIMITS, type GraphLimits, MAX_EDGES, MAX_EXPRESSIONS, MAX_GRAPH_BYTES, MAX_ID_LENGTH, MAX_JSON_DEPTH, MAX_NODES } from "./limits.ts";
 export { canMigrate, type MigrationObstacle, type MigrationRun } from "./migrate.ts";
 export * from "./plan.ts";
+export { credentialNamed, credentialsOf } from "./credentials.ts";
 export { type SubWorkflowRef, subWorkflowsOf } from "./sub-workflows.ts";

@@ -1,6 +1,7 @@
 import type { Json } from "#core";
 import type { NodeType } from "#graph";
 import type { z } from "zod";
+import type { CredentialValues } from "./credential-types.ts";
 
 type Described<I extends z.ZodObject> = Omit<NodeType, "kind" | "inputs" | "routes"> & { readonly inputs: I };
 
@@ -38,6 +39,8 @@ export interface ActivityContext {
   readonly attempt: number;
   readonly signal: AbortSignal;
   readonly providers: Readonly<Record<string, readonly LiveProvider[]>>;
+  /** By the input that named it. */
+  readonly credentials: Readonly<Record<string, LiveCredential>>;
   /** Streams a piece of text to whoever watches the run. */
   token(text: string): void;
   /** A line for the attempt's `logs` in the run's log. Lines beyond the limits of an attempt are left out. */
@@ -51,6 +54,14 @@ export interface LiveProvider {
   readonly type: string;
   readonly inputs: Record<string, unknown>;
   readonly providers: Readonly<Record<string, readonly LiveProvider[]>>;
+  readonly credentials: Readonly<Record<string, LiveCredential>>;
+}
+
+/** A credential, opened for one attempt. Its values are redacted from all that the node puts out. */
+export interface LiveCredential {
+  readonly id: string;
+  readonly type: string;
+  readonly values: CredentialValues;
 }
 
 /** Outside systems behind small interfaces; `integrations/` implements them. */

@@ -3,6 +3,7 @@ import type { NodeCatalogue } from "#graph";
 import type { NodeDefinition } from "./define.ts";
 import { definitions } from "./registry.gen.ts";
 
+export * from "./credential-types.ts";
 export * from "./define.ts";
 export * from "./metadata.ts";
 export { definitions };

@@ -50,6 +50,19 @@ export function word<const T extends readonly [string, ...string[]]>(...words: T
   );
 }
 
+/** The id of a credential, or nothing; forms write nothing as an empty text. */
+export function credentialId(): z.ZodType<string | null | undefined, unknown> {
+  return z
+    .preprocess(
+      (value) => (typeof value === "string" ? value.trim().toLowerCase() || null : value),
+      z
+        .string()
+        .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, "is not the id of a credential")
+        .nullish(),
+    )
+    .optional();
+}
+
 /** A JSON object with any fields. */
 export function record(): z.ZodType<Record<string, unknown>, Record<string, unknown>> {
   return z.record(z.string(), z.unknown());

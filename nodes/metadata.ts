@@ -38,6 +38,8 @@ export interface InputMetadata {
   /** How text in it is read. */
   dialect: "template" | "cel" | "jsonata" | "code" | "literal";
   aliases: string[];
+  /** Of an input that takes the id of a credential: which types it may be of. */
+  credential_types?: string[];
 }
 
 export interface HandleMetadata {
@@ -89,6 +91,7 @@ function inputsOf(definition: NodeDefinition, schema: JsonObject): InputMetadata
     aliases: Object.entries(definition.inputAliases ?? {})
       .filter(([, target]) => target === name)
       .map(([alias]) => alias),
+    ...(definition.credentials?.[name] && { credential_types: [...definition.credentials[name]] }),
   }));
 }
 

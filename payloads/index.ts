@@ -2,10 +2,11 @@
 import { fileURLToPath } from "node:url";
 import type { DataConverter, Payload } from "@temporalio/common";
 import type { TenantId } from "#core";
-import type { PayloadStore } from "#db";
+import type { PayloadStore, SealedBytes } from "#db";
 import type { Env } from "#platform";
 import { claimedBytes, createTenantCodec, toPayloadCodec } from "./codec.ts";
 import { createKeyRing } from "./key-ring.ts";
+import { open, seal } from "./seal.ts";
 import { noMasterKeys, unwrap, wrap } from "./wrapping.ts";
 
 /** For `bundleWorkflowCode` as well: the sandbox makes the failures. */
@@ -21,6 +22,10 @@ export interface Payloads {
   show(tenant: TenantId, payloads: readonly Payload[]): Promise<Payload[]>;
   /** Makes a new data key; returns its version. What earlier ones sealed stays readable. */
   rotate(tenant: TenantId): Promise<number>;
+  /** Seals what is kept in the database with the tenant's newest data key. `context` says what it is, and must be the same to open it. */
+  seal(tenant: TenantId, context: string, bytes: Uint8Array): Promise<SealedBytes>;
+  /** @throws PerdureError `payload.unreadable`. */
+  open(tenant: TenantId, context: string, sealed: SealedBytes): Promise<Buffer>;
   /** @throws PerdureError `configuration.invalid` where PAYLOAD_KEYS cannot open a key of this database. */
   check(): Promise<void>;
   /** Wraps every data key with the first of PAYLOAD_KEYS, after which the others can go. Returns how many were wrapped anew. */
@@ -58,6 +63,14 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
     encode: (tenant, payloads) => Promise.all(payloads.map((payload) => codec.encode(tenant, payload))),
     show: (tenant, payloads) => Promise.all(payloads.map((payload) => showOne(tenant, payload))),
     rotate: async (tenant) => (await keys.rotate(tenant)).version,
+    async seal(tenant, context, bytes) {
+      const { version, secret } = await keys.current(tenant);
+      return { keyVersion: version, sealed: seal(secret, storedContext(tenant, version, context), bytes) };
+    },
+    async open(tenant, context, { keyVersion, sealed }) {
+      const { secret } = await keys.get(tenant, keyVersion);
+      return open(secret, storedContext(tenant, keyVersion, context), sealed);
+    },
     async check() {
       for (const row of await store.keySamples()) unwrap(masters, row.tenantId, row);
     },
@@ -70,4 +83,8 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
       return [...new Set((await store.everyKey()).map(({ tenantId }) => tenantId))];
     },
   };
+}
+
+function storedContext(tenant: TenantId, version: number, context: string): string {
+  return `perdure stored/${tenant}/${version}/${context}`;
 }

@@ -112,6 +112,25 @@ export const envSchema = z.object({
     .transform((entries) => entries.map((entry) => entry.toLowerCase()))
     .refine((entries) => entries.every((entry) => READER.test(entry)), "takes ids of organizations, `first` and `*`")
     .default(["first"]),
+  /** Where graphs read `{{secrets.NAME}}` from, the first that has it: `env:`, `vault:https://host:8200/<mount>/<path>` (KV version 2). */
+  SECRET_STORES: list.default(["env:"]),
+  VAULT_TOKEN: z.string().optional(),
+  /** Of HashiCorp Vault Enterprise. */
+  VAULT_NAMESPACE: z.string().optional(),
+  /** How old what a secret store said may be. */
+  SECRET_CACHE_MS: z.coerce.number().int().min(0).default(30_000),
+  /** Of one question to a secret store. */
+  SECRET_STORE_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
+  /** Credentials of one organization. */
+  CREDENTIALS_MAX: z.coerce.number().int().positive().default(1_000),
+  /** Of the values of one credential, as JSON. */
+  CREDENTIAL_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(16 * 1024),
+  /** Of testing one credential against its provider. */
+  CREDENTIAL_TEST_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: z.string().optional(),
   REQUEST_MAX_BODY_BYTES: z.coerce

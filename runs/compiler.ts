@@ -1,6 +1,6 @@
 import { isUuid, type TenantId } from "#core";
 import type { Database } from "#db";
-import { compile, type CompileResult, type NodeCatalogue, type SubWorkflowRef, subWorkflowsOf } from "#graph";
+import { compile, type CompileResult, credentialsOf, type NodeCatalogue, type SubWorkflowRef, subWorkflowsOf } from "#graph";
 
 /** Compiles a graph of a tenant, with the workflows that it runs, as they stand now. `workflowId`: its own, where it is stored. */
 export type CompileGraph = (tenant: TenantId, graph: unknown, workflowId?: string) => Promise<CompileResult>;
@@ -8,7 +8,10 @@ export type CompileGraph = (tenant: TenantId, graph: unknown, workflowId?: strin
 /** How many other workflows one may lead to; those beyond are not looked into for a way back. */
 const MOST_WORKFLOWS = 500;
 
-export function createCompiler(workflows: Pick<Database["workflows"], "get" | "runnable">, catalogue: NodeCatalogue): CompileGraph {
+export function createCompiler(
+  { workflows, credentials }: { workflows: Pick<Database["workflows"], "get" | "runnable">; credentials: Pick<Database["credentials"], "types"> },
+  catalogue: NodeCatalogue,
+): CompileGraph {
   async function contents(tenant: TenantId, { workflow_id: id, version }: SubWorkflowRef): Promise<unknown> {
     if (!isUuid(id)) return undefined;
     const found = version === "latest" ? await workflows.get(tenant, id) : await workflows.runnable(tenant, id, version);
@@ -31,7 +34,13 @@ export function createCompiler(workflows: Pick<Database["workflows"], "get" | "r
 
   return async (tenant, graph, workflowId) => {
     const known = await reachable(tenant, graph);
-    return compile(graph, catalogue, { resolve: (id, version) => known.get(keyOf(id, version)), ...(workflowId !== undefined && { workflowId }) });
+    const named = credentialsOf(graph, catalogue);
+    const types = named.length > 0 ? await credentials.types(tenant, named) : undefined;
+    return compile(graph, catalogue, {
+      resolve: (id, version) => known.get(keyOf(id, version)),
+      credential: (id) => types?.get(id),
+      ...(workflowId !== undefined && { workflowId }),
+    });
   };
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { tenantId } from "#core";
+import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
 import { createPayloads } from "#payloads";
 import { readEnv } from "#platform";
@@ -26,9 +27,14 @@ async function main(): Promise<void> {
     const payloads = createPayloads({ store: db.payloads, env });
     const rewrapped = await payloads.rewrap();
     const tenants = values.rewrap ? [] : (values.tenant?.map((id) => tenantId(id)) ?? (await payloads.tenants()));
-    for (const tenant of tenants) await payloads.rotate(tenant);
+    const credentials = createCredentialVault({ rows: db.credentials, payloads });
+    let resealed = 0;
+    for (const tenant of tenants) {
+      await payloads.rotate(tenant);
+      resealed += await credentials.reseal(tenant);
+    }
     process.stdout.write(
-      `${tenants.length} new keys, ${rewrapped} wrapped anew. Running processes seal with them within ${env.PAYLOAD_KEY_REFRESH_MS / 1000} s.\n`,
+      `${tenants.length} new keys, ${rewrapped} wrapped anew, ${resealed} credentials sealed anew. Running processes seal with them within ${env.PAYLOAD_KEY_REFRESH_MS / 1000} s.\n`,
     );
   } finally {
     await db.close();

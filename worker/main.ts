@@ -3,12 +3,14 @@ import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, type InjectedSinks, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { createActivities } from "#activities";
 import type { RunEvent } from "#core";
+import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
 import { breakHttp, breakModels, createBreakers } from "#integrations/breaker";
 import { createHttp } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
+import { openSecretStores } from "#integrations/secrets";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads, failureConverterPath, patientStore } from "#payloads";
 import { createLogger, readEnv } from "#platform";
@@ -80,9 +82,23 @@ const breakers = createBreakers({
   },
 });
 const circuitReports = createCircuitReports({ breakers, circuits: db.circuits, intervalMs: env.BREAKER_REPORT_INTERVAL_MS, logger });
-const models = createModels({ guardedFetch: http.guardedFetch, openaiApiKey: env.OPENAI_API_KEY, openaiBaseUrl: env.OPENAI_BASE_URL });
+const store = openSecretStores(env.SECRET_STORES, {
+  environment: env.secret,
+  token: env.VAULT_TOKEN,
+  namespace: env.VAULT_NAMESPACE,
+  cacheMs: env.SECRET_CACHE_MS,
+  timeoutMs: env.SECRET_STORE_TIMEOUT_MS,
+  fetchOf: (trustedOrigin) => http.guardedFetch("", { trustedOrigin }),
+});
+const secrets = createSecrets({ env, accounts: db.accounts, store });
+const models = createModels({
+  guardedFetch: http.guardedFetch,
+  openaiApiKey: env.OPENAI_API_KEY,
+  openaiBaseUrl: env.OPENAI_BASE_URL,
+  mayUseOperators: secrets.areFor,
+});
+const credentials = createCredentialVault({ rows: db.credentials, payloads });
 
-const secrets = createSecrets({ env, accounts: db.accounts });
 const activities = createActivities({
   writer,
   log: db.log,
@@ -90,7 +106,8 @@ const activities = createActivities({
   nodeCache: db.nodeCache,
   openChild: runs.openChild,
   services: { http: breakHttp(http, breakers), models: breakModels(models, breakers), jsonata, sandbox },
-  secret: secrets.of,
+  secrets: secrets.of,
+  credentials: credentials.read,
   limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
   logger,
 });
@@ -146,7 +163,7 @@ const queue = createQueueRounds({ runs, logger });
 const checkpoints = createCheckpoints({
   db,
   runs,
-  nodes: { compile: createCompiler(db.workflows, catalogue), isEffectFree },
+  nodes: { compile: createCompiler(db, catalogue), isEffectFree },
   limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
 });
 const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });

@@ -9,7 +9,7 @@ interface PayloadJson {
 }
 
 /** The remote codec protocol, for one tenant: the caller's. */
-export function codecHandlers({ payloads, settings }: Services): Handlers<"decodePayloads" | "encodePayloads" | "rotatePayloadKey"> {
+export function codecHandlers({ payloads, credentials, settings }: Services): Handlers<"decodePayloads" | "encodePayloads" | "rotatePayloadKey"> {
   function refuseOtherNamespace(namespace: string | undefined): void {
     if (namespace === undefined || namespace === settings.TEMPORAL_NAMESPACE) return;
     throw new PerdureError("validation.failed", "The payloads are of a namespace that is not ours.", {
@@ -34,7 +34,9 @@ export function codecHandlers({ payloads, settings }: Services): Handlers<"decod
     },
 
     async rotatePayloadKey({ principal }) {
-      return { status: 201, body: { version: await payloads.rotate(principal.tenantId) } };
+      const version = await payloads.rotate(principal.tenantId);
+      await credentials.reseal(principal.tenantId);
+      return { status: 201, body: { version } };
     },
   };
 }

@@ -22,6 +22,7 @@ import type {
 } from "#db";
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
+import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 interface Family {
@@ -107,6 +108,7 @@ export function createMemoryDatabase(): MemoryDatabase {
   return {
     state,
     payloads: createMemoryStore(),
+    credentials: createMemoryCredentials(),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },

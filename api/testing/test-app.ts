@@ -1,5 +1,7 @@
 import { type Finding, type JsonObject, isObject } from "#core";
 import type { CompileResult, Plan } from "#graph";
+import { createCredentialVault } from "#credentials";
+import { createHttp } from "#integrations/http";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
 import { createApp } from "../app.ts";
@@ -18,6 +20,10 @@ export const SETTINGS: ApiSettings = {
   API_KEYS_MAX: 5,
   AUDIT_FIELD_MAX_BYTES: 1_000,
   BULK_MAX_RUNS: 3,
+  CREDENTIALS_MAX: 5,
+  CREDENTIAL_MAX_BYTES: 2_000,
+  CREDENTIAL_TEST_TIMEOUT_MS: 2_000,
+  OPENAI_BASE_URL: undefined,
   CORS_ORIGINS: [],
   INVITATION_EXPIRE_DAYS: 7,
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
@@ -48,6 +54,9 @@ const ENV = readEnv({ PAYLOAD_KEYS: `test:${Buffer.alloc(32, 1).toString("base64
 
 /** One for all apps of a test file; its threads do not keep the process alive. */
 const SCHEMAS = createSchemaChecks({ timeoutMs: 1_000, threads: 1 });
+
+/** Reaches what a test serves on this machine. */
+const HTTP = createHttp({ allow: ["127.0.0.1"] });
 
 const YAML = createYamlThreads({ maxBytes: 100_000, maxAliases: 20, timeoutMs: 5_000 });
 const TEMPLATES = await readTemplates();
@@ -91,6 +100,7 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
   const runs = createMemoryRuns(db);
   const checkpoints = createMemoryCheckpoints(db, runs);
   const shutdown = new AbortController();
+  const payloads = createPayloads({ store: db.payloads, env: ENV });
   const services: Services = {
     db,
     runs,
@@ -103,7 +113,9 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     schemas: SCHEMAS,
     yaml: YAML,
     templates: TEMPLATES,
-    payloads: createPayloads({ store: db.payloads, env: ENV }),
+    payloads,
+    credentials: createCredentialVault({ rows: db.credentials, payloads }),
+    http: HTTP,
     settings: { ...SETTINGS, ...settings },
     logger: createLogger("api", "silent"),
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },

@@ -6,7 +6,7 @@ import type { NewVersion, Workflows, WorkflowVersion } from "../types.ts";
 import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 const { tenantId: _workflowTenant, deletedAt: _deletedAt, ...workflowColumns } = getTableColumns(workflows);
-const { tenantId: _versionTenant, workflowId: _workflowId, ...versionColumns } = getTableColumns(workflowVersions);
+const { tenantId: _versionTenant, workflowId: _workflowId, credentials: _credentials, ...versionColumns } = getTableColumns(workflowVersions);
 const { plan: _plan, graph: _graph, ...listedVersionColumns } = versionColumns;
 
 const live = (tenant: TenantId, id: string) => and(eq(workflows.tenantId, tenant), eq(workflows.id, id), isNull(workflows.deletedAt));

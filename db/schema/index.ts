@@ -1,6 +1,7 @@
 /** The tables. Row-level security, grants and functions stand in the hand-written migrations. */
 export * from "./accounts.ts";
 export * from "./circuits.ts";
+export * from "./credentials.ts";
 export * from "./admission.ts";
 export * from "./bulk.ts";
 export * from "./messages.ts";

@@ -1,8 +1,6 @@
 import { sql } from "drizzle-orm";
-import { check, customType, index, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
-import { instant, tenantColumn } from "./columns.ts";
-
-const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+import { check, index, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { bytes, instant, tenantColumn } from "./columns.ts";
 
 /** Data keys of the payload codec, each wrapped by a master key that is not in the database. */
 export const payloadKeys = pgTable(

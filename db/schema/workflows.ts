@@ -41,6 +41,12 @@ export const workflowVersions = pgTable(
     hash: text("hash").notNull(),
     createdBy: uuid("created_by"),
     createdAt: instant("created_at").notNull().defaultNow(),
+    /** Ids of those its nodes name. */
+    credentials: text("credentials").array().notNull().default([]),
   },
-  (table) => [primaryKey({ columns: [table.workflowId, table.version] }), foreignKey({ columns: [table.workflowId], foreignColumns: [workflows.id] })],
+  (table) => [
+    primaryKey({ columns: [table.workflowId, table.version] }),
+    foreignKey({ columns: [table.workflowId], foreignColumns: [workflows.id] }),
+    index("workflow_versions_credentials_idx").using("gin", table.credentials),
+  ],
 );

@@ -7,6 +7,7 @@ import { type GraphNode, parseGraph } from "../parse.ts";
 import type { Plan } from "../plan.ts";
 import { assemblePlan } from "./assemble.ts";
 import { findRegions } from "./borders.ts";
+import { checkCredentials, type ResolveCredential } from "./credentials.ts";
 import { resolveEdges } from "./handles.ts";
 import type { Knowledge } from "./names.ts";
 import { RESERVED_IDS } from "./names.ts";
@@ -28,6 +29,8 @@ export interface CompileOptions {
   limits?: Partial<GraphLimits>;
   /** Finds the graph or plan of another stored workflow, all that it runs in turn included (`subWorkflowsOf`). Without it, sub-workflows are not checked. */
   resolve?: ResolveWorkflow;
+  /** Knows the organization's credentials (`credentialsOf`). Without it, they are not checked. */
+  credential?: ResolveCredential;
 }
 
 export type CompileResult = { ok: true; plan: Plan; warnings: Finding[] } | { ok: false; problems: Finding[]; warnings: Finding[] };
@@ -96,6 +99,7 @@ class Compilation {
     const parts = this.#compileSteps(all, known, edges, disabled, loose, nodeSettings);
     if (options.resolve)
       checkSubWorkflows(stepRecords, { resolve: options.resolve, workflowId: options.workflowId, catalogue: this.#catalogue, findings: this.#findings });
+    if (options.credential) checkCredentials(all, options.credential, this.#findings);
     checkOutputs(stepRecords, flow, parts, this.#findings);
     if (this.#findings.problems.length > 0) return undefined;
     return assemblePlan({ steps, flow, parts, regions, settings, disabled, schema: schema?.schema });

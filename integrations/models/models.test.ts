@@ -16,10 +16,10 @@ async function fake(options?: FakeOpenAiOptions): Promise<FakeOpenAi> {
   return made;
 }
 
-function models(options: Omit<ModelOptions, "guardedFetch">, allow: string[] = []) {
+function models(options: Partial<ModelOptions>, allow: string[] = []) {
   const http: Http = createHttp({ allow });
   closing.push(() => http.close());
-  return createModels({ ...options, guardedFetch: http.guardedFetch });
+  return createModels({ mayUseOperators: () => true, ...options, guardedFetch: http.guardedFetch });
 }
 
 const base: ChatRequest = {
@@ -44,6 +44,16 @@ async function chat(
   const result = await service.chat({ ...base, ...more }, (token) => tokens.push(token), signal);
   return { ...result, tokens };
 }
+
+test("F1 F6: When the operator's key is not for a tenant, then the mock answers it, and its own key is still taken", async () => {
+  const server = await fake();
+  const service = models({ openaiApiKey: "sk-operator", openaiBaseUrl: server.url, mayUseOperators: (tenant) => tenant === "ours" });
+  expect(await chat(service, { tenantId: "theirs" })).toMatchObject({ mock: true });
+  expect(server.requests).toHaveLength(0);
+  expect(await chat(service, { tenantId: "ours" })).toMatchObject({ mock: false });
+  await chat(service, { tenantId: "theirs", apiKey: "sk-theirs" });
+  expect(server.requests.map(({ headers }) => headers["authorization"])).toEqual(["Bearer sk-operator", "Bearer sk-theirs"]);
+});
 
 describe("the wire", () => {
   test("G4: When the answer is streamed, then tokens come one by one and usage at the end", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Json } from "#core";
-import type { ActivityContext, HttpRequestSpec, HttpResponse } from "../define.ts";
+import type { ActivityContext, HttpRequestSpec, HttpResponse, LiveCredential } from "../define.ts";
 import httpRequest from "./http-request.ts";
 
 async function send(
@@ -8,6 +8,7 @@ async function send(
   answer: Partial<Omit<HttpResponse, "body">> & { body?: string | Uint8Array } = {},
   input: Json = null,
   key = "run:n1:",
+  credential?: LiveCredential,
 ) {
   const sent: HttpRequestSpec[] = [];
   const { body = "", ...rest } = answer;
@@ -15,6 +16,7 @@ async function send(
   const context = {
     input,
     tenantId: "t",
+    credentials: { ...(credential && { credential }) },
     idempotencyKey: key,
     signal: new AbortController().signal,
     services: {
@@ -113,5 +115,42 @@ describe("what is handed on", () => {
 
   test("When JSON was asked for and something else came, then it fails", async () => {
     await expect(send({ response_type: "json" }, { body: "<p>" })).rejects.toMatchObject({ code: "upstream.rejected" });
+  });
+});
+
+describe("a credential", () => {
+  const id = "0198c0de-0000-7000-8000-0000000000aa";
+  const withCredential = (type: string, values: Record<string, string>, inputs: Record<string, unknown> = {}) =>
+    send({ credential: id, ...inputs }, {}, null, "k", { id, type, values });
+
+  test.each([
+    ["http_bearer", { token: "t-1" }, { authorization: "Bearer t-1" }, ""],
+    ["http_basic", { username: "u", password: "pässword" }, { authorization: `Basic ${Buffer.from("u:pässword").toString("base64")}` }, ""],
+    ["http_header", { name: "X-Api-Key", value: "k-1" }, { "x-api-key": "k-1" }, ""],
+    ["http_query", { name: "key", value: "a b&c" }, {}, "?key=a+b%26c"],
+    ["generic", { "X-App": "a", "X-Secret": "b", allowed_hosts: "api.example" }, { "x-app": "a", "x-secret": "b" }, ""],
+  ])("B6 F2: When it is of type %s, then the request proves with it who sends it", async (type, values, headers, query) => {
+    const { sent } = await withCredential(type, values);
+    expect(sent.headers).toEqual(headers);
+    expect(sent.url).toBe(`https://api.example/x${query}`);
+  });
+
+  test("F2: When it is not for the host, then nothing is sent", async () => {
+    const hosts = { token: "t", allowed_hosts: "api.example, *.trusted.example" };
+    for (const url of ["https://api.example/x", "https://a.trusted.example:8443/"])
+      expect((await withCredential("http_bearer", hosts, { url })).sent.url).toBe(url);
+    for (const url of ["https://evil.example/", "https://trusted.example/", "https://api.example.evil.example/", "https://nottrusted.example/"]) {
+      await expect(withCredential("http_bearer", hosts, { url })).rejects.toMatchObject({ code: "outbound.refused" });
+    }
+    await expect(withCredential("openai", { api_key: "sk" })).rejects.toMatchObject({ code: "outbound.refused" });
+    expect((await withCredential("openai", { api_key: "sk" }, { url: "https://api.openai.com/v1/models" })).sent.headers).toEqual({
+      authorization: "Bearer sk",
+    });
+  });
+
+  test("F2: When there is `auth` as well, then the node says so instead of choosing", async () => {
+    await expect(withCredential("http_bearer", { token: "t" }, { auth: { type: "bearer", token: "x" } })).rejects.toMatchObject({
+      code: "configuration.invalid",
+    });
   });
 });

@@ -1,7 +1,8 @@
-import { parseDuration, upstreamFailure } from "#core";
+import { parseDuration, PerdureError, upstreamFailure } from "#core";
 import { z } from "zod";
 import { defineNode } from "../define.ts";
-import { duration, flag, record, text, word } from "../inputs.ts";
+import { HTTP_CREDENTIALS, proofFor } from "../credential-types.ts";
+import { credentialId, duration, flag, record, text, word } from "../inputs.ts";
 import { authenticate, authSchema } from "./authentication.ts";
 import { headerSafe, makeBody, makeUrl, readBody } from "./wire.ts";
 
@@ -29,6 +30,7 @@ export default defineNode({
     response_type: word("auto", "json", "text", "binary").default("auto").describe("How the answer's body is read; `auto` goes by its content type."),
     fail_on_status: flag().default(true).describe("A status of 400 or more is a failure."),
     auth: authSchema.optional().describe("`{type: bearer, token}`, `{type: basic, username, password}` or `{type: api_key, name, value, in}`."),
+    credential: credentialId().describe("Id of a credential that proves who sends it, instead of `auth`."),
     enable_templating: flag().default(true).describe("Off takes every input as it stands."),
   }),
   inputAliases: {
@@ -41,6 +43,8 @@ export default defineNode({
     ssl_verify: "verify_tls",
     timeout_seconds: "timeout",
     authentication: "auth",
+    credential_id: "credential",
+    credentials: "credential",
   },
   outputs: z.object({
     status: z.number().int().describe("HTTP status."),
@@ -49,14 +53,23 @@ export default defineNode({
     elapsed_ms: z.number().describe("Milliseconds from sending to the last byte."),
   }),
   outputAliases: { status_code: "status", response: "body" },
+  dialects: { credential: "literal" },
+  fixedInputs: ["credential"],
+  credentials: { credential: HTTP_CREDENTIALS },
   templatingSwitch: "enable_templating",
   confidential: ["auth.token", "auth.password", "auth.value"],
   policy: { timeout: "5m" },
   effect: "at_least_once",
-  run: async (inputs, { input, tenantId, idempotencyKey, services, signal }) => {
+  run: async (inputs, { input, tenantId, idempotencyKey, credentials, services, signal }) => {
     const headers = new Map(Object.entries(inputs.headers).map(([name, value]) => [name.toLowerCase(), value]));
     const url = makeUrl(inputs.url, inputs.query);
     if (inputs.auth) authenticate(inputs.auth, headers, url);
+    if (credentials["credential"]) {
+      if (inputs.auth && inputs.auth.type !== "none") throw new PerdureError("configuration.invalid", "Give either `credential` or `auth`, not both.");
+      const proof = proofFor(credentials["credential"], url);
+      for (const [name, value] of Object.entries(proof.headers)) headers.set(name, value);
+      for (const [name, value] of Object.entries(proof.query)) url.searchParams.set(name, value);
+    }
     const given = inputs.body ?? (SENDS_BODY.has(inputs.method) ? input : undefined);
     const body = given === undefined || given === null ? undefined : makeBody(given, headers);
     if (!SAFE_METHODS.has(inputs.method) && !headers.has("idempotency-key")) headers.set("idempotency-key", headerSafe(idempotencyKey));

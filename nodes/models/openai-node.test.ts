@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Json } from "#core";
-import type { ActivityContext, ChatRequest, ChatResult } from "../define.ts";
+import type { ActivityContext, ChatRequest, ChatResult, LiveCredential } from "../define.ts";
 import openAiNode from "./openai-node.ts";
 
-async function ask(inputs: Record<string, unknown>, input: Json = null, answer: Partial<ChatResult> = {}) {
+async function ask(inputs: Record<string, unknown>, input: Json = null, answer: Partial<ChatResult> = {}, credential?: LiveCredential) {
   const asked: ChatRequest[] = [];
   const result: ChatResult = {
     text: "Hi.",
@@ -16,6 +16,7 @@ async function ask(inputs: Record<string, unknown>, input: Json = null, answer: 
   const context = {
     input,
     tenantId: "t",
+    credentials: { ...(credential && { credential }) },
     idempotencyKey: "k",
     signal: new AbortController().signal,
     token: () => {},
@@ -111,4 +112,18 @@ describe("what is handed on", () => {
     await expect(ask(inputs, "x", { text: "no" })).rejects.toMatchObject({ code: "upstream.failed", retryable: true });
     expect((await ask(inputs, "x", { text: "no", mock: true })).value).not.toHaveProperty("json");
   });
+});
+
+test("G1 F2: When a credential is named, then its key goes to its server, and to no other that the node could name", async () => {
+  const id = "0198c0de-0000-7000-8000-0000000000aa";
+  const credential = { id, type: "openai", values: { api_key: "sk-own", base_url: "https://models.example/v1" } };
+  const { request } = await ask({ prompt: "p", credential: id.toUpperCase() }, null, {}, credential);
+  expect(request).toMatchObject({ apiKey: "sk-own", baseUrl: "https://models.example/v1" });
+  const { request: plain } = await ask({ prompt: "p", credential: id }, null, {}, { ...credential, values: { api_key: "sk-own" } });
+  expect(plain).toMatchObject({ apiKey: "sk-own" });
+  expect(plain).not.toHaveProperty("baseUrl");
+  for (const more of [{ base_url: "https://evil.example/v1" }, { api_key: "other" }]) {
+    await expect(ask({ prompt: "p", credential: id, ...more }, null, {}, credential)).rejects.toMatchObject({ code: "configuration.invalid" });
+  }
+  expect((await ask({ prompt: "p", credential: "" })).request).not.toHaveProperty("apiKey");
 });

@@ -1,7 +1,7 @@
 import { parseDuration, PerdureError } from "#core";
 import { z } from "zod";
-import { defineNode } from "../define.ts";
-import { duration, flag, jsonSchema, list, number, text } from "../inputs.ts";
+import { defineNode, type LiveCredential } from "../define.ts";
+import { credentialId, duration, flag, jsonSchema, list, number, text } from "../inputs.ts";
 import { conversation, messageSchema } from "./conversation.ts";
 
 export default defineNode({
@@ -30,6 +30,7 @@ export default defineNode({
     response_schema: jsonSchema().nullish().describe("JSON schema of the answer, which is then handed on parsed, as `json`."),
     base_url: text().nullish().describe("Another server that speaks OpenAI's language. It is sent this node's `api_key` only."),
     api_key: text().nullish().describe("Key for this node alone, best as `{{secrets.NAME}}`; without it, the operator's."),
+    credential: credentialId().describe("Id of a credential of type `openai`: its key, and its server where it names one."),
     timeout: duration().default("2m").describe("The whole answer; 10 minutes at most."),
     enable_templating: flag().default(true).describe("Off takes every input as it stands."),
   }),
@@ -44,6 +45,8 @@ export default defineNode({
     stop_sequences: "stop",
     openai_api_key: "api_key",
     openai_base_url: "base_url",
+    credential_id: "credential",
+    openai_credential: "credential",
   },
   outputs: z.object({
     text: z.string().describe("What the model answered."),
@@ -54,13 +57,16 @@ export default defineNode({
     mock: z.literal(true).optional().describe("There where the mock model answered."),
   }),
   outputAliases: { content: "text", response: "text", output: "text", message: "text" },
-  dialects: { response_schema: "literal" },
+  dialects: { response_schema: "literal", credential: "literal" },
+  fixedInputs: ["credential"],
+  credentials: { credential: ["openai"] },
   templatingSwitch: "enable_templating",
   confidential: ["api_key"],
   provides: "model",
   policy: { timeout: "10m" },
   effect: "at_least_once",
-  run: async (inputs, { input, tenantId, idempotencyKey, services, signal, token }) => {
+  run: async (inputs, { input, tenantId, idempotencyKey, credentials, services, signal, token }) => {
+    const { baseUrl, apiKey } = access(inputs, credentials["credential"]);
     const { mock, ...result } = await services.models.chat(
       {
         tenantId,
@@ -72,8 +78,8 @@ export default defineNode({
         ...(typeof inputs.top_p === "number" && { topP: inputs.top_p }),
         ...(inputs.stop.length > 0 && { stop: inputs.stop }),
         ...(inputs.response_schema && { responseSchema: inputs.response_schema }),
-        ...(inputs.base_url && { baseUrl: inputs.base_url }),
-        ...(inputs.api_key && { apiKey: inputs.api_key }),
+        ...(baseUrl && { baseUrl }),
+        ...(apiKey && { apiKey }),
         stream: inputs.stream,
         idempotencyKey,
         timeoutMs: parseDuration(inputs.timeout) ?? 120_000,
@@ -85,6 +91,18 @@ export default defineNode({
     return { value: inputs.response_schema ? { ...result, json: parsed(result.text, result.finish_reason) } : result };
   },
 });
+
+/** A credential's key goes to the credential's server and to no other that a graph could name. */
+function access(
+  { base_url: baseUrl, api_key: apiKey }: { base_url?: string | null | undefined; api_key?: string | null | undefined },
+  credential: LiveCredential | undefined,
+): { baseUrl?: string | null | undefined; apiKey?: string | null | undefined } {
+  if (!credential) return { baseUrl, apiKey };
+  if (baseUrl || apiKey) {
+    throw new PerdureError("configuration.invalid", "With `credential` the node takes no `api_key` and no `base_url`; the credential has both.");
+  }
+  return { baseUrl: credential.values["base_url"], apiKey: credential.values["api_key"] };
+}
 
 function parsed(answer: string, finishReason: string): unknown {
   try {

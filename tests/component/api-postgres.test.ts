@@ -6,8 +6,10 @@ import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, cre
 import { type RouteName, pathsOf, replySchema, routes } from "#contract";
 import { workflowExport } from "#contract/exchange.ts";
 import { type EventKind, type JsonObject, type RunEvent, eventKey, uuidv7 } from "#core";
+import { createCredentialVault } from "#credentials";
 import { type Database, openDatabase } from "#db";
 import { compile } from "#graph";
+import { createHttp } from "#integrations/http";
 import { catalogue } from "#nodes";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
@@ -30,6 +32,7 @@ let temporal: Awaited<ReturnType<typeof connectTemporal>>;
 let app: ReturnType<typeof createApp>;
 const schemas = createSchemaChecks({ timeoutMs: 1_000 });
 const yaml = createYamlThreads({ maxBytes: 100_000, maxAliases: 100, timeoutMs: 5_000 });
+const http = createHttp({ allow: ["127.0.0.1"] });
 const shutdown = new AbortController();
 
 beforeAll(async () => {
@@ -66,6 +69,8 @@ beforeAll(async () => {
     yaml,
     templates: await readTemplates(),
     payloads,
+    credentials: createCredentialVault({ rows: db.credentials, payloads }),
+    http,
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },
@@ -79,6 +84,7 @@ afterAll(async () => {
   await events?.close();
   await schemas.close();
   await yaml.close();
+  await http.close();
   await temporal?.connection.close();
   await db?.close();
   await database?.drop();
@@ -171,6 +177,7 @@ describe("tenants", () => {
     .map((name) => ({ name, method: routes[name].method.toUpperCase(), path: pathsOf(name, routes[name].path)[0] ?? "" }))
     .filter(({ path }) => path.includes("{id}"));
   const bodies: Partial<Record<RouteName, unknown>> = {
+    replaceCredential: { name: "Mine now" },
     setVariable: { value: 1 },
     answerApproval: { decision: "approved" },
     forkExecution: { from_node: "start" },
@@ -178,7 +185,18 @@ describe("tenants", () => {
     sendEvent: { name: "paid" },
     updateMember: { role: "viewer" },
   };
-  let mine: { workflow: string; run: string; approval: string; bulk: string; member: string; invitation: string; key: string; tenantId: string; token: string };
+  let mine: {
+    workflow: string;
+    run: string;
+    approval: string;
+    bulk: string;
+    credential: string;
+    member: string;
+    invitation: string;
+    key: string;
+    tenantId: string;
+    token: string;
+  };
   let stranger: string;
 
   beforeAll(async () => {
@@ -188,7 +206,9 @@ describe("tenants", () => {
     const invitation = await call("POST", "/api/v1/invitations", token, { email: "guest@example.com", role: "viewer" });
     const key = await call("POST", "/api/v1/api-keys", token, { name: "a key" });
     const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
+    const credential = await call("POST", "/api/v1/credentials", token, { name: "Key", type: "http_bearer", data: { token: "t" } });
     mine = {
+      credential: String(credential.body["id"]),
       token,
       tenantId,
       workflow,
@@ -206,6 +226,7 @@ describe("tenants", () => {
     if (path.includes("/executions/{id}") || path.includes("/runs/{id}")) return mine.run;
     const ids: Record<string, string> = {
       approvals: mine.approval,
+      credentials: mine.credential,
       "bulk-operations": mine.bulk,
       members: mine.member,
       invitations: mine.invitation,
@@ -259,7 +280,8 @@ describe("tenants", () => {
     const { rows } = await db.audit.list(mine.tenantId as Parameters<typeof db.audit.list>[0], {}, { limit: 500 });
     expect(rows.every(({ userId }) => userId === mine.member)).toBe(true);
     expect((await call<JsonObject[]>("GET", "/api/v1/executions", mine.token)).body).toHaveLength(1);
-    for (const list of ["workflows", "executions", "approvals"]) expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
+    expect((await call("GET", `/api/v1/credentials/${mine.credential}`, mine.token)).body).toMatchObject({ name: "Key", last_test: null });
+    for (const list of ["workflows", "executions", "approvals", "credentials"]) expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
   });
 });
 

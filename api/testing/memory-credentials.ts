@@ -1,0 +1,61 @@
+import { PerdureError, type TenantId } from "#core";
+import type { Credential, CredentialRows, SealedBytes } from "#db";
+
+type Stored = Credential & SealedBytes & { tenant: TenantId };
+
+/** Keeps in memory what the api calls of `CredentialRows`; nothing is ever in use. */
+export function createMemoryCredentials(): CredentialRows {
+  const stored: Stored[] = [];
+  const find = (tenant: TenantId, id: string) => stored.find((each) => each.tenant === tenant && each.id === id);
+  const shown = ({ tenant: _tenant, sealed: _sealed, keyVersion: _keyVersion, ...credential }: Stored): Credential => credential;
+  const refuseName = (tenant: TenantId, name: string | undefined, id: string): void => {
+    if (stored.some((each) => each.tenant === tenant && each.name === name && each.id !== id)) throw new PerdureError("resource.conflict", "Taken.");
+  };
+  return {
+    async create(tenant, credential, max) {
+      refuseName(tenant, credential.name, credential.id);
+      if (stored.filter((each) => each.tenant === tenant).length >= max) throw new PerdureError("validation.failed", "Too many.");
+      const row = { ...credential, tenant, createdAt: new Date(), updatedAt: new Date(), testedAt: null, testResult: null };
+      stored.push(row);
+      return shown(row);
+    },
+    async get(tenant, id) {
+      const found = find(tenant, id);
+      return found && shown(found);
+    },
+    async list(tenant, { type, search = "" }, { limit }) {
+      const rows = stored
+        .filter((each) => each.tenant === tenant && (type === undefined || each.type === type) && each.name.includes(search))
+        .map(shown)
+        .toReversed();
+      return { rows: rows.slice(0, limit), nextCursor: undefined, total: rows.length };
+    },
+    async update(tenant, id, fields, values) {
+      const found = find(tenant, id);
+      if (!found) return undefined;
+      refuseName(tenant, fields.name, id);
+      const { before, ...replaced } = values ?? { before: found.sealed };
+      if (!before.equals(found.sealed)) throw new PerdureError("resource.conflict", "Changed.");
+      return shown(Object.assign(found, fields, replaced, { updatedAt: new Date() }, values && { testedAt: null, testResult: null }));
+    },
+    async remove(tenant, id) {
+      const at = stored.findIndex((each) => each.tenant === tenant && each.id === id);
+      if (at >= 0) stored.splice(at, 1);
+      return at >= 0;
+    },
+    usage: async () => [],
+    types: async (tenant, ids) => new Map(ids.flatMap((id) => (find(tenant, id) ? [[id, find(tenant, id)?.type ?? ""] as const] : []))),
+    sealed: async (tenant, ids) => ids.flatMap((id) => find(tenant, id) ?? []),
+    sealedBefore: async (tenant, version, limit) => stored.filter((each) => each.tenant === tenant && each.keyVersion < version).slice(0, limit),
+    async reseal(tenant, id, before, after) {
+      const found = find(tenant, id);
+      if (!found?.sealed.equals(before)) return false;
+      Object.assign(found, after);
+      return true;
+    },
+    async noteTest(tenant, id, tested, result) {
+      const found = find(tenant, id);
+      if (found?.sealed.equals(tested)) Object.assign(found, { testedAt: new Date(), testResult: result });
+    },
+  };
+}
