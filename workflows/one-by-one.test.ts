@@ -12,7 +12,7 @@ async function follow(result: Promise<string>, seen: string[], promises: number)
 async function seenWith(inTurn: <T>(result: Promise<T>) => Promise<T>, settle: (settles: (() => void)[]) => Promise<void>): Promise<string[]> {
   const seen: string[] = [];
   const [a, b, c] = [Promise.withResolvers<string>(), Promise.withResolvers<string>(), Promise.withResolvers<string>()];
-  const all = Promise.all([follow(inTurn(a.promise), seen, 20), follow(inTurn(b.promise), seen, 5), follow(inTurn(c.promise), seen, 1)]);
+  const all = Promise.all([follow(inTurn(a.promise), seen, 12), follow(inTurn(b.promise), seen, 5), follow(inTurn(c.promise), seen, 1)]);
   await settle([() => b.resolve("b"), () => a.reject(new Error("a")), () => c.resolve("c")]);
   await all;
   return seen;
