@@ -37,10 +37,13 @@ export function grpcDetails(error: unknown): string {
   return error instanceof Error && error.cause !== undefined ? grpcDetails(error.cause) : "";
 }
 
+/** Said of an Update or query while the run's last workflow task has failed, as after an outage of the database: the next one may do. */
+const TASK_FAILED = /workflow task in failed state/i;
+
 /** True where Temporal said no, and would again: asking later does not help. */
 export function isRefusal(error: unknown): boolean {
   const code = grpcCode(error);
-  return code !== undefined && REFUSALS.has(code);
+  return code !== undefined && REFUSALS.has(code) && !TASK_FAILED.test(grpcDetails(error));
 }
 
 /** True where Temporal did not answer (in time), so that nothing is known of what it did. */
