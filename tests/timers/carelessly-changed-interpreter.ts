@@ -2,7 +2,7 @@
 import { sleep } from "@temporalio/workflow";
 import { runGraph as unchanged } from "../../workflows/index.ts";
 
-export const runGraph: typeof unchanged = async (input) => {
+export const runGraph: typeof unchanged = async (...given) => {
   await sleep(1);
-  return unchanged(input);
+  return unchanged(...given);
 };
