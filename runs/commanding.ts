@@ -57,7 +57,7 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
       // Nor did it go out while the database, which the codec needs, was away.
       if (isSilence(error) || (error instanceof PerdureError && error.retryable)) return "kept";
       const refusal = await refusalOf(error, tenant, runId);
-      if (!refusal) return "kept";
+      if (!refusal || (await isAheadOf(tenant, runId, command, refusal))) return "kept";
       await db.commands.settle(tenant, id, "refused", refusal.toValue() as unknown as Json);
       throw refusal;
     }
@@ -80,6 +80,15 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
     const isQueued = await db.admission.setPaused(tenant, runId, kind === "pause");
     if (isQueued && kind === "resume") serve();
     return isQueued;
+  }
+
+  /**
+   * A wait is shown once its fact is in the log; where the worker died before Temporal heard of it, the workflow has yet to come to the wait again,
+   * and an answer that was taken by then must not be lost.
+   */
+  async function isAheadOf(tenant: TenantId, runId: string, command: RunCommand, refusal: PerdureError): Promise<boolean> {
+    if (command.kind !== "answer" || refusal.code !== "run.state") return false;
+    return (await db.approvals.forNode(tenant, runId, command.node_id, command.iteration))?.status === "pending";
   }
 
   async function record(tenant: TenantId, runId: string, { id, command, by, at }: { id: string; command: RunCommand; by: string; at: Date }): Promise<void> {
