@@ -44,7 +44,9 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
     faults.push(`has rows ${JSON.stringify(counts)}, its history counts ${JSON.stringify(end.counts)}`);
 
   const { acknowledged, children, lostTasks } = await checkEvents();
-  await checkReplay().catch((error: Error) => faults.push(`cannot be replayed: ${error.message}`));
+  await checkReplay().catch((error: Error) =>
+    faults.push(`cannot be replayed: ${error.message}${error.cause instanceof Error ? `: ${error.cause.message}` : ""}`),
+  );
   if (faults.length > 0) await keepHistory();
   return { faults, acknowledged, children, lostTasks };
 
