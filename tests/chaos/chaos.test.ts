@@ -181,6 +181,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
 
   const acknowledged = new Map<string, number>();
   const lostTasks = new Map<string, number[]>();
+  const silenced = new Map<string, number>();
   let [rowsInAll, freeRows] = [0, 0];
   await eachOf(records.runs, async (run) => {
     const rows: NodeRecord[] = records.nodes.get(run.id) ?? [];
@@ -190,6 +191,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
     const history = await checkHistory(temporal.client, run, rows);
     if (graph.graph.settings["execution"] === "express") lostTasks.set(run.id, history.lostTasks);
     for (const [key, at] of history.acknowledged) acknowledged.set(key, at);
+    for (const [key, at] of history.silenced) silenced.set(key, at);
     const mine = records.runs.filter(({ parent_id }) => parent_id === run.id);
     const parents = rows.filter(({ node_id, status }) => graph.children.has(node_id) && status !== "skipped");
     const calledOff = parents.filter(({ status }) => status === "cancelled").length;
@@ -207,7 +209,7 @@ async function check(drawn: ReadonlyMap<string, Drawn>, runs: ReadonlySet<string
     faults.push(...found.map((fault) => `run ${run.id} (${graph.graph.settings["execution"] as string}): ${fault}`));
   });
 
-  const calls = checkCalls(outside, records, outages, acknowledged, lostTasks);
+  const calls = checkCalls(outside, records, outages, acknowledged, lostTasks, silenced);
   faults.push(...calls.faults);
   const count = (what: string) => outages.filter((outage) => outage.what === what).length;
   const ended = (status: string) => records.runs.filter((run) => run.status === status).length;
