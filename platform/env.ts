@@ -35,6 +35,12 @@ export const envSchema = z.object({
   TEMPORAL_API_KEY: z.string().optional(),
   /** Runs that a worker keeps in memory; any other is built up again from its history when something happens to it. */
   WORKER_CACHED_RUNS: z.coerce.number().int().min(2).optional(),
+  /** Name of the worker deployment in Temporal, and which build of it this worker is: with both, Temporal decides which build gets which runs. */
+  WORKER_DEPLOYMENT: z
+    .string()
+    .regex(/^[^.]{1,200}$/, "no dots, at most 200 characters")
+    .optional(),
+  WORKER_BUILD_ID: z.string().min(1).max(200).optional(),
   TEMPORAL_UI_URL: z.string().default("http://127.0.0.1:8233"),
   QDRANT_URL: z.string().default("http://127.0.0.1:6333"),
   QDRANT_API_KEY: z.string().optional(),

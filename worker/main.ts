@@ -142,6 +142,15 @@ const worker = await Worker.create({
       },
     },
   } satisfies InjectedSinks<EventSinks>,
+  ...(env.WORKER_DEPLOYMENT !== undefined &&
+    env.WORKER_BUILD_ID !== undefined && {
+      workerDeploymentOptions: {
+        version: { deploymentName: env.WORKER_DEPLOYMENT, buildId: env.WORKER_BUILD_ID },
+        useWorkerVersioning: true,
+        // A run lives months and every build replays what earlier ones did: no build has to stay for its runs.
+        defaultVersioningBehavior: "AUTO_UPGRADE" as const,
+      },
+    }),
   ...(env.WORKER_CACHED_RUNS !== undefined && { maxCachedWorkflows: env.WORKER_CACHED_RUNS }),
   stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
   maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
