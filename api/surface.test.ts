@@ -22,12 +22,18 @@ const withIds = (path: string): string =>
     .replace("{type}", "NoSuchNode")
     .replace("{version}", "1")
     .replace("{name}", "a_variable")
+    .replace("{node_id}", "start")
+    .replace("{edge_id}", "start->end")
     .replaceAll(/\{\w+\}/g, unknownId);
 
 /** Bodies that pass their route's schema, so that what is tested is the look-up. */
 const BODIES: Partial<Record<RouteName, unknown>> = {
   replaceCredential: { name: "Another name" },
   setVariable: { value: 1 },
+  addWorkflowNode: { type: "Set" },
+  replaceWorkflowNode: { type: "Start" },
+  addWorkflowEdge: { source: "end", target: "start" },
+  replaceWorkflowEdge: { source: "start", target: "end" },
   answerApproval: { decision: "approved" },
   forkExecution: { from_node: "start" },
   migrateExecution: { version: 1 },

@@ -31,12 +31,26 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 const start: Partial<AuditRule> = { resource: "execution", isNew: true };
 const newWorkflow: Partial<AuditRule> = { resource: "workflow", isNew: true };
 
+/** Parts of a workflow, whose id the entry has; theirs is among the fields. */
+const node: Partial<AuditRule> = { resource: "workflow_node", fields: ["id", "type", "data", "config", "workflow_version"] };
+const edge: Partial<AuditRule> = {
+  resource: "workflow_edge",
+  fields: ["id", "source", "target", "sourceHandle", "targetHandle", "workflow_version"],
+};
+
 /** Where a rule differs from what path and method say. */
 const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
   acceptInvitation: { resource: "account" },
   joinOrganization: { resource: "organization" },
   duplicateWorkflow: newWorkflow,
+  addWorkflowNode: node,
+  replaceWorkflowNode: node,
+  updateWorkflowNode: node,
+  deleteWorkflowNode: node,
+  addWorkflowEdge: edge,
+  replaceWorkflowEdge: edge,
+  deleteWorkflowEdge: edge,
   useTemplate: newWorkflow,
   executeWorkflow: start,
   executeWorkflowStream: start,

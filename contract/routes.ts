@@ -13,6 +13,7 @@ import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { templateRoutes } from "./templates.ts";
+import { workflowPartRoutes } from "./workflow-parts.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
@@ -22,6 +23,7 @@ export const routes = {
   ...apiKeyRoutes,
   ...auditRoutes,
   ...workflowRoutes,
+  ...workflowPartRoutes,
   ...exchangeRoutes,
   ...templateRoutes,
   ...executionRoutes,

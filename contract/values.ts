@@ -80,6 +80,16 @@ export const flagQuery = z
   .transform((text) => text === "true" || text === "1")
   .openapi({ type: "boolean" });
 
+/** Of a thing that can be changed: the `ETag` last read guards against lost updates. */
+export const ifMatch = z.object({
+  "if-match": z
+    .string()
+    .max(100)
+    .optional()
+    .openapi({ description: "The `ETag` last read; 412 where the thing was changed since. `*` and nothing ask for no check." }),
+});
+export const withEtag = { headers: z.object({ etag: z.string() }) };
+
 /** Seconds, or a duration as text. */
 export const duration = z.union([z.number().nonnegative(), z.string().max(50)]).openapi({ description: "Seconds, or a duration such as `30s`, `5m`, `PT1H`." });
 

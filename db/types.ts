@@ -182,10 +182,30 @@ export interface Workflow {
   isPublic: boolean;
   /** The newest version. */
   version: number;
+  /** Raised by every change, of the row or of the graph. */
+  revision: number;
   publishedVersion: number | null;
   createdBy: string | null;
   createdAt: Date;
   updatedAt: Date;
+  deletedAt: Date | null;
+}
+
+/** Orders of a list of workflows; `-` is the reverse. */
+export type WorkflowOrder = "name" | "-name" | "created_at" | "-created_at" | "updated_at" | "-updated_at";
+
+export interface WorkflowFilter {
+  /** Part of the name or description. */
+  search?: string;
+  /** All of them. */
+  tags?: string[];
+  isPublic?: boolean;
+  /** Whether a version is published. */
+  isPublished?: boolean;
+  /** Those that were deleted, instead of the others. */
+  deleted?: boolean;
+  /** @default "-created_at" */
+  order?: WorkflowOrder;
 }
 
 export interface WorkflowVersion {
@@ -231,22 +251,24 @@ export interface Workflows {
     workflow: { name: string; description: string; tags: string[]; settings: JsonObject; isPublic: boolean; createdBy: string | null },
     version: NewVersion,
   ): Promise<{ workflow: Workflow; version: WorkflowVersion }>;
-  list(tenant: TenantId, filter: { search?: string; tags?: string[] }, page: Page): Promise<Paged<Workflow & { graph: Json }>>;
+  list(tenant: TenantId, filter: WorkflowFilter, page: Page): Promise<Paged<Workflow & { graph: Json }>>;
   get(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
-  /** Saves fields and, where given and different in graph, plan or problems, a new version, in one transaction. `expectedVersion` guards against lost updates (`resource.conflict`). */
+  /** Saves fields and, where given and different in graph, plan or problems, a new version, in one transaction. `expectedRevision` guards against lost updates (`precondition.failed`). */
   update(
     tenant: TenantId,
     id: string,
     fields: Partial<Pick<Workflow, "name" | "description" | "tags" | "settings" | "isPublic">>,
     version?: NewVersion,
-    expectedVersion?: number,
+    expectedRevision?: number,
   ): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
-  /** Soft: its runs stay readable. */
-  remove(tenant: TenantId, id: string): Promise<boolean>;
+  /** Soft: its runs stay readable. @throws PerdureError `precondition.failed`. */
+  remove(tenant: TenantId, id: string, expectedRevision?: number): Promise<boolean>;
+  /** Takes a deletion back; one that is not deleted stays as it is. */
+  restore(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
   /** The newest first. */
   versions(tenant: TenantId, id: string, page: Page): Promise<Paged<Omit<WorkflowVersion, "plan" | "graph">> | undefined>;
   version(tenant: TenantId, id: string, version: number): Promise<WorkflowVersion | undefined>;
-  publish(tenant: TenantId, id: string, version: number): Promise<Workflow | undefined>;
+  publish(tenant: TenantId, id: string, version: number, expectedRevision?: number): Promise<Workflow | undefined>;
   /** What running takes: the version asked for, else the published, else the newest. One round trip; on the hot path of `execute`. */
   runnable(tenant: TenantId, id: string, version?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
 }
