@@ -56,6 +56,9 @@ export type ApiSettings = Pick<
   | "TEMPORAL_NAMESPACE"
   | "TEMPORAL_UI_URL"
   | "TRUSTED_PROXIES"
+  | "VARIABLES_MAX"
+  | "VARIABLES_MAX_BYTES"
+  | "VARIABLE_MAX_BYTES"
 >;
 
 /** All that the routes need; `server.ts` makes the real ones, a test its own. */

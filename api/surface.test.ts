@@ -30,6 +30,10 @@ const withIds = (path: string): string =>
 const BODIES: Partial<Record<RouteName, unknown>> = {
   replaceCredential: { name: "Another name" },
   setVariable: { value: 1 },
+  createVariable: { name: "another", value: 1 },
+  createWorkflowVariable: { name: "another", value: 1 },
+  replaceVariable: { value: 1 },
+  replaceWorkflowVariable: { value: 1 },
   addWorkflowNode: { type: "Set" },
   replaceWorkflowNode: { type: "Start" },
   addWorkflowEdge: { source: "end", target: "start" },
@@ -191,6 +195,7 @@ describe("every route", () => {
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
       const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
       const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
+      await call("PUT", `/api/v1/workflows/${workflowId}/variables/a_variable`, { token: owner.token, body: { value: 1 } });
       const ids: Record<string, string> = {
         credentials: String(credential["id"]),
         approvals: approvalId,

@@ -38,11 +38,19 @@ const edge: Partial<AuditRule> = {
   fields: ["id", "source", "target", "sourceHandle", "targetHandle", "workflow_version"],
 };
 
+const variable: Partial<AuditRule> = { resource: "variable", isNew: true, fields: ["id", "name", "value", "description", "workflow_id"] };
+
 /** Where a rule differs from what path and method say. */
 const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
   acceptInvitation: { resource: "account" },
   joinOrganization: { resource: "organization" },
+  createVariable: variable,
+  replaceVariable: variable,
+  deleteVariable: variable,
+  createWorkflowVariable: variable,
+  replaceWorkflowVariable: variable,
+  deleteWorkflowVariable: variable,
   duplicateWorkflow: newWorkflow,
   addWorkflowNode: node,
   replaceWorkflowNode: node,

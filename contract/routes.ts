@@ -13,6 +13,7 @@ import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { templateRoutes } from "./templates.ts";
+import { variableRoutes } from "./variables.ts";
 import { workflowPartRoutes } from "./workflow-parts.ts";
 import { workflowRoutes } from "./workflows.ts";
 
@@ -24,6 +25,7 @@ export const routes = {
   ...auditRoutes,
   ...workflowRoutes,
   ...workflowPartRoutes,
+  ...variableRoutes,
   ...exchangeRoutes,
   ...templateRoutes,
   ...executionRoutes,

@@ -231,6 +231,47 @@ export interface NewVersion {
   credentials?: string[];
 }
 
+/** A value that graphs read by name: of the organization (`workflowId` null) or of one workflow. */
+export interface Variable {
+  id: string;
+  workflowId: string | null;
+  name: string;
+  value: Json;
+  description: string;
+  revision: number;
+  createdBy: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** Of one scope: an organization, or one workflow. */
+export interface VariableLimits {
+  max: number;
+  /** Names and values as JSON, in all. */
+  maxBytes: number;
+}
+
+export interface Variables {
+  /** By name; undefined where there is no such workflow. */
+  list(tenant: TenantId, workflowId: string | null, filter: { search?: string }, page: Page): Promise<Paged<Variable> | undefined>;
+  get(tenant: TenantId, workflowId: string | null, name: string): Promise<Variable | undefined>;
+  /**
+   * Makes it, or changes what it is; a description that is left out stays. Undefined where there is no such workflow.
+   * @throws PerdureError `resource.conflict` where it must be new and is not; `precondition.failed`; `validation.failed` and `request.too_large` beyond the limits.
+   */
+  set(
+    tenant: TenantId,
+    workflowId: string | null,
+    variable: { name: string; value: Json; description?: string; createdBy: string | null },
+    limits: VariableLimits,
+    options?: { expectedRevision?: number; mustBeNew?: boolean },
+  ): Promise<{ variable: Variable; created: boolean } | undefined>;
+  /** @throws PerdureError `precondition.failed`. */
+  remove(tenant: TenantId, workflowId: string | null, name: string, expectedRevision?: number): Promise<boolean>;
+  /** What a run of the workflow begins with: the workflow's where both have one of a name. One round trip; on the hot path of `execute`. */
+  forRun(tenant: TenantId, workflowId: string | null): Promise<JsonObject>;
+}
+
 /** One page. Its rows may be fewer than `limit` where they hold much; `nextCursor` tells whether there are more. */
 export interface Page {
   limit: number;
@@ -549,6 +590,8 @@ export interface Credential {
   description: string;
   /** Names of the fields that are set. */
   fields: string[];
+  /** Raised by every change of what people see. */
+  revision: number;
   createdBy: string | null;
   createdAt: Date;
   updatedAt: Date;
@@ -589,19 +632,24 @@ export interface CredentialRows {
     max: number,
   ): Promise<Credential>;
   get(tenant: TenantId, id: string): Promise<Credential | undefined>;
-  list(tenant: TenantId, filter: { type?: string; search?: string }, page: Page): Promise<Paged<Credential>>;
+  list(
+    tenant: TenantId,
+    filter: { type?: string; search?: string; order?: "name" | "-name" | "created_at" | "-created_at" },
+    page: Page,
+  ): Promise<Paged<Credential>>;
   /**
    * What was told by a test stays only where the values do. `values.before`: what they replace.
-   * @throws PerdureError `resource.conflict` where the name is taken, or somebody else replaced the values meanwhile.
+   * @throws PerdureError `resource.conflict` where the name is taken, or somebody else replaced the values meanwhile; `precondition.failed`.
    */
   update(
     tenant: TenantId,
     id: string,
     fields: Partial<Pick<Credential, "name" | "description">>,
     values?: Pick<Credential, "type" | "fields"> & SealedBytes & { before: Buffer },
+    expectedRevision?: number,
   ): Promise<Credential | undefined>;
   /** For good. False where there is none. @throws PerdureError `resource.conflict` that names the workflows that use it, unless forced. */
-  remove(tenant: TenantId, id: string, options: { force: boolean }): Promise<boolean>;
+  remove(tenant: TenantId, id: string, options: { force: boolean; expectedRevision?: number }): Promise<boolean>;
   /** By the workflows' names. */
   usage(tenant: TenantId, id: string): Promise<CredentialUse[]>;
   /** Types by id, of those there are. */
@@ -667,6 +715,7 @@ export interface Database {
   bulk: BulkRows;
   payloads: PayloadStore;
   credentials: CredentialRows;
+  variables: Variables;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;

@@ -44,6 +44,9 @@ export const SETTINGS: ApiSettings = {
   TEMPORAL_NAMESPACE: "perdure",
   TEMPORAL_UI_URL: "http://127.0.0.1:8233",
   TRUSTED_PROXIES: [],
+  VARIABLES_MAX: 5,
+  VARIABLES_MAX_BYTES: 2_000,
+  VARIABLE_MAX_BYTES: 1_000,
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */

@@ -179,6 +179,12 @@ describe("tenants", () => {
   const bodies: Partial<Record<RouteName, unknown>> = {
     replaceCredential: { name: "Mine now" },
     setVariable: { value: 1 },
+    addWorkflowNode: { type: "Set" },
+    replaceWorkflowNode: { type: "Set" },
+    addWorkflowEdge: { source: "start_1", target: "end_1", targetHandle: "value" },
+    replaceWorkflowEdge: { source: "start_1", target: "end_1" },
+    createWorkflowVariable: { name: "region", value: 1 },
+    replaceWorkflowVariable: { value: 1 },
     answerApproval: { decision: "approved" },
     forkExecution: { from_node: "start" },
     migrateExecution: { version: 1 },
@@ -206,6 +212,7 @@ describe("tenants", () => {
     const invitation = await call("POST", "/api/v1/invitations", token, { email: "guest@example.com", role: "viewer" });
     const key = await call("POST", "/api/v1/api-keys", token, { name: "a key" });
     const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
+    await call("POST", `/api/v1/workflows/${workflow}/variables`, token, { name: "region", value: "eu" });
     const credential = await call("POST", "/api/v1/credentials", token, { name: "Key", type: "http_bearer", data: { token: "t" } });
     mine = {
       credential: String(credential.body["id"]),
@@ -245,6 +252,9 @@ describe("tenants", () => {
           .replace("{workflow_id}", mine.workflow)
           .replace("{id}", id)
           .replace("{version}", "1")
+          .replace("{name}", "region")
+          .replace("{node_id}", "start_1")
+          .replace("{edge_id}", "start_to_end")
           .replace(/\/diff$/, "/diff?from=1&to=1")
           .replace(/\/comparison$/, `/comparison?with=${mine.run}`),
         mine.token,
@@ -264,6 +274,8 @@ describe("tenants", () => {
         .replace("{id}", each)
         .replace("{version}", "1")
         .replace("{name}", "region")
+        .replace("{node_id}", "start_1")
+        .replace("{edge_id}", "start_to_end")
         .replace(/\/diff$/, "/diff?from=1&to=1");
     const body = method === "GET" ? undefined : (bodies[name] ?? {});
     const foreign = await call(method, at(id), stranger, body);
