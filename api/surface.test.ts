@@ -30,6 +30,8 @@ const withIds = (path: string): string =>
 const BODIES: Partial<Record<RouteName, unknown>> = {
   replaceCredential: { name: "Another name" },
   setVariable: { value: 1 },
+  registerNode: { name: "weather", request: { url: "https://api.example/" } },
+  replaceNode: { request: { url: "https://api.example/" } },
   createVariable: { name: "another", value: 1 },
   createWorkflowVariable: { name: "another", value: 1 },
   replaceVariable: { value: 1 },

@@ -21,6 +21,8 @@ const WORKFLOW = ["id", "name", "description", "tags", "settings", "is_public", 
 /** What a run is given and comes to belongs to the run. */
 const RUN = ["id", "workflow_id", "version", "status", "forked_from"];
 
+const NODE_TYPE = ["id", "name", "display_name", "description", "category", "version", "definition"];
+
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   workflow: WORKFLOW,
   execution: RUN,
@@ -45,6 +47,9 @@ const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
   acceptInvitation: { resource: "account" },
   joinOrganization: { resource: "organization" },
+  registerNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
+  replaceNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
+  deleteNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
   createVariable: variable,
   replaceVariable: variable,
   deleteVariable: variable,

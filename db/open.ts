@@ -13,6 +13,7 @@ import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createCredentials } from "./queries/credentials.ts";
+import { createCustomNodes } from "./queries/custom-nodes.ts";
 import { createEventLog } from "./queries/event-log.ts";
 import { createInvitations } from "./queries/invitations.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
@@ -67,6 +68,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     payloads: createPayloadStore(sessions),
     credentials: createCredentials(sessions, pageMaxBytes),
     variables: createVariables(sessions, pageMaxBytes),
+    customNodes: createCustomNodes(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

@@ -23,6 +23,7 @@ import type {
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryCredentials } from "./memory-credentials.ts";
+import { createMemoryCustomNodes } from "./memory-custom-nodes.ts";
 import { createMemoryVariables } from "./memory-variables.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
@@ -110,6 +111,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     payloads: createMemoryStore(),
     credentials: createMemoryCredentials(),
     variables: createMemoryVariables(workflows(state)),
+    customNodes: createMemoryCustomNodes(),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
