@@ -119,3 +119,15 @@ describe("a deleted workflow", () => {
     expect((await as("GET", "")).status).toBe(200);
   });
 });
+
+describe("partial answers", () => {
+  test("D2 D4: When fields of a list are named, then rows have those alone, and unknown ones are refused", async () => {
+    const { call, token, path, startRun } = await signedIn();
+    await startRun(token, path.split("/").at(-1) ?? "");
+    const list = async (at: string) => (await call<JsonObject[]>("GET", at, { token })).body;
+    expect(await list("/api/v1/workflows?fields=name,version")).toEqual([{ name: "A workflow", version: 1 }]);
+    expect(await list("/api/v1/executions?fields=status")).toEqual([{ status: expect.any(String) }]);
+    expect(await list(path.concat("/executions?fields=id&fields=status"))).toEqual([{ id: expect.any(String), status: expect.any(String) }]);
+    expect((await call("GET", "/api/v1/workflows?fields=name,nonsense", { token })).body["errors"]).toMatchObject([{ path: "query.fields" }]);
+  });
+});

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { duration, flagQuery, id, ifMatch, json, jsonObject, pageHeaders, pageQuery, timestamp, withEtag } from "./values.ts";
+import { duration, flagQuery, id, ifMatch, json, jsonObject, listQuery, pageHeaders, pageQuery, rowsInPart, timestamp, withEtag } from "./values.ts";
 
 const tags = ["nodes"];
 const base = "/api/v1/nodes";
@@ -76,10 +76,11 @@ export const nodeRoutes = {
         limit: z.coerce.number().int().min(1).max(500).optional().openapi({ description: "All of them where it is left out." }),
         category: z.string().max(100).optional(),
         search: z.string().max(200).optional(),
+        fields: listQuery.optional().openapi({ type: "string", description: "Only these fields of each row, separated by commas." }),
         custom: flagQuery.optional().openapi({ description: "Those that the organization has registered, or those that come with the product." }),
       }),
     },
-    responses: { 200: { ...jsonReply("Every node type with its JSON schemas.", z.array(nodeType)), headers: pageHeaders } },
+    responses: { 200: { ...jsonReply("Every node type with its JSON schemas.", rowsInPart(nodeType)), headers: pageHeaders } },
   }),
   registerNode: defineRoute({
     method: "post",

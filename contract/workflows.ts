@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { finding, flagQuery, id, idParam, ifMatch, json, jsonObject, listQuery, pageHeaders, pageQuery, timestamp, withEtag } from "./values.ts";
+import { fieldsQuery, finding, flagQuery, id, idParam, ifMatch, json, jsonObject, listQuery, pageHeaders, pageQuery, rowsInPart, timestamp, withEtag } from "./values.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";
@@ -129,6 +129,7 @@ const workflowQuery = pageQuery.extend({
   published: flagQuery.optional().openapi({ description: "Whether a version is published." }),
   deleted: flagQuery.optional().openapi({ description: "Those that were deleted, instead of the others." }),
   sort: workflowOrder.default("-created_at"),
+  fields: fieldsQuery(workflow),
   skip: pageQuery.shape.offset,
 });
 
@@ -142,7 +143,7 @@ export const workflowRoutes = {
     access: needs("workflow.read"),
     problems: [400, 422],
     request: { query: workflowQuery },
-    responses: { 200: { ...jsonReply("One page, the newest first unless asked otherwise.", z.array(workflow)), headers: pageHeaders } },
+    responses: { 200: { ...jsonReply("One page, the newest first unless asked otherwise.", rowsInPart(workflow)), headers: pageHeaders } },
   }),
   createWorkflow: defineRoute({
     method: "post",

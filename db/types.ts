@@ -204,6 +204,8 @@ export interface WorkflowFilter {
   isPublished?: boolean;
   /** Those that were deleted, instead of the others. */
   deleted?: boolean;
+  /** Leaves the graphs unread: each row has null for it. */
+  withoutGraph?: boolean;
   /** @default "-created_at" */
   order?: WorkflowOrder;
 }

@@ -91,6 +91,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
           ...(query.is_public !== undefined && { isPublic: query.is_public }),
           ...(query.published !== undefined && { isPublished: query.published }),
           ...(query.deleted !== undefined && { deleted: query.deleted }),
+          ...(query.fields && !query.fields.includes("flow_data") && { withoutGraph: true }),
         },
         toPage(query),
       );

@@ -1,5 +1,5 @@
 import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNotNull, isNull, lt, or, sql, type SQL } from "drizzle-orm";
-import { PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
+import { type Json, PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
@@ -52,7 +52,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       const order = orderOf(filter.order ?? "-created_at", ORDERS, workflows.id, page.cursor);
       const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
-          .select({ id: workflows.id, position: order.position, bytes: bytesOf(workflowVersions.graph) })
+          .select({ id: workflows.id, position: order.position, bytes: filter.withoutGraph ? sql<number>`0` : bytesOf(workflowVersions.graph) })
           .from(workflows)
           .innerJoin(workflowVersions, versionOf(workflows.version))
           .where(and(wanted, order.behind))
@@ -72,7 +72,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>
           db
-            .select({ ...workflowColumns, graph: workflowVersions.graph })
+            .select({ ...workflowColumns, graph: filter.withoutGraph ? sql<Json>`null` : workflowVersions.graph })
             .from(workflows)
             .innerJoin(workflowVersions, versionOf(workflows.version))
             .where(and(eq(workflows.tenantId, tenant), inArray(workflows.id, ids))),

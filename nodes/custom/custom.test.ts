@@ -147,7 +147,7 @@ describe("in graphs", () => {
   };
 
   test("D5: When a graph is compiled, then its plan holds the version and checks what is static, text for numbers among it", () => {
-    for (const inputs of [{ city: "Oslo", days: "2" }, { city: "{{inputs.city}}" }]) {
+    for (const inputs of [{ city: "Oslo", days: "2" }, { city: "{{inputs.city}}" }] as JsonObject[]) {
       const result = compiled(inputs);
       const step = result.ok ? result.plan.steps.find(({ id }) => id === "ask") : undefined;
       expect(step?.type).toBe("custom.weather");
