@@ -30,7 +30,11 @@ describe("node types of an organization", () => {
     expect((await as<JsonObject[]>("GET", "/api/v1/nodes?custom=true")).body).toHaveLength(1);
     expect((await as<JsonObject[]>("GET", "/api/v1/nodes?custom=false&search=weather")).body).toEqual([]);
     const first = await as<JsonObject[]>("GET", "/api/v1/nodes?limit=1");
-    expect([first.body.length, first.headers.get("x-total-count"), first.headers.get("link")]).toEqual([1, String(all.length), expect.stringContaining("cursor=")]);
+    expect([first.body.length, first.headers.get("x-total-count"), first.headers.get("link")]).toEqual([
+      1,
+      String(all.length),
+      expect.stringContaining("cursor="),
+    ]);
     const { body: categories } = await as<JsonObject[]>("GET", "/api/v1/nodes/categories");
     expect(categories.find(({ name }) => name === "tools")?.["nodes"]).toEqual(expect.arrayContaining(["custom.weather", "HttpRequest"]));
     await as("POST", "/api/v1/nodes", { ...WEATHER, name: "custom.other" });
@@ -72,7 +76,9 @@ describe("node types of an organization", () => {
     });
     expect(refused.status).toBe(422);
     const paths = (refused.body["errors"] as JsonObject[]).map(({ path }) => path);
-    expect(paths).toEqual(expect.arrayContaining(["request.url", "request.headers.Authorization", "request.headers.X-Ok", "request.timeout", "credential_types.0"]));
+    expect(paths).toEqual(
+      expect.arrayContaining(["request.url", "request.headers.Authorization", "request.headers.X-Ok", "request.timeout", "credential_types.0"]),
+    );
     expect(refused.body["errors"]).toContainEqual(expect.objectContaining({ message: expect.stringContaining("CUSTOM_NODE_MAX_BYTES") }));
     expect((await as<JsonObject[]>("GET", "/api/v1/nodes?custom=true")).body).toEqual([]);
   });

@@ -17,7 +17,13 @@ describe("variables", () => {
     for (const [at, place] of places.entries()) {
       const made = await as("POST", place, { name: "region", value: { eu: [at] }, description: "Where" });
       expect([made.status, made.headers.get("etag")]).toEqual([201, '"1"']);
-      expect(made.body).toMatchObject({ name: "region", value: { eu: [at] }, type: "object", scope: at === 0 ? "organization" : "workflow", description: "Where" });
+      expect(made.body).toMatchObject({
+        name: "region",
+        value: { eu: [at] },
+        type: "object",
+        scope: at === 0 ? "organization" : "workflow",
+        description: "Where",
+      });
       expect((await as("POST", place, { name: "region", value: 1 })).body["code"]).toBe("resource.conflict");
     }
     for (const [at, place] of places.entries()) {

@@ -56,9 +56,7 @@ const customNodeReplacement = z
   .object({ name: customName.nullish().openapi({ description: "That of the path." }), ...definition })
   .openapi("CustomNodeReplacement");
 
-const customNodeVersion = z
-  .object({ version: z.int(), definition: jsonObject, created_by: id.nullable(), created_at: timestamp })
-  .openapi("CustomNodeVersion");
+const customNodeVersion = z.object({ version: z.int(), definition: jsonObject, created_by: id.nullable(), created_at: timestamp }).openapi("CustomNodeVersion");
 
 export const nodeCategory = z.looseObject({ name: z.string() }).openapi("NodeCategory");
 

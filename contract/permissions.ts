@@ -70,7 +70,16 @@ const viewer: readonly Permission[] = [
   "approval.read",
 ];
 const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
-const editor: readonly Permission[] = [...operator, "run.ad_hoc", "node.write", "variable.write", "workflow.write", "workflow.publish", "credential.read", "credential.write"];
+const editor: readonly Permission[] = [
+  ...operator,
+  "run.ad_hoc",
+  "node.write",
+  "variable.write",
+  "workflow.write",
+  "workflow.publish",
+  "credential.read",
+  "credential.write",
+];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
   viewer: new Set(viewer),

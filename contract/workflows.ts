@@ -1,6 +1,21 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { fieldsQuery, finding, flagQuery, id, idParam, ifMatch, json, jsonObject, listQuery, pageHeaders, pageQuery, rowsInPart, timestamp, withEtag } from "./values.ts";
+import {
+  fieldsQuery,
+  finding,
+  flagQuery,
+  id,
+  idParam,
+  ifMatch,
+  json,
+  jsonObject,
+  listQuery,
+  pageHeaders,
+  pageQuery,
+  rowsInPart,
+  timestamp,
+  withEtag,
+} from "./values.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";

@@ -292,12 +292,7 @@ export interface CustomNodes {
   /** One that was deleted comes back with another version. @throws PerdureError `resource.conflict` where there is one; `validation.failed` beyond `max`. */
   register(tenant: TenantId, node: Pick<CustomNode, "name" | "definition" | "createdBy">, max: number): Promise<CustomNode>;
   /** A new version, unless it is the same. @throws PerdureError `precondition.failed`. */
-  update(
-    tenant: TenantId,
-    name: string,
-    node: Pick<CustomNode, "definition" | "createdBy">,
-    expectedRevision?: number,
-  ): Promise<CustomNode | undefined>;
+  update(tenant: TenantId, name: string, node: Pick<CustomNode, "definition" | "createdBy">, expectedRevision?: number): Promise<CustomNode | undefined>;
   get(tenant: TenantId, name: string): Promise<CustomNode | undefined>;
   /** All, by name. */
   list(tenant: TenantId): Promise<CustomNode[]>;

@@ -27,7 +27,9 @@ export function createCompiler({ workflows, credentials, customNodes }: Compiler
   async function catalogueFor(tenant: TenantId, graph: unknown): Promise<NodeCatalogue> {
     const names = nodeTypesOf(graph).flatMap((type) => (type.startsWith(CUSTOM) ? [type.slice(CUSTOM.length)] : []));
     if (names.length === 0) return catalogue;
-    const made = (await customNodes.named(tenant, names)).map(({ name, version, definition }) => catalogue.custom(name, version, definition as JsonObject as never));
+    const made = (await customNodes.named(tenant, names)).map(({ name, version, definition }) =>
+      catalogue.custom(name, version, definition as JsonObject as never),
+    );
     const custom = new Map(made.map((type) => [type.type, type]));
     return { get: (type) => custom.get(type) ?? catalogue.get(type), names: () => [...catalogue.names(), ...custom.keys()] };
   }

@@ -32,7 +32,9 @@ export function changes(before: JsonObject | undefined, after: JsonObject | unde
   const side = (state: JsonObject | undefined): JsonObject | null =>
     state
       ? Object.fromEntries(
-          differing.filter((name) => state[name] !== undefined).map((name) => [name, short(withoutSecrets(state[name] as Json, nameIn(state, name)), maxBytes)]),
+          differing
+            .filter((name) => state[name] !== undefined)
+            .map((name) => [name, short(withoutSecrets(state[name] as Json, nameIn(state, name)), maxBytes)]),
         )
       : null;
   return { before: side(before), after: side(after) };

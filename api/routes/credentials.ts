@@ -67,7 +67,11 @@ export function credentialHandlers({ db: { credentials: rows }, credentials, htt
 
     async listCredentials({ query, principal, c }) {
       const wanted = query.type ?? query.service_type;
-      const filter = { order: query.sort, ...(wanted !== undefined && { type: credentialType(wanted)?.type ?? wanted }), ...(query.search && { search: query.search }) };
+      const filter = {
+        order: query.sort,
+        ...(wanted !== undefined && { type: credentialType(wanted)?.type ?? wanted }),
+        ...(query.search && { search: query.search }),
+      };
       const page = await rows.list(principal.tenantId, filter, toPage(query));
       return { status: 200, body: page.rows.map(toJson), headers: pageHeadersOf(c, page) };
     },

@@ -56,7 +56,8 @@ export function nodeHandlers({ nodes, db: { customNodes }, settings }: Services)
 
     async replaceNode({ params, headers, body, principal }) {
       const name = nameOf(params.type);
-      if (!isCustom(params.type) && nodes.get(params.type)) throw new PerdureError("resource.conflict", "Node types that come with the product cannot be changed.");
+      if (!isCustom(params.type) && nodes.get(params.type))
+        throw new PerdureError("resource.conflict", "Node types that come with the product cannot be changed.");
       if (body.name && nameOf(body.name) !== name) throw invalid([{ code: "validation.name", message: "cannot be changed", path: "name" }]);
       if (!(await customNodes.get(principal.tenantId, name))) throw notFound("node type");
       const definition = definitionOf(body, name, settings.CUSTOM_NODE_MAX_BYTES) as unknown as JsonObject;
@@ -116,7 +117,8 @@ function definitionOf(body: Written, name: string, maxBytes: number): CustomNode
   };
   const findings = [...customNodeFindings(definition), ...secretFindings(definition)];
   for (const [at, type] of types.entries()) {
-    if (!credentialType(type)) findings.push({ code: "credential.type", message: `there is no type of credentials called ${type}`, path: `credential_types.${at}` });
+    if (!credentialType(type))
+      findings.push({ code: "credential.type", message: `there is no type of credentials called ${type}`, path: `credential_types.${at}` });
   }
   if (Buffer.byteLength(JSON.stringify(definition)) > maxBytes) {
     findings.push({ code: "validation.too_big", message: `The definition has more than ${maxBytes} bytes (CUSTOM_NODE_MAX_BYTES).` });

@@ -40,7 +40,9 @@ export function createMemoryCredentials(): CredentialRows {
       refuseName(tenant, fields.name, id);
       const { before, ...replaced } = values ?? { before: found.sealed };
       if (!before.equals(found.sealed)) throw new PerdureError("resource.conflict", "Changed.");
-      return shown(Object.assign(found, fields, replaced, { revision: found.revision + 1, updatedAt: new Date() }, values && { testedAt: null, testResult: null }));
+      return shown(
+        Object.assign(found, fields, replaced, { revision: found.revision + 1, updatedAt: new Date() }, values && { testedAt: null, testResult: null }),
+      );
     },
     async remove(tenant, id, { expectedRevision }) {
       const at = stored.findIndex((each) => each.tenant === tenant && each.id === id);

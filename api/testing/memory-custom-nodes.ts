@@ -35,7 +35,14 @@ export function createMemoryCustomNodes(): CustomNodes {
       if (live(tenant).length >= max) throw new PerdureError("validation.failed", "Too many.");
       const present = any(tenant, node.name);
       const now = new Date();
-      const row = { ...node, id: present?.versions[0]?.id ?? uuidv7(), version: (present?.versions.length ?? 0) + 1, revision: 0, createdAt: now, updatedAt: now };
+      const row = {
+        ...node,
+        id: present?.versions[0]?.id ?? uuidv7(),
+        version: (present?.versions.length ?? 0) + 1,
+        revision: 0,
+        createdAt: now,
+        updatedAt: now,
+      };
       if (present) {
         present.versions.push(row);
         Object.assign(present, { deleted: false, revision: present.revision + 1 });

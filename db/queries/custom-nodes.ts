@@ -28,9 +28,7 @@ export function createCustomNodes(sessions: Sessions, pageMaxBytes: number): Cus
   const withDefinition = (db: Statements) => db.select(columns).from(customNodes).innerJoin(customNodeVersions, newest);
 
   async function addVersion(db: Statements, tenant: TenantId, id: string, version: number, definition: JsonObject, createdBy: string | null): Promise<void> {
-    await db
-      .insert(customNodeVersions)
-      .values({ tenantId: tenant, customNodeId: id, version, definition: sql`${toJsonText(definition)}::jsonb`, createdBy });
+    await db.insert(customNodeVersions).values({ tenantId: tenant, customNodeId: id, version, definition: sql`${toJsonText(definition)}::jsonb`, createdBy });
   }
 
   async function one(db: Statements, tenant: TenantId, name: string) {

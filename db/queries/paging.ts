@@ -142,7 +142,11 @@ export async function toPage<R extends { id: string }>(
   const chosen = fitting(listed, limit, maxBytes);
   const last = chosen.at(-1);
   const found = new Map((last ? await rowsOf(chosen.map(({ id }) => id)) : []).map((row) => [row.id, row]));
-  return { rows: chosen.flatMap(({ id }) => found.get(id) ?? []), total, nextCursor: last && listed.length > chosen.length ? cursorOf(last as never) : undefined };
+  return {
+    rows: chosen.flatMap(({ id }) => found.get(id) ?? []),
+    total,
+    nextCursor: last && listed.length > chosen.length ? cursorOf(last as never) : undefined,
+  };
 }
 
 /** The number of rows of a subquery, which limits itself to `TOTAL_COUNTED_TO`. */

@@ -25,7 +25,10 @@ export function createVariables(sessions: Sessions, pageMaxBytes: number): Varia
 
   async function refuseTooMany(db: Statements, tenant: TenantId, workflowId: string | null, { max, maxBytes }: VariableLimits): Promise<void> {
     const [held] = await db
-      .select({ count: sql<number>`count(*)::integer`, bytes: sql<number>`coalesce(sum(octet_length(${variables.name}) + octet_length(${variables.value}::text)), 0)::integer` })
+      .select({
+        count: sql<number>`count(*)::integer`,
+        bytes: sql<number>`coalesce(sum(octet_length(${variables.name}) + octet_length(${variables.value}::text)), 0)::integer`,
+      })
       .from(variables)
       .where(inScope(tenant, workflowId));
     const scope = workflowId === null ? "An organization" : "A workflow";
@@ -80,7 +83,10 @@ export function createVariables(sessions: Sessions, pageMaxBytes: number): Varia
 
     async get(tenant, workflowId, name) {
       const [[found], scope] = await sessions.onceAll(tenant, (db) => [
-        db.select(columns).from(variables).where(one(tenant, workflowId, name)),
+        db
+          .select(columns)
+          .from(variables)
+          .where(one(tenant, workflowId, name)),
         db.select({ id: workflows.id }).from(workflows).where(live(tenant, workflowId)).limit(1),
       ]);
       return workflowId !== null && scope.length === 0 ? undefined : found;
@@ -89,7 +95,10 @@ export function createVariables(sessions: Sessions, pageMaxBytes: number): Varia
     set(tenant, workflowId, { name, value, description, createdBy }, limits, { expectedRevision, mustBeNew = false } = {}) {
       return sessions.transaction(tenant, async (db) => {
         if (!(await lock(db, tenant, workflowId))) return undefined;
-        const [present] = await db.select({ revision: variables.revision }).from(variables).where(one(tenant, workflowId, name));
+        const [present] = await db
+          .select({ revision: variables.revision })
+          .from(variables)
+          .where(one(tenant, workflowId, name));
         if (present && mustBeNew) throw new PerdureError("resource.conflict", `There is a variable called "${name}" already.`);
         if (expectedRevision !== undefined) refuseStale(expectedRevision, present?.revision ?? 0, "variable");
         const [stored] = present
@@ -116,7 +125,10 @@ export function createVariables(sessions: Sessions, pageMaxBytes: number): Varia
     remove(tenant, workflowId, name, expectedRevision) {
       return sessions.transaction(tenant, async (db) => {
         if (!(await lock(db, tenant, workflowId))) return false;
-        const [present] = await db.select({ revision: variables.revision }).from(variables).where(one(tenant, workflowId, name));
+        const [present] = await db
+          .select({ revision: variables.revision })
+          .from(variables)
+          .where(one(tenant, workflowId, name));
         if (!present) return false;
         refuseStale(expectedRevision, present.revision, "variable");
         await db.delete(variables).where(one(tenant, workflowId, name));

@@ -69,14 +69,19 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
             .as("counted"),
         ),
       ]);
-      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
-        sessions.once(tenant, (db) =>
-          db
-            .select({ ...workflowColumns, graph: filter.withoutGraph ? sql<Json>`null` : workflowVersions.graph })
-            .from(workflows)
-            .innerJoin(workflowVersions, versionOf(workflows.version))
-            .where(and(eq(workflows.tenantId, tenant), inArray(workflows.id, ids))),
-        ),
+      return toPage(
+        page,
+        pageMaxBytes,
+        listed,
+        counted?.total ?? 0,
+        (ids) =>
+          sessions.once(tenant, (db) =>
+            db
+              .select({ ...workflowColumns, graph: filter.withoutGraph ? sql<Json>`null` : workflowVersions.graph })
+              .from(workflows)
+              .innerJoin(workflowVersions, versionOf(workflows.version))
+              .where(and(eq(workflows.tenantId, tenant), inArray(workflows.id, ids))),
+          ),
         order.cursorOf,
       );
     },
@@ -88,11 +93,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
 
     update(tenant, id, fields, version, expectedRevision) {
       return sessions.transaction(tenant, async (db) => {
-        const [present] = await db
-          .select({ version: workflows.version, revision: workflows.revision })
-          .from(workflows)
-          .where(live(tenant, id))
-          .for("update");
+        const [present] = await db.select({ version: workflows.version, revision: workflows.revision }).from(workflows).where(live(tenant, id)).for("update");
         if (!present) return undefined;
         refuseStale(expectedRevision, present.revision, "workflow");
         const [newest] = await db

@@ -44,7 +44,8 @@ export function compileInputs(record: NodeRecord, type: NodeType, arriving: Read
   const scopeRoots = compiler.scopeRoots;
   const asks = type.body?.asks;
   const asked = asks === undefined ? undefined : fields.get(asks)?.compiled;
-  if (asked === undefined && parsed !== undefined && dynamic.length === 0 && isJson(parsed)) return { compiled: withConstants({ k: "lit", v: parsed }, type), scopeRoots, asked };
+  if (asked === undefined && parsed !== undefined && dynamic.length === 0 && isJson(parsed))
+    return { compiled: withConstants({ k: "lit", v: parsed }, type), scopeRoots, asked };
   if (asks !== undefined) fields.delete(asks);
   return { compiled: withConstants(assemble(type, fields), type), scopeRoots, asked };
 }

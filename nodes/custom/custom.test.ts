@@ -39,7 +39,12 @@ async function send(given: CustomNodeDefinition, inputs: JsonObject, body: unkno
       http: {
         request: (spec: HttpRequestSpec) => {
           sent.push(spec);
-          return Promise.resolve({ status: 200, headers: { "content-type": "application/json" }, url: "", body: new TextEncoder().encode(JSON.stringify(body)) });
+          return Promise.resolve({
+            status: 200,
+            headers: { "content-type": "application/json" },
+            url: "",
+            body: new TextEncoder().encode(JSON.stringify(body)),
+          });
         },
       },
     },
@@ -75,7 +80,9 @@ describe("what may be registered", () => {
   });
 
   test("D5: When all is right, then nothing is found; schemas too deep or too many are refused", () => {
-    expect(customNodeFindings(definition({ url: "https://api.example:8443/{{inputs.city}}?d={{days}}", body: { a: "{{#each tags}}{{this}}{{/each}}" } }))).toEqual([]);
+    expect(
+      customNodeFindings(definition({ url: "https://api.example:8443/{{inputs.city}}?d={{days}}", body: { a: "{{#each tags}}{{this}}{{/each}}" } })),
+    ).toEqual([]);
     let deep: JsonObject = {};
     for (let depth = 0; depth < 20; depth++) deep = { items: deep };
     expect(customNodeFindings(definition({}, { output_schema: deep }))).not.toEqual([]);
@@ -178,7 +185,10 @@ describe("in graphs", () => {
   });
 
   test("D5: When inputs are shown, then the definition is its name and version", () => {
-    expect(shownInputs({ city: "x", [DEFINITION]: { name: "weather", version: 2, url: {} } })).toEqual({ city: "x", [DEFINITION]: { name: "weather", version: 2 } });
+    expect(shownInputs({ city: "x", [DEFINITION]: { name: "weather", version: 2, url: {} } })).toEqual({
+      city: "x",
+      [DEFINITION]: { name: "weather", version: 2 },
+    });
     expect(shownInputs({ city: "x" })).toEqual({ city: "x" });
   });
 });

@@ -62,7 +62,8 @@ export function customNodeFindings(definition: CustomNodeDefinition): Finding[] 
   const { input_schema: input, output_schema: output, request } = definition;
   const findings: Finding[] = [...schemaFindings(input, "input_schema"), ...(output ? schemaFindings(output, "output_schema") : [])];
   const problem = (code: string, message: string, path: string) => findings.push({ code, message, path });
-  if (input["type"] !== undefined && input["type"] !== "object") problem("validation.schema", "is of type `object`: its properties are the inputs", "input_schema.type");
+  if (input["type"] !== undefined && input["type"] !== "object")
+    problem("validation.schema", "is of type `object`: its properties are the inputs", "input_schema.type");
   for (const name of inputNames(input)) {
     const path = `input_schema.properties.${name}`;
     if (!INPUT_NAME.test(name)) problem("validation.name", "an input is called by small letters, digits and _", path);
@@ -75,7 +76,8 @@ export function customNodeFindings(definition: CustomNodeDefinition): Finding[] 
     if (!HEADER_NAME.test(name) || NOT_OURS.has(name.toLowerCase())) problem("validation.header", "is no header that can be set", `request.headers.${name}`);
   }
   const timeout = parseDuration(request.timeout);
-  if (timeout === undefined || timeout > MAX_TIMEOUT_MS || timeout <= 0) problem("validation.duration", "is a duration of 5 minutes at most", "request.timeout");
+  if (timeout === undefined || timeout > MAX_TIMEOUT_MS || timeout <= 0)
+    problem("validation.duration", "is a duration of 5 minutes at most", "request.timeout");
   const declared = new Set(inputNames(input));
   for (const part of ["url", "headers", "query", "body"] as const) {
     const value = request[part];

@@ -48,7 +48,8 @@ export function shownInputs(inputs: Json): Json {
 function checked({ name, input_schema: schema }: CompiledCustomNode, given: Record<string, unknown>): JsonObject {
   const shape = inputShape(schema);
   const parsed = z.object(shape).safeParse(given);
-  if (!parsed.success) throw new PerdureError("validation.failed", `The inputs of ${name} do not fit what it declares.`, { findings: findingsOf(parsed.error) });
+  if (!parsed.success)
+    throw new PerdureError("validation.failed", `The inputs of ${name} do not fit what it declares.`, { findings: findingsOf(parsed.error) });
   return Object.fromEntries(Object.keys(shape).map((key) => [key, (parsed.data[key] ?? null) as Json]));
 }
 

@@ -33,7 +33,10 @@ const isNumber = (value: unknown): boolean => Number.isFinite(value);
 
 /** What the value of a keyword must be, and how that is said. */
 const VALUES: Readonly<Record<string, readonly [(value: unknown) => boolean, string]>> = {
-  type: [(value) => (Array.isArray(value) ? value.length > 0 && value.every((each) => TYPES.has(each)) : TYPES.has(value)), `is one of ${[...TYPES].join(", ")}, or a list of them`],
+  type: [
+    (value) => (Array.isArray(value) ? value.length > 0 && value.every((each) => TYPES.has(each)) : TYPES.has(value)),
+    `is one of ${[...TYPES].join(", ")}, or a list of them`,
+  ],
   enum: [(value) => Array.isArray(value) && value.length > 0, "is a list of values"],
   required: [(value) => Array.isArray(value) && value.every((each) => typeof each === "string"), "is a list of names"],
   minimum: [isNumber, "is a number"],

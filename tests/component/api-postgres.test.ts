@@ -324,9 +324,7 @@ describe("races", () => {
     const id = await saveWorkflow(token);
     const race = async (body: (n: number) => JsonObject) => {
       const etag = (await call("GET", `/api/v1/workflows/${id}`, token)).headers.get("etag") ?? "";
-      const answers = await Promise.all(
-        Array.from({ length: 20 }, (_, n) => call("PUT", `/api/v1/workflows/${id}`, token, body(n), { "if-match": etag })),
-      );
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => call("PUT", `/api/v1/workflows/${id}`, token, body(n), { "if-match": etag })));
       expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 19 }, () => 412)]);
       expect(new Set(answers.filter(({ status }) => status === 412).map((answer) => answer.body["code"]))).toEqual(new Set(["precondition.failed"]));
       const won = answers.find(({ status }) => status === 200);
@@ -352,7 +350,7 @@ describe("races", () => {
     for (const name of ["b", "a", "C", "a"]) ids.push(String((await call("POST", "/api/v1/workflows", token, { name, flow_data: GRAPH })).body["id"]));
     const list = async (query: string) => {
       const found: string[] = [];
-      for (let next: string | undefined = `/api/v1/workflows?limit=1&${query}`; next !== undefined; ) {
+      for (let next: string | undefined = `/api/v1/workflows?limit=1&${query}`; next !== undefined;) {
         const page: Awaited<ReturnType<typeof call<JsonObject[]>>> = await call<JsonObject[]>("GET", next, token);
         found.push(...page.body.map((workflow) => String(workflow["id"])));
         next = /^<([^>]+)>; rel="next"$/.exec(page.headers.get("link") ?? "")?.[1];

@@ -43,7 +43,12 @@ const definition = (path: string, more: JsonObject = {}): JsonObject => ({
 });
 
 const graphOf = (inputs: JsonObject, type = "custom.weather", between: JsonObject[] = []) => ({
-  nodes: [{ id: "start", type: "Start" }, ...between, { id: "ask", type, data: { inputs } }, { id: "end", type: "End", data: { inputs: { value: "{{ask}}" } } }],
+  nodes: [
+    { id: "start", type: "Start" },
+    ...between,
+    { id: "ask", type, data: { inputs } },
+    { id: "end", type: "End", data: { inputs: { value: "{{ask}}" } } },
+  ],
   edges: [
     { source: "start", target: between.length > 0 ? String(between[0]?.["id"]) : "ask" },
     ...between.map(({ id }) => ({ source: String(id), target: "ask" })),
@@ -101,7 +106,10 @@ test("D5: When inputs or the answer do not fit what the type declares, then savi
   ]);
   const dynamic = await user.saveWorkflow(graphOf({ city: "{{inputs.city}}" }, "custom.broken"));
   expect(await user.ended(await user.start(dynamic, { city: "x" }))).toMatchObject({ status: "failed", error: { code: "validation.failed", node_id: "ask" } });
-  expect(await user.ended(await user.start(dynamic, { city: "Oslo" }))).toMatchObject({ status: "failed", error: { code: "upstream.rejected", node_id: "ask" } });
+  expect(await user.ended(await user.start(dynamic, { city: "Oslo" }))).toMatchObject({
+    status: "failed",
+    error: { code: "upstream.rejected", node_id: "ask" },
+  });
   const dots = await user.post("/api/v1/nodes", { name: "dots", ...definition("/a/{{inputs.city}}/b") });
   expect(dots.status).toBe(201);
   const climbing = await user.saveWorkflow(graphOf({ city: ".." }, "custom.dots"));
