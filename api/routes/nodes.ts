@@ -89,6 +89,7 @@ const nameOf = (type: string): string => (isCustom(type) ? type.slice(CUSTOM_PRE
 
 function withOwn(category: NodeCategoryJson, own: readonly NodeTypeJson[]): NodeCategoryJson {
   const added = own.filter((node) => node.category === category.name).map(({ name }) => name);
+  if (added.length === 0) return category;
   const listed = Array.isArray(category["nodes"]) ? (category["nodes"] as string[]) : [];
   return { ...category, count: listed.length + added.length, nodes: [...listed, ...added] };
 }
