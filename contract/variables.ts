@@ -46,11 +46,11 @@ const has = (body: object): boolean => "value" in body;
 const newVariable = z
   .object({ name, ...content })
   .refine(has, { error: "is required", path: ["value"] })
-  .openapi("NewVariable");
+  .openapi("NewVariable", { required: ["name", "value"] });
 const replacement = z
   .object({ name: name.nullish().openapi({ description: "That of the path." }), ...content })
   .refine(has, { error: "is required", path: ["value"] })
-  .openapi("VariableReplacement");
+  .openapi("VariableReplacement", { required: ["value"] });
 
 const query = pageQuery.extend({ search: z.string().max(200).optional().openapi({ description: "Part of the name or description." }) });
 const read = { tags, access: needs("variable.read") };
