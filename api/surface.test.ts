@@ -22,12 +22,24 @@ const withIds = (path: string): string =>
     .replace("{type}", "NoSuchNode")
     .replace("{version}", "1")
     .replace("{name}", "a_variable")
+    .replace("{node_id}", "start")
+    .replace("{edge_id}", "start->end")
     .replaceAll(/\{\w+\}/g, unknownId);
 
 /** Bodies that pass their route's schema, so that what is tested is the look-up. */
 const BODIES: Partial<Record<RouteName, unknown>> = {
   replaceCredential: { name: "Another name" },
   setVariable: { value: 1 },
+  registerNode: { name: "weather", request: { url: "https://api.example/" } },
+  replaceNode: { request: { url: "https://api.example/" } },
+  createVariable: { name: "another", value: 1 },
+  createWorkflowVariable: { name: "another", value: 1 },
+  replaceVariable: { value: 1 },
+  replaceWorkflowVariable: { value: 1 },
+  addWorkflowNode: { type: "Set" },
+  replaceWorkflowNode: { type: "Start" },
+  addWorkflowEdge: { source: "end", target: "start" },
+  replaceWorkflowEdge: { source: "start", target: "end" },
   answerApproval: { decision: "approved" },
   forkExecution: { from_node: "start" },
   migrateExecution: { version: 1 },
@@ -185,6 +197,7 @@ describe("every route", () => {
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
       const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
       const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
+      await call("PUT", `/api/v1/workflows/${workflowId}/variables/a_variable`, { token: owner.token, body: { value: 1 } });
       const ids: Record<string, string> = {
         credentials: String(credential["id"]),
         approvals: approvalId,

@@ -127,6 +127,25 @@ export const envSchema = z.object({
   SECRET_CACHE_MS: z.coerce.number().int().min(0).default(30_000),
   /** Of one question to a secret store. */
   SECRET_STORE_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
+  /** Variables of an organization, and of a workflow: how many, their names and values in all, and one value, as JSON. */
+  VARIABLES_MAX: z.coerce.number().int().positive().default(200),
+  VARIABLES_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(64 * 1024),
+  VARIABLE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(16 * 1024),
+  /** Node types that an organization may have registered, and the definition of one as JSON. */
+  CUSTOM_NODES_MAX: z.coerce.number().int().positive().default(200),
+  CUSTOM_NODE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(32 * 1024),
   /** Credentials of one organization. */
   CREDENTIALS_MAX: z.coerce.number().int().positive().default(1_000),
   /** Of the values of one credential, as JSON. */
