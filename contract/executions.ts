@@ -70,6 +70,13 @@ export const nodeExecution = z
   })
   .openapi("NodeExecution");
 
+/** Of a run that is shown with its nodes; `/executions/{id}/nodes` pages through all. */
+export const NODE_EXECUTIONS_SHOWN = 1_000;
+
+const runWithNodes = run
+  .extend({ node_executions: z.array(nodeExecution).openapi({ description: `The first ${NODE_EXECUTIONS_SHOWN}, in the order in which they began.` }) })
+  .openapi("ExecutionWithNodes");
+
 export const runResult = z
   .object({ id, execution_id: id, status: z.enum(RUN_STATUSES), outputs: json.nullable(), error: failure.nullable(), completed_at: timestamp.nullable() })
   .openapi("ExecutionResult");
@@ -235,7 +242,7 @@ export const executionRoutes = {
     access: needs("run.read"),
     problems: [404],
     request: { params: z.object({ workflow_id: idParam, id: idParam }) },
-    responses: { 200: jsonReply("The run.", run) },
+    responses: { 200: jsonReply("The run with what its nodes did.", runWithNodes) },
   }),
   listNodeExecutions: defineRoute({
     method: "get",
