@@ -125,7 +125,7 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adapt
       rawBody = canonicalBody(takesYaml ? await readDocument(c, maxBodyBytes, yaml) : await readJson(c, maxBodyBytes), adaptation.body);
       if (rawBody === undefined && body?.required)
         throw new PerdureError("request.malformed", takesYaml ? "The request needs a body." : "The request needs a JSON body.");
-      parsedBody = check(bodySchema, rawBody ?? {}, "");
+      parsedBody = check(bodySchema, rawBody === undefined ? {} : rawBody, "");
     }
     if (findings.length > 0) throw new PerdureError("validation.failed", "The request is not valid.", { findings });
     return { params: parsedParams, query: parsedQuery, headers: parsedHeaders, body: parsedBody, rawBody, principal: c.get("principal"), c } as Request<never>;

@@ -3,7 +3,7 @@ import { RUN_STATUSES } from "#core";
 import { MAX_ID_LENGTH } from "#graph";
 import { command, run, startHeaders } from "./executions.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { failure, flagQuery, id, idParam, json, jsonObject } from "./values.ts";
+import { failure, flagQuery, id, idParam, json, optionalObject } from "./values.ts";
 
 const tags = ["executions"];
 const base = "/api/v1/executions";
@@ -84,13 +84,11 @@ export const checkpointRoutes = {
             ...ofVersion,
             from_node: nodeId,
             iteration: iteration.nullish().openapi({ description: "Of `from_node`, where it stands in a loop; all of them where it is left out." }),
-            inputs: jsonObject.nullish().openapi({ description: "Inputs of the new run, in place of those of the old." }),
-            variables: jsonObject.nullish().openapi({ description: "Beside those of the old run." }),
-            outputs: jsonObject.nullish().openapi({ description: "Outputs of nodes before, by id, in place of what they came to." }),
+            inputs: optionalObject.openapi({ description: "Inputs of the new run, in place of those of the old." }),
+            variables: optionalObject.openapi({ description: "Beside those of the old run." }),
+            outputs: optionalObject.openapi({ description: "Outputs of nodes before, by id, in place of what they came to." }),
             routes: z.record(z.string(), z.string().max(MAX_ID_LENGTH)).nullish().openapi({ description: "By which way nodes before are left, by id." }),
-            node_inputs: jsonObject
-              .nullish()
-              .openapi({ description: "Inputs of `from_node`, beside those it has; for whoever may run graphs that are not stored." }),
+            node_inputs: optionalObject.openapi({ description: "Inputs of `from_node`, beside those it has; for whoever may run graphs that are not stored." }),
           })
           .openapi("ForkRequest"),
       ),

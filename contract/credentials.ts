@@ -14,6 +14,8 @@ const data = z.record(z.string().max(100), z.unknown()).openapi({
   description: "Values by field, as the type's schema says (`GET /api/v1/credentials/types`). Never returned.",
 });
 
+const optionalData = data.nullish().openapi({ type: ["object", "null"] });
+
 export const credentialType = z
   .object({
     type: z.string(),
@@ -55,7 +57,7 @@ export const credentialUsage = z
 const byId = z.object({ id: idParam });
 
 /** Documented by another name: `service_type`, and `secret` for the one field of a type. */
-const written = { type: type.nullish(), service_type: type.nullish(), data: data.nullish(), secret: z.string().min(1).max(100_000).nullish() };
+const written = { type: type.nullish(), service_type: type.nullish(), data: optionalData, secret: z.string().min(1).max(100_000).nullish() };
 
 export const newCredential = z
   .object({ name, description: description.nullish(), ...written })
@@ -67,7 +69,7 @@ const changes = z
   .object({
     name: name.nullish(),
     description: description.nullish(),
-    data: data.nullish().openapi({ description: "Fields to set; null takes one away. Those left out stay as they are." }),
+    data: optionalData.openapi({ description: "Fields to set; null takes one away. Those left out stay as they are." }),
     secret: written.secret,
   })
   .openapi("CredentialChanges");

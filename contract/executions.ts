@@ -2,7 +2,21 @@ import { z } from "@hono/zod-openapi";
 import { NODE_STATUSES, RUN_STATUSES } from "#core";
 import { eventStream, runEvent } from "./events.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { duration, failure, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import {
+  duration,
+  failure,
+  id,
+  idParam,
+  integerParam,
+  json,
+  jsonObject,
+  listQueryOf,
+  momentParam,
+  optionalObject,
+  pageHeaders,
+  pageQuery,
+  timestamp,
+} from "./values.ts";
 
 const tags = ["executions"];
 const base = "/api/v1/executions";
@@ -82,7 +96,7 @@ export const runResult = z
   .openapi("ExecutionResult");
 
 const start = {
-  inputs: jsonObject.nullish(),
+  inputs: optionalObject,
   entry: z.string().max(200).nullish().openapi({ description: "The trigger node to begin at, where there are several." }),
   mode: z.enum(["async", "wait", "stream"]).nullish().openapi({
     description:
@@ -90,17 +104,17 @@ const start = {
   }),
   timeout: duration.nullish().openapi({ description: "How long `wait` waits before it answers 202 with the run as it stands." }),
   priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last; 3 where nothing is said." }),
-  variables: jsonObject.nullish(),
+  variables: optionalObject,
 };
 const startBody = z.object({ ...start, version: z.int().min(1).max(2_147_483_647).nullish() }).openapi("ExecuteRequest");
 const adHocBody = z
   .object({
     ...start,
     name: z.string().trim().min(1).max(200).nullish(),
-    flow_data: jsonObject.nullish(),
+    flow_data: optionalObject,
     nodes: z.array(json).nullish(),
     edges: z.array(json).nullish(),
-    settings: jsonObject.nullish(),
+    settings: optionalObject,
   })
   .openapi("AdHocExecuteRequest");
 
@@ -126,10 +140,16 @@ const startReplies = {
 };
 const startProblems = [400, 404, 409, 413, 422];
 
-const eventNumber = z.coerce.number().int().min(0).max(2_147_483_647);
+const eventNumber = integerParam(0, 2_147_483_647);
+
+const secondsParam = z
+  .string()
+  .regex(/^\d{1,9}(?:\.\d{1,9})?$/, "is no number of seconds")
+  .transform(Number)
+  .openapi({ type: "number", minimum: 0, maximum: 999_999_999 });
 
 /** Rows of a run are small and many. */
-const manyRows = z.coerce.number().int().min(1).max(1_000).default(1_000);
+const manyRows = integerParam(1, 1_000).default(1_000);
 
 const streamRequest = {
   params: byId,
@@ -146,15 +166,10 @@ export const command = {
   responses: { 200: jsonReply("It took effect.", run), 202: jsonReply("It is kept for a worker that is away.", run) },
 };
 
-const time = z.coerce.date().min(new Date("0001-01-01T00:00:00Z")).max(new Date("9999-12-31T00:00:00Z")).openapi({ type: "string", format: "date-time" });
-
 const listFilter = pageQuery.extend({
-  status: listQuery
-    .pipe(z.array(z.enum(RUN_STATUSES)))
-    .optional()
-    .openapi({ type: "string", description: "One or several, separated by commas." }),
-  from: time.optional(),
-  to: time.optional(),
+  status: listQueryOf(RUN_STATUSES).optional(),
+  from: momentParam.optional(),
+  to: momentParam.optional(),
   skip: pageQuery.shape.offset,
 });
 const listReply = { 200: { ...jsonReply("One page, the newest first.", z.array(run)), headers: pageHeaders } };
@@ -289,7 +304,7 @@ export const executionRoutes = {
     tags,
     access: needs("run.read"),
     problems: [404, 422],
-    request: { params: byId, query: z.object({ wait: z.coerce.number().min(0).optional().openapi({ description: "Seconds to wait for the end." }) }) },
+    request: { params: byId, query: z.object({ wait: secondsParam.optional().openapi({ description: "Seconds to wait for the end." }) }) },
     responses: { 200: jsonReply("The run has ended.", runResult), 202: jsonReply("It has not.", runResult) },
   }),
   cancelExecution: defineRoute({

@@ -1,11 +1,11 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { finding, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { finding, id, idParam, integerParam, json, jsonObject, listQuery, optionalObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";
 
-const versionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
+const versionNumber = integerParam(1, 2_147_483_647);
 const byId = z.object({ id: idParam });
 const byVersion = z.object({ id: idParam, version: versionNumber });
 
@@ -13,9 +13,11 @@ export const fields = {
   name: z.string().trim().min(1).max(200),
   description: z.string().max(10_000),
   tags: z.array(z.string().trim().min(1).max(100)).max(50),
-  settings: jsonObject.openapi({ description: "`execution`, `max_parallel`, `deadline`, `priority`, `concurrency` of the graph's runs." }),
   is_public: z.boolean(),
 };
+
+const SETTINGS = "`execution`, `max_parallel`, `deadline`, `priority`, `concurrency` of the graph's runs.";
+export const optionalSettings = optionalObject.openapi({ description: SETTINGS });
 
 /** A graph under `flow_data`, or its `nodes` and `edges` at the top level. Looked into by the compiler only. */
 export const graphFields = {
@@ -79,7 +81,7 @@ const createBody = z
     name: fields.name,
     description: fields.description.nullish(),
     tags: fields.tags.nullish(),
-    settings: fields.settings.nullish(),
+    settings: optionalSettings,
     is_public: fields.is_public.nullish(),
     ...graphFields,
   })
@@ -90,7 +92,7 @@ const updateBody = z
     name: fields.name.optional(),
     description: fields.description.nullish(),
     tags: fields.tags.nullish(),
-    settings: fields.settings.nullish(),
+    settings: optionalSettings,
     is_public: fields.is_public.nullish(),
     ...graphFields,
   })
@@ -141,7 +143,7 @@ export const workflowRoutes = {
     tags,
     access: needs("workflow.read"),
     problems: [400, 413, 422],
-    request: { body: jsonBody(z.object({ ...graphFields, settings: fields.settings.nullish() })) },
+    request: { body: jsonBody(z.object({ ...graphFields, settings: optionalSettings })) },
     responses: { 200: jsonReply("All that is wrong with it.", validation) },
   }),
   getWorkflow: defineRoute({
@@ -187,7 +189,7 @@ export const workflowRoutes = {
     tags,
     access: needs("workflow.publish"),
     problems: [400, 404, 422],
-    request: { params: byId, body: jsonBody(z.object({ version: versionNumber.nullish() }), false) },
+    request: { params: byId, body: jsonBody(z.object({ version: z.int().min(1).max(2_147_483_647).nullish() }), false) },
     responses: { 200: jsonReply("The workflow.", workflow) },
   }),
   duplicateWorkflow: defineRoute({
