@@ -35,10 +35,12 @@ export function openApiDocument(version: string): object {
   openAPIRegistry.registerComponent("securitySchemes", "api_key", { type: "apiKey", in: "header", name: "X-API-Key", description: "`pk_…`" });
   const names = Object.keys(routes) as RouteName[];
   const canonical = names.map((name) => operation(name, routes[name]));
+  const shown = new Set(names.flatMap((name) => servedPaths(name).flatMap(({ path, systems }) => (systems.length > 0 ? [path] : []))));
   const aliases = names.flatMap((name, index) =>
     servedPaths(name)
       .slice(1)
-      .filter(({ systems }) => systems.length > 0)
+      // A path that is shown is shown whole.
+      .filter(({ path }) => shown.has(path))
       .map((served) => aliasOperation(name, canonical[index] as Operation, served)),
   );
   for (const each of [...canonical, ...aliases]) openAPIRegistry.registerPath(each);
@@ -57,7 +59,7 @@ export function openApiDocument(version: string): object {
 export type Operation = ReturnType<typeof operation>;
 
 function operation(name: RouteName, route: Route) {
-  const { access, problems = [], description, tags, ...rest } = route;
+  const { access, problems = [], description, rules, tags, ...rest } = route;
   const aliases = pathsOf(name).slice(1);
   const secured = access.auth === "user";
   const statuses = new Set([...problems, ...problemsOf(route), ...(secured || tags.includes("auth") ? AUTH_PROBLEMS : []), ...COMMON_PROBLEMS]);
@@ -67,12 +69,15 @@ function operation(name: RouteName, route: Route) {
     tags: [...tags],
     description: [
       description,
+      rules && `Refused with 422 unless ${rules}`,
       secured && `Needs the permission \`${access.permission}\`.`,
       aliases.length > 0 && `Also served as ${aliases.map((path) => `\`${path}\``).join(", ")}.`,
     ]
       .filter(Boolean)
       .join("\n\n"),
     security: secured ? ["bearer", ...(isScope(access.permission) ? ["api_key"] : [])].map((scheme) => ({ [scheme]: [] })) : [],
+    ...(rules && { "x-has-rules": true }),
+    ...(isPaged(route) && { "x-is-paged": true }),
     ...(secured && { "x-permission": access.permission }),
     ...(aliases.length > 0 && { "x-aliases": aliases }),
     responses: {
@@ -92,4 +97,8 @@ function problemsOf({ request = {}, path }: Route): number[] {
   const { body, query, headers } = request;
   const isPaged = query instanceof z.ZodObject && "cursor" in query.shape;
   return [...(body || isPaged ? [400] : []), ...(path.includes("{") ? [404] : []), ...(body ? [413] : []), ...(body || query || headers ? [422] : [])];
+}
+
+function isPaged({ request }: Route): boolean {
+  return request?.query instanceof z.ZodObject && "cursor" in request.query.shape;
 }

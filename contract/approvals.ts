@@ -57,6 +57,7 @@ export const approvalRoutes = {
     method: "post",
     path: `${base}/{id}`,
     operationId: "answerApproval",
+    rules: "`decision` is one that is asked for, and `data` fits the schema of the approval.",
     summary: "Answer",
     description: "A HumanApproval takes a `decision`; a HumanInput takes `data` alone. The first answer counts, a second one gets 409.",
     tags,

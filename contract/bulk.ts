@@ -70,6 +70,7 @@ export const bulkRoutes = {
     method: "post",
     path: base,
     operationId: "createBulkOperation",
+    rules: "the action can deal with runs in one of the statuses of `filter`.",
     summary: "Do the same to many runs",
     description: "The runs are chosen now and dealt with one after the other, also when processes die meanwhile. `dry_run` counts them and shows some.",
     tags,

@@ -1,12 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { flagQuery, id, idParam, jsonObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { flagQuery, id, idParam, jsonObject, pageHeaders, pageQuery, timestamp, trimmedText } from "./values.ts";
 
 const tags = ["credentials"];
 const base = "/api/v1/credentials";
 
-const name = z.string().trim().min(1).max(100);
-const type = z.string().trim().min(1).max(50).openapi({ example: "http_bearer" });
+const name = trimmedText(100);
+const type = trimmedText(50).openapi({ example: "http_bearer" });
 const description = z.string().max(1_000);
 const data = z.record(z.string().max(100), z.unknown()).openapi({
   type: "object",
@@ -99,6 +99,7 @@ export const credentialRoutes = {
     method: "post",
     path: base,
     operationId: "createCredential",
+    rules: "`data` fits the JSON schema of the type, or `secret` stands in for its one secret field.",
     summary: "Store a credential",
     description: "Sealed with a key of the organization; no answer ever shows a value. Graphs name it by its id.",
     tags,
@@ -122,6 +123,7 @@ export const credentialRoutes = {
     method: "put",
     path: `${base}/{id}`,
     operationId: "replaceCredential",
+    rules: "`data` fits the JSON schema of the type, or `secret` stands in for its one secret field.",
     summary: "Replace a credential's values",
     description: "The type stays unless another is named. Without `data` and `secret` only name and description change.",
     tags,
@@ -134,6 +136,7 @@ export const credentialRoutes = {
     method: "patch",
     path: `${base}/{id}`,
     operationId: "updateCredential",
+    rules: "`data`, with what is stored, fits the JSON schema of the type.",
     summary: "Change some of a credential",
     tags,
     access: needs("credential.write"),
@@ -157,6 +160,7 @@ export const credentialRoutes = {
     method: "post",
     path: `${base}/{id}/test`,
     operationId: "testCredential",
+    rules: "the type, `url` or the field `test_url` says whom to ask.",
     summary: "Ask the provider whether it takes a credential",
     description: "One GET that costs nothing, to the type's provider or to `url` (else the field `test_url`). 2xx says valid, 401 and 403 say invalid.",
     tags,

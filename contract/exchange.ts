@@ -69,6 +69,7 @@ export const exchangeRoutes = {
     method: "post",
     path: `${base}/import`,
     operationId: "importWorkflow",
+    rules: "the file holds a graph.",
     summary: "Save a workflow from a file",
     description:
       "Takes what `export` gives, what `GET /workflows/{id}` answers, and a bare graph, each as JSON or YAML. Saved as by `POST /workflows`: a graph with problems becomes a draft that says so; nothing is run.",

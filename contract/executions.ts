@@ -16,6 +16,7 @@ import {
   pageHeaders,
   pageQuery,
   timestamp,
+  trimmedText,
 } from "./values.ts";
 
 const tags = ["executions"];
@@ -110,7 +111,7 @@ const startBody = z.object({ ...start, version: z.int().min(1).max(2_147_483_647
 const adHocBody = z
   .object({
     ...start,
-    name: z.string().trim().min(1).max(200).nullish(),
+    name: trimmedText(200).nullish(),
     flow_data: optionalObject,
     nodes: z.array(json).nullish(),
     edges: z.array(json).nullish(),
@@ -144,9 +145,11 @@ const eventNumber = integerParam(0, 2_147_483_647);
 
 const secondsParam = z
   .string()
-  .regex(/^\d{1,9}(?:\.\d{1,9})?$/, "is no number of seconds")
+  .max(50)
+  .regex(/^\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i, "is no number of seconds")
   .transform(Number)
-  .openapi({ type: "number", minimum: 0, maximum: 999_999_999 });
+  .pipe(z.number().max(1_000_000))
+  .openapi({ type: "number", minimum: 0, maximum: 1_000_000 });
 
 /** Rows of a run are small and many. */
 const manyRows = integerParam(1, 1_000).default(1_000);
@@ -179,6 +182,7 @@ export const executionRoutes = {
     method: "post",
     path: `${workflows}/{id}/execute`,
     operationId: "executeWorkflow",
+    rules: "the graph has no problems, `inputs` fit the schema of its start, `entry` is one of its triggers, and `timeout` is a duration.",
     summary: "Run a workflow",
     description: "Runs the version asked for, else the published one, else the newest. A graph with problems answers 422 with all of them.",
     tags,
@@ -191,6 +195,7 @@ export const executionRoutes = {
     method: "post",
     path: `${workflows}/{id}/execute/stream`,
     operationId: "executeWorkflowStream",
+    rules: "the graph has no problems, `inputs` fit the schema of its start, and `entry` is one of its triggers.",
     summary: "Run a workflow and stream its events",
     tags,
     access: needs("run.start"),
@@ -202,6 +207,7 @@ export const executionRoutes = {
     method: "post",
     path: base,
     operationId: "executeGraph",
+    rules: "there is a graph without problems, `inputs` fit the schema of its start, `entry` is one of its triggers, and `timeout` is a duration.",
     summary: "Run a graph that is not stored",
     tags,
     access: needs("run.ad_hoc"),
@@ -333,7 +339,7 @@ export const executionRoutes = {
     problems: [400, 404, 409, 413, 422],
     request: {
       params: z.object({ id: idParam, name: z.string().regex(/^(?!__proto__$)[A-Za-z_][A-Za-z0-9_-]{0,99}$/) }),
-      body: jsonBody(z.looseObject({ value: json })),
+      body: jsonBody(z.looseObject({ value: json }).openapi({ required: ["value"], example: { value: { approved: true } } })),
     },
   }),
 };

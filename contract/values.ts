@@ -24,6 +24,11 @@ export const jsonObject = z.custom<JsonObject>(isObject, "must be an object").op
 /** As `jsonObject`, where null and nothing are taken too. */
 export const optionalObject = jsonObject.nullish().openapi({ type: ["object", "null"], additionalProperties: true });
 
+/** Text of which something is left when what surrounds it is cut off, as it is. */
+export function trimmedText(maxLength: number) {
+  return z.string().trim().min(1).max(maxLength).openapi({ pattern: "[^\\s\\ufeff]" });
+}
+
 /** One thing that is wrong, or worth a warning. */
 export const finding = z
   .object({

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { finding, id, idParam, integerParam, json, jsonObject, listQuery, optionalObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { finding, id, idParam, integerParam, json, jsonObject, listQuery, optionalObject, pageHeaders, pageQuery, timestamp, trimmedText } from "./values.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";
@@ -10,9 +10,9 @@ const byId = z.object({ id: idParam });
 const byVersion = z.object({ id: idParam, version: versionNumber });
 
 export const fields = {
-  name: z.string().trim().min(1).max(200),
+  name: trimmedText(200),
   description: z.string().max(10_000),
-  tags: z.array(z.string().trim().min(1).max(100)).max(50),
+  tags: z.array(trimmedText(100)).max(50),
   is_public: z.boolean(),
 };
 
@@ -185,6 +185,7 @@ export const workflowRoutes = {
     method: "post",
     path: `${base}/{id}/publish`,
     operationId: "publishWorkflow",
+    rules: "the version has no problems.",
     summary: "Make a version the one that runs",
     tags,
     access: needs("workflow.publish"),

@@ -28,15 +28,21 @@ export function aliasOperation(name: RouteName, canonical: Operation, { path, ad
   const alias: object = {
     ...rest,
     path,
-    operationId: `${systems[0]}.${name}`,
+    operationId: `${systems[0] ?? "api"}.${name}`,
     deprecated: false,
-    tags: systems.map((system) => SYSTEMS[system]),
-    description: `Alias of \`${method.toUpperCase()} ${canonicalPath}\`, as ${systems.map((system) => `the ${SYSTEMS[system]}`).join(" and ")} documents it.\n\n${canonical.description.replace(/\n*Also served as .*$/s, "")}`,
+    tags: systems.length > 0 ? systems.map((system) => SYSTEMS[system]) : canonical.tags,
+    description: [`Alias of \`${method.toUpperCase()} ${canonicalPath}\`${documentedBy(systems)}.`, canonical.description.replace(/\n*Also served as .*$/s, "")]
+      .filter(Boolean)
+      .join("\n\n"),
     "x-alias-of": name,
     ...(Object.keys(request).length > 0 && { request }),
     responses: Object.fromEntries(adapted),
   };
   return alias as Operation;
+}
+
+function documentedBy(systems: readonly SystemName[]): string {
+  return systems.length === 0 ? "" : `, as ${systems.map((system) => `the ${SYSTEMS[system]}`).join(" and ")} document${systems.length > 1 ? "" : "s"} it`;
 }
 
 /** The section of a system: all that its document names, and what becomes of it. */
