@@ -11,6 +11,9 @@ export interface ServedPath {
   readonly systems: readonly SystemName[];
 }
 
+/** Paths that serve a route beside those of the documents: other names that clients may try. */
+export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {};
+
 const CANONICAL_BASE = "/api/v1/";
 const DOCUMENTED_BASE = "/api/";
 
@@ -24,7 +27,7 @@ const byRoute = Map.groupBy(served, ({ serves }) => serves);
 export function servedPaths(name: RouteName): readonly ServedPath[] {
   const route: Route = routes[name];
   const documented = Map.groupBy(byRoute.get(name) ?? [], (row) => spelled(row.path, route.path));
-  const paths = new Set([route.path, ...documented.keys()].flatMap((path) => [path, ...twin(path)]));
+  const paths = new Set([route.path, ...documented.keys(), ...(ALIASES[name] ?? [])].flatMap((path) => [path, ...twin(path)]));
   return [...paths].map((path) => {
     const rows = documented.get(path) ?? [];
     const adaptations = (rows.length > 0 ? rows : (documented.get(CANONICAL_BASE + path.slice(DOCUMENTED_BASE.length)) ?? [])).flatMap(({ adapts }) =>

@@ -46,7 +46,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-async function conforms(context: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
+async function expectConformance(context: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
   if (program === undefined) {
     process.stderr.write(`\nSCHEMATHESIS WAS NOT RUN; tests/conformance/operations.test.ts checks the same in its own way. ${missing}\n\n`);
     context.skip("schemathesis is not available");
@@ -83,6 +83,7 @@ async function conforms(context: TestContext, args: readonly string[], env: Node
   );
   process.stdout.write(`${output.slice(output.lastIndexOf("= SUMMARY ="))}\n`);
   expect(code, output).toBe(0);
+  expect((await perdure.user.get("/api/v1/auth/me")).status, "the user was signed in to the end").toBe(200);
   expect(failuresLogged(perdure), "nothing is logged as a failure of ours").toEqual([]);
 }
 
@@ -94,9 +95,9 @@ function failuresLogged({ api }: Perdure): string[] {
 }
 
 test("D7: When schemathesis calls every operation with what fits its schemas and what does not, then no check fails", async (context) => {
-  await conforms(context, ["--phases", PHASES]);
+  await expectConformance(context, ["--phases", PHASES]);
 });
 
 test("D7: When text holds what cannot be stored, then it is refused and nothing breaks", async (context) => {
-  await conforms(context, ["--phases", "fuzzing", "--exclude-checks", "positive_data_acceptance"], { CONFORMANCE_SENDS_NUL: "1" });
+  await expectConformance(context, ["--phases", "fuzzing", "--exclude-checks", "positive_data_acceptance"], { CONFORMANCE_SENDS_NUL: "1" });
 });
