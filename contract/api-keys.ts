@@ -54,7 +54,7 @@ export const apiKeyRoutes = {
             scopes: z.array(z.enum(SCOPES)).min(1).optional().openapi({ description: "Permissions. Left out: all that the creator's role and keys may have." }),
             expires_at: timestamp.nullish().openapi({ description: "Left out or null: never." }),
           })
-          .openapi("ApiKeyRequest"),
+          .openapi("ApiKeyRequest", { example: { name: "Nightly reports", scopes: ["run.start", "run.read"], expires_at: "2099-01-01T00:00:00Z" } }),
       ),
     },
     responses: { 201: jsonReply("The key.", newApiKey) },

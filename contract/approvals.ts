@@ -72,7 +72,7 @@ export const approvalRoutes = {
             data: json.optional(),
             comment: z.string().max(10_000).nullish(),
           })
-          .openapi("ApprovalAnswer"),
+          .openapi("ApprovalAnswer", { example: { decision: "approved", comment: "As agreed." } }),
       ),
     },
     responses: { 200: jsonReply("The answer took effect.", approval), 202: jsonReply("The answer is kept for a worker that is away.", approval) },

@@ -68,7 +68,9 @@ export const authRoutes = {
             username: personName.optional(),
             organization: personName.optional(),
           })
-          .openapi("RegistrationRequest"),
+          .openapi("RegistrationRequest", {
+            example: { email: "ada@example.com", password: "secure_password", name: "Ada Lovelace", organization: "Analytical Engines" },
+          }),
       ),
     },
     responses: { 201: jsonReply("The account, signed in.", registration) },
@@ -89,7 +91,7 @@ export const authRoutes = {
             password: z.string().min(1).max(PASSWORD_MAX_LENGTH),
             organization_id: organizationId,
           })
-          .openapi("Credentials"),
+          .openapi("Credentials", { example: { email: "ada@example.com", password: "secure_password" } }),
       ),
     },
     responses: { 200: jsonReply("A pair of tokens.", tokens) },

@@ -93,7 +93,7 @@ export const bulkRoutes = {
           })
           .refine(({ action, from_node: node }) => action !== "fork" || node !== undefined, { error: "is required to fork", path: ["from_node"] })
           .refine(({ action, version }) => action !== "migrate" || typeof version === "number", { error: "is required to migrate", path: ["version"] })
-          .openapi("BulkRequest"),
+          .openapi("BulkRequest", { example: { action: "retry", filter: { status: "failed", error_code: "upstream.failed" }, dry_run: true } }),
       ),
     },
     responses: { 200: jsonReply("`dry_run`: nothing is done.", bulkPreview), 202: jsonReply("It has been taken on.", bulkOperation) },

@@ -92,7 +92,7 @@ export const checkpointRoutes = {
             routes: z.record(z.string(), z.string().max(MAX_ID_LENGTH)).nullish().openapi({ description: "By which way nodes before are left, by id." }),
             node_inputs: optionalObject.openapi({ description: "Inputs of `from_node`, beside those it has; for whoever may run graphs that are not stored." }),
           })
-          .openapi("ForkRequest"),
+          .openapi("ForkRequest", { example: { from_node: "greet", inputs: { name: "Grace" } } }),
       ),
     },
     responses: newRun,

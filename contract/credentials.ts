@@ -61,7 +61,10 @@ const written = { type: type.nullish(), service_type: type.nullish(), data: opti
 
 export const newCredential = z
   .object({ name, description: description.nullish(), ...written })
-  .openapi("NewCredential", { description: "`type` (or `service_type`), and `data` (or `secret`: the one secret field of the type)." });
+  .openapi("NewCredential", {
+    example: { name: "Search", type: "http_bearer", data: { token: "t-4711" } },
+    description: "`type` (or `service_type`), and `data` (or `secret`: the one secret field of the type).",
+  });
 
 const replacement = z.object({ name, description: description.nullish(), ...written }).openapi("CredentialReplacement");
 

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { NODE_STATUSES, RUN_STATUSES } from "#core";
 import { eventStream, runEvent } from "./events.ts";
+import { GREETING } from "./workflows.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
 import {
   duration,
@@ -107,7 +108,9 @@ const start = {
   priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last; 3 where nothing is said." }),
   variables: optionalObject,
 };
-const startBody = z.object({ ...start, version: z.int().min(1).max(2_147_483_647).nullish() }).openapi("ExecuteRequest");
+const startBody = z
+  .object({ ...start, version: z.int().min(1).max(2_147_483_647).nullish() })
+  .openapi("ExecuteRequest", { example: { inputs: { name: "Ada" }, mode: "wait", timeout: "10s" } });
 const adHocBody = z
   .object({
     ...start,
@@ -117,7 +120,7 @@ const adHocBody = z
     edges: z.array(json).nullish(),
     settings: optionalObject,
   })
-  .openapi("AdHocExecuteRequest");
+  .openapi("AdHocExecuteRequest", { example: { inputs: { name: "Ada" }, mode: "wait", timeout: "10s", flow_data: GREETING } });
 
 /** Longest `Idempotency-Key`, in characters. */
 export const IDEMPOTENCY_KEY_MAX_LENGTH = 200;

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import type { JsonObject } from "#core";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
 import { finding, id, idParam, integerParam, json, jsonObject, listQuery, optionalObject, pageHeaders, pageQuery, timestamp, trimmedText } from "./values.ts";
 
@@ -76,6 +77,19 @@ export const versionDiff = z
 
 export const validation = z.object({ valid: z.boolean(), errors: z.array(finding), warnings: z.array(finding) }).openapi("Validation");
 
+/** A graph that runs as it is. */
+export const GREETING: JsonObject = {
+  nodes: [
+    { id: "start", type: "Start", position: { x: 0, y: 0 } },
+    { id: "greet", type: "Template", position: { x: 240, y: 0 }, data: { name: "Greeting", inputs: { template: "Hello {{inputs.name}}" } } },
+    { id: "end", type: "End", position: { x: 480, y: 0 } },
+  ],
+  edges: [
+    { source: "start", target: "greet" },
+    { source: "greet", target: "end" },
+  ],
+};
+
 const createBody = z
   .object({
     name: fields.name,
@@ -85,7 +99,7 @@ const createBody = z
     is_public: fields.is_public.nullish(),
     ...graphFields,
   })
-  .openapi("WorkflowCreate");
+  .openapi("WorkflowCreate", { example: { name: "Greet", description: "Says hello.", tags: ["first"], flow_data: GREETING } });
 
 const updateBody = z
   .object({
@@ -96,7 +110,7 @@ const updateBody = z
     is_public: fields.is_public.nullish(),
     ...graphFields,
   })
-  .openapi("WorkflowUpdate");
+  .openapi("WorkflowUpdate", { example: { description: "Says hello, politely.", tags: ["first", "polite"] } });
 
 const ifMatch = z.object({
   "if-match": z.string().max(100).optional().openapi({ description: "The `ETag` last read; saving over another's change answers 409." }),
@@ -143,7 +157,7 @@ export const workflowRoutes = {
     tags,
     access: needs("workflow.read"),
     problems: [400, 413, 422],
-    request: { body: jsonBody(z.object({ ...graphFields, settings: optionalSettings })) },
+    request: { body: jsonBody(z.object({ ...graphFields, settings: optionalSettings }).openapi("GraphToValidate", { example: { flow_data: GREETING } })) },
     responses: { 200: jsonReply("All that is wrong with it.", validation) },
   }),
   getWorkflow: defineRoute({

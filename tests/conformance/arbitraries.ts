@@ -9,6 +9,9 @@ const MAX_DEPTH = 4;
 const TEXT_MAX = 40;
 const ITEMS_MAX = 3;
 
+/** Not known to fast-check: left out where text is made, and asked of it afterwards. */
+const LOOKAROUND = /\(\?<?[!=][^)]*\)/g;
+
 /** Text of all planes without NUL, which PostgreSQL does not store. */
 const text = (minLength: number, maxLength: number): fc.Arbitrary<string> =>
   fc.string({ unit: "binary", minLength, maxLength: Math.max(minLength, Math.min(maxLength, TEXT_MAX)) }).map((value) => value.replaceAll("\0", "0"));
@@ -81,7 +84,9 @@ export function arbitraries(document: JsonObject) {
     const plain = text(Number(minLength), Number(maxLength));
     if (typeof pattern !== "string") return plain;
     const expression = new RegExp(pattern, "u");
-    const matching = pattern.startsWith("^") ? fc.stringMatching(expression) : plain.map((value) => `x${value.slice(1)}`);
+    const matching = pattern.startsWith("^")
+      ? fc.stringMatching(new RegExp(pattern.replaceAll(LOOKAROUND, ""), "u"))
+      : plain.map((value) => `x${[...value].slice(1).join("")}`);
     return matching.filter(
       (value) => expression.test(value) && !value.includes("\0") && value.length >= Number(minLength) && value.length <= Number(maxLength),
     );

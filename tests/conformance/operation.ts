@@ -116,7 +116,8 @@ interface Parts {
 }
 
 function written(operation: Operation, { path, query, header, body }: Parts): MadeRequest {
-  const filled = operation.path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => encode(path[name] ?? null));
+  // Nothing, and a dot alone, are steps in a path, no names.
+  const filled = operation.path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => encode(path[name] ?? null).replace(/^\.{0,2}$/, "x"));
   const search = Object.entries(query)
     .flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((each) => `${encode(name)}=${encode(each)}`))
     .join("&");
@@ -138,9 +139,11 @@ function plain(value: Json): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/** A dot alone is a step in a path, not a name. */
+/** Longest part of an address: Node refuses headers beyond 16 KiB before they reach us. */
+const PART_MAX = 1_000;
+
 function encode(value: Json): string {
-  return encodeURIComponent(plain(value).toWellFormed()).replace(/^\.{1,2}$/, "x");
+  return encodeURIComponent(plain(value).slice(0, PART_MAX).toWellFormed());
 }
 
 /** What of an answer is not as the description has it. */
@@ -153,7 +156,7 @@ export function misfits(document: JsonObject, operation: Operation, answer: { st
   const kind = kinds.find((each) => type?.startsWith(each));
   if (kind === undefined) return [`the content type is ${type}, described are ${kinds.join(", ")}`];
   const schema = reply.content?.[kind]?.schema;
-  if (!schema || !kind.endsWith("json")) return [];
+  if (!schema || !/[/+]json$/.test(kind)) return [];
   const root = { ...document, ...schema } as Schema;
   const { valid: fits, errors } = new Validator(root as never, "2020-12", false).validate(JSON.parse(text));
   return fits ? [] : errors.slice(-3).map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`);

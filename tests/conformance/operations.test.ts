@@ -7,7 +7,7 @@ import { type Perdure, startPerdure } from "../support/perdure.ts";
 import { type MadeRequest, type Operation, misfits, operationsOf, requestsOf } from "./operation.ts";
 
 /** Requests of each operation that fit, and as many that do not. The longer form is `CONFORMANCE_RUNS=200`. */
-const RUNS = Number(process.env["CONFORMANCE_RUNS"] ?? 10);
+const RUNS = Number(process.env["CONFORMANCE_RUNS"] ?? 8);
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const SETTINGS = {
   LOG_LEVEL: "warn",
