@@ -61,6 +61,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: "conformance",
+          include: ["tests/conformance/**/*.test.ts"],
+          globalSetup: ["tests/support/global-setup.ts"],
+          testTimeout: 60 * 60_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: "scale",
           include: ["tests/{scale,timers}/**/*.test.ts"],
           globalSetup: ["tests/support/global-setup.ts"],

@@ -1,6 +1,4 @@
-import { PerdureError } from "#core";
 import { Hono } from "hono";
-import { methodNotAllowed } from "hono/method-not-allowed";
 import { createAuditTrail } from "./audit/audit-trail.ts";
 import type { ApiEnv } from "./context.ts";
 import { locate } from "./limits/addresses.ts";
@@ -50,18 +48,12 @@ export function createApp(services: Services): Hono<ApiEnv> {
   app.use(securityHeaders({ crossOrigin: settings.CORS_ORIGINS.length > 0 }));
   app.use(codecAccess(settings.TEMPORAL_UI_URL));
   if (settings.CORS_ORIGINS.length > 0) app.use(cors(settings.CORS_ORIGINS));
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed: (c, methods) => {
-        const allowed = methods.join(", ");
-        const answer = problemResponse(new PerdureError("request.method_not_allowed", `This path takes ${allowed}.`), c.get("correlationId"), logger);
-        answer.headers.set("allow", allowed);
-        return answer;
-      },
-    }),
-  );
-  app.onError((error, c) => problemResponse(error, c.get("correlationId"), logger));
+  app.onError((error, c) => {
+    const answer = problemResponse(error, c.get("correlationId"), logger);
+    const allow = c.get("allow");
+    if (allow !== undefined) answer.headers.set("allow", allow);
+    return answer;
+  });
   app.notFound((c) => problemResponse(notFound("path"), c.get("correlationId"), logger));
 
   const limiter = createRateLimiter(services.db.rateBuckets, logger);

@@ -16,6 +16,8 @@ export interface ApiEnv {
     address: string;
     /** Set by handlers of public routes that make a change, and of those that make it in another organization. */
     auditActor: AuditActor | undefined;
+    /** Methods that the path takes, where the request's is none of them. */
+    allow: string | undefined;
     /** Of the limits that the request passed or did not, the one nearest to its end. */
     rateVerdict: Verdict | undefined;
   };

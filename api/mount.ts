@@ -1,7 +1,8 @@
-import { type Route, type RouteName, type Routes, pathsOf, routes } from "#contract";
+import { type Adaptation, type Route, type RouteName, type Routes, routes, servedPaths } from "#contract";
 import { type Finding, isObject, type Json, PerdureError } from "#core";
 import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
+import { canonicalBody, canonicalQuery, documentedReply } from "./adaptation.ts";
 import type { AuditTrail } from "./audit/audit-trail.ts";
 import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
@@ -51,16 +52,28 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yam
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
     const { limits } = callers;
-    const chain = [
-      limits.byAddress(route),
-      guard(route.access, callers),
-      limits.byCaller(route),
-      respond(route, audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>), { maxBodyBytes, yaml }),
-    ];
-    return pathsOf(name, route.path).map((path) => ({ method: route.method, path: path.replaceAll(/\{(\w+)\}/g, ":$1"), chain }));
+    const admit = [limits.byAddress(route), guard(route.access, callers), limits.byCaller(route)];
+    const handler = audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>);
+    return servedPaths(name).map(({ path, adaptation = {} }) => ({
+      method: route.method.toUpperCase(),
+      path: path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      chain: [...admit, respond(route, handler, { maxBodyBytes, yaml }, adaptation)],
+    }));
   });
-  served.sort((a, b) => specificity(a.path).localeCompare(specificity(b.path), "en"));
-  for (const { method, path, chain } of served) app.on(method.toUpperCase(), [path], ...chain);
+  const byPath = [...Map.groupBy(served, ({ path }) => path)].toSorted(([a], [b]) => specificity(a).localeCompare(specificity(b), "en"));
+  for (const [path, operations] of byPath) {
+    for (const { method, chain } of operations) app.on(method, [path], ...chain);
+    app.all(path, refuseOthers(operations.map(({ method }) => method)));
+  }
+}
+
+/** What a path does not take is 405 there and then, also where a less specific path would take it: `GET /invitations/accept` is no invitation's. */
+export function refuseOthers(methods: readonly string[]): MiddlewareHandler<ApiEnv> {
+  const allowed = [...methods, ...(methods.includes("GET") ? ["HEAD"] : [])].join(", ");
+  return (c) => {
+    c.set("allow", allowed);
+    throw new PerdureError("request.method_not_allowed", `This path takes ${allowed}.`);
+  };
 }
 
 /** Sorts `/nodes/registry` before `/nodes/:type`. */
@@ -71,11 +84,12 @@ function specificity(path: string): string {
     .join("");
 }
 
-function respond(route: Route, handler: AnyHandler, reading: Reading): MiddlewareHandler<ApiEnv> {
-  const read = reader(route, reading);
+function respond(route: Route, handler: AnyHandler, reading: Reading, adaptation: Adaptation): MiddlewareHandler<ApiEnv> {
+  const read = reader(route, reading, adaptation);
   return async (c) => {
     const request: { query?: { fields?: readonly string[] } | undefined } = await read(c);
-    const reply = await handler(request as never);
+    const answer = await handler(request as never);
+    const reply = answer instanceof Response ? answer : documentedReply(answer, adaptation);
     if (reply instanceof Response) {
       // HEAD takes no body: what makes it must not go on.
       if (c.req.method === "HEAD") await reply.body?.cancel();
@@ -93,7 +107,7 @@ function inPart(body: unknown, fields: readonly string[]): unknown {
   return body.map((row: unknown) => (isObject(row) ? Object.fromEntries(Object.entries(row).filter(([name]) => fields.includes(name))) : row));
 }
 
-function reader(route: Route, { maxBodyBytes, yaml }: Reading): (c: ApiContext) => Promise<Request<never>> {
+function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adaptation): (c: ApiContext) => Promise<Request<never>> {
   const { params, query, headers, body } = route.request ?? {};
   const paramSchema = params as z.ZodType | undefined;
   const querySchema = query as z.ZodType | undefined;
@@ -111,15 +125,15 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading): (c: ApiContext) 
       return undefined;
     };
     const parsedParams = pathParams(c, paramSchema);
-    const parsedQuery = querySchema && check(querySchema, queryValues(c, findings), "query");
+    const parsedQuery = querySchema && check(querySchema, canonicalQuery(queryValues(c, findings), adaptation.query), "query");
     const parsedHeaders = headerSchema && check(headerSchema, Object.fromEntries(headerNames.map((name) => [name, c.req.header(name)])), "header");
     let rawBody: Json | undefined;
     let parsedBody: unknown;
     if (bodySchema) {
-      rawBody = takesYaml ? await readDocument(c, maxBodyBytes, yaml) : await readJson(c, maxBodyBytes);
+      rawBody = canonicalBody(takesYaml ? await readDocument(c, maxBodyBytes, yaml) : await readJson(c, maxBodyBytes), adaptation.body);
       if (rawBody === undefined && body?.required)
         throw new PerdureError("request.malformed", takesYaml ? "The request needs a body." : "The request needs a JSON body.");
-      parsedBody = check(bodySchema, rawBody ?? {}, "");
+      parsedBody = check(bodySchema, rawBody === undefined ? {} : rawBody, "");
     }
     if (findings.length > 0) throw new PerdureError("validation.failed", "The request is not valid.", { findings });
     return { params: parsedParams, query: parsedQuery, headers: parsedHeaders, body: parsedBody, rawBody, principal: c.get("principal"), c } as Request<never>;

@@ -1,5 +1,7 @@
-import { type Route, type RouteName, isScope, pathsOf, problem, routes } from "#contract";
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { type Route, type RouteName, SYSTEMS, isScope, pathsOf, problem, routes, servedPaths } from "#contract";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import { aliasOperation, documentedTag } from "./openapi/aliases.ts";
+import { STARTING, TAGS } from "./openapi/texts.ts";
 
 /** What any route may answer beside what it states. */
 const COMMON_PROBLEMS = [429, 500, 503];
@@ -18,44 +20,64 @@ const PROBLEM_TITLES: Readonly<Record<number, string>> = {
   503: "A dependency is away; see `Retry-After`.",
 };
 
-/** OpenAPI 3.1 of the canonical operations, made from the same objects that serve them. The documented paths of other systems are in `x-aliases`. */
+/**
+ * OpenAPI 3.1, made from the same objects that serve: every canonical operation, and every documented path of another system that is served under a
+ * name of its own, with the tag of that system and `x-alias-of`.
+ */
 export function openApiDocument(version: string): object {
   const { openAPIRegistry, getOpenAPI31Document } = new OpenAPIHono();
-  openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer", bearerFormat: "JWT" });
-  openAPIRegistry.registerComponent("securitySchemes", "api_key", { type: "apiKey", in: "header", name: "X-API-Key" });
-  for (const name of Object.keys(routes) as RouteName[]) openAPIRegistry.registerPath(operation(name, routes[name]));
+  openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "The `access_token` of `POST /api/v1/auth/login`, or an API key.",
+  });
+  openAPIRegistry.registerComponent("securitySchemes", "api_key", { type: "apiKey", in: "header", name: "X-API-Key", description: "`pk_…`" });
+  const names = Object.keys(routes) as RouteName[];
+  const canonical = names.map((name) => operation(name, routes[name]));
+  const shown = new Set(names.flatMap((name) => servedPaths(name).flatMap(({ path, systems }) => (systems.length > 0 ? [path] : []))));
+  const aliases = names.flatMap((name, index) =>
+    servedPaths(name)
+      .slice(1)
+      // A path that is shown is shown whole.
+      .filter(({ path }) => shown.has(path))
+      .map((served) => aliasOperation(name, canonical[index] as Operation, served)),
+  );
+  for (const each of [...canonical, ...aliases]) openAPIRegistry.registerPath(each);
+  const tags = [...new Set(canonical.flatMap((each) => each.tags))];
   return getOpenAPI31Document({
     openapi: "3.1.0",
-    info: {
-      title: "Perdure",
-      version,
-      description:
-        "Durable AI workflows: a graph of nodes as JSON, run by Temporal. Names are snake_case, times ISO 8601 UTC. Every path is served with and without a trailing slash.",
-    },
+    info: { title: "Perdure", version, description: STARTING, license: { name: "MIT" } },
     servers: [{ url: "/" }],
-    tags: ["auth", "organizations", "members", "api-keys", "audit", "workflows", "templates", "executions", "approvals", "nodes", "health"].map((tag) => ({
-      name: tag,
-    })),
+    tags: [
+      ...tags.map((name) => ({ name, ...(TAGS[name] && { description: TAGS[name] }) })),
+      ...(Object.keys(SYSTEMS) as (keyof typeof SYSTEMS)[]).map(documentedTag),
+    ],
   });
 }
 
+export type Operation = ReturnType<typeof operation>;
+
 function operation(name: RouteName, route: Route) {
-  const { access, problems = [], description, tags, ...rest } = route;
-  const aliases = pathsOf(name, route.path).slice(1);
+  const { access, problems = [], description, rules, tags, ...rest } = route;
+  const aliases = pathsOf(name).slice(1);
   const secured = access.auth === "user";
-  const statuses = new Set([...problems, ...(secured || tags.includes("auth") ? AUTH_PROBLEMS : []), ...COMMON_PROBLEMS]);
+  const statuses = new Set([...problems, ...problemsOf(route), ...(secured || tags.includes("auth") ? AUTH_PROBLEMS : []), ...COMMON_PROBLEMS]);
   const answered = new Set(Object.keys(route.responses).map(Number));
   return {
     ...rest,
     tags: [...tags],
     description: [
       description,
+      rules && `Refused with 422 unless ${rules}`,
       secured && `Needs the permission \`${access.permission}\`.`,
       aliases.length > 0 && `Also served as ${aliases.map((path) => `\`${path}\``).join(", ")}.`,
     ]
       .filter(Boolean)
       .join("\n\n"),
     security: secured ? ["bearer", ...(isScope(access.permission) ? ["api_key"] : [])].map((scheme) => ({ [scheme]: [] })) : [],
+    ...(rules && { "x-has-rules": true }),
+    ...(isPaged(route) && { "x-is-paged": true }),
     ...(secured && { "x-permission": access.permission }),
     ...(aliases.length > 0 && { "x-aliases": aliases }),
     responses: {
@@ -68,4 +90,15 @@ function operation(name: RouteName, route: Route) {
       ),
     },
   };
+}
+
+/** What follows from what a route reads: no body is read without a way to refuse it. */
+function problemsOf({ request = {}, path }: Route): number[] {
+  const { body, query, headers } = request;
+  const isPaged = query instanceof z.ZodObject && "cursor" in query.shape;
+  return [...(body || isPaged ? [400] : []), ...(path.includes("{") ? [404] : []), ...(body ? [413] : []), ...(body || query || headers ? [422] : [])];
+}
+
+function isPaged({ request }: Route): boolean {
+  return request?.query instanceof z.ZodObject && "cursor" in request.query.shape;
 }

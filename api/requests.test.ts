@@ -251,9 +251,12 @@ describe("the node registry", () => {
     async (path) => {
       const { call, signUp } = createTestApp({ nodes });
       const { token } = await signUp();
-      expect((await call("GET", path, { token })).body).toEqual([node]);
+      const documented = path.includes("registry")
+        ? { ...node, node_type: node.name, node_class: node.name, schema_definition: { inputs: node.inputs, outputs: node.outputs } }
+        : node;
+      expect((await call("GET", path, { token })).body).toEqual([documented]);
       expect((await call("GET", `${path}?search=nothing`, { token })).body).toEqual([]);
-      expect((await call("GET", `${path}/http_request`.replace("//", "/"), { token })).body).toEqual(node);
+      expect((await call("GET", `${path}/http_request`.replace("//", "/"), { token })).body).toEqual(documented);
     },
   );
 

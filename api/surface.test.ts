@@ -1,4 +1,4 @@
-import { type Access, ALIASES, PERMISSIONS, ROLES, SCOPES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
+import { type Access, DOCUMENTED, PERMISSIONS, ROLES, SCOPES, type RouteName, may, pathsOf, replySchema, routes } from "#contract";
 import { uuidv7 } from "#core";
 import { type CountingServer, startCountingServer } from "#tests/counting-server.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,9 +13,7 @@ beforeAll(async () => {
 afterAll(() => taker.close());
 
 const names = Object.keys(routes) as RouteName[];
-const served = names.flatMap((name) =>
-  pathsOf(name, routes[name].path).map((path) => ({ name, method: routes[name].method.toUpperCase(), path, access: routes[name].access })),
-);
+const served = names.flatMap((name) => pathsOf(name).map((path) => ({ name, method: routes[name].method.toUpperCase(), path, access: routes[name].access })));
 const unknownId = uuidv7();
 const withIds = (path: string): string =>
   (path.endsWith("/diff") ? `${path}?from=1&to=1` : path)
@@ -59,6 +57,9 @@ function membership(db: TestApp["db"], userId: string) {
 
 /** Served without a token: what describes the API. */
 const DESCRIPTION = ["GET /", "GET /docs", "GET /docs/:file", "GET /openapi.json", "GET /swagger-ui"];
+
+/** Middleware, and what refuses the methods that a path does not take. */
+const REFUSALS = ["ALL /", "ALL /*", "ALL /docs", "ALL /docs/:file", "ALL /openapi.json", "ALL /swagger-ui"];
 
 /** What opens nothing. */
 const NO_TOKENS: Record<string, string>[] = [{}, { authorization: "Bearer null" }, { authorization: "Basic dXNlcjpwYXNz" }, { "x-api-key": "pk_" }];
@@ -144,9 +145,14 @@ describe("every route", () => {
 
   test("F1: When the app serves a path, then it is a route of the contract with its access, or a page of the description", () => {
     const { app } = createTestApp();
-    const known = new Set(served.map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`));
+    const known = new Set(
+      served.flatMap(({ method, path }) => {
+        const routed = path.replaceAll(/\{(\w+)\}/g, ":$1");
+        return [`${method} ${routed}`, `ALL ${routed}`];
+      }),
+    );
     const others = app.routes.filter(({ method, path }) => !known.has(`${method} ${path}`)).map(({ method, path }) => `${method} ${path}`);
-    expect([...new Set(others)].toSorted()).toEqual(["ALL /*", ...DESCRIPTION]);
+    expect([...new Set(others)].toSorted()).toEqual([...REFUSALS, ...DESCRIPTION]);
   });
 
   test("F1: When a route does not say who may call it, then it cannot be mounted", () => {
@@ -273,7 +279,7 @@ describe("every route", () => {
   test("D8: When an alias is declared, then it is no canonical path and no other alias", () => {
     const all = served.map(({ method, path }) => `${method} ${path.replaceAll(/\{\w+\}/g, "{}")}`);
     expect(new Set(all).size).toBe(all.length);
-    for (const name of Object.keys(ALIASES)) expect(names).toContain(name);
+    for (const row of DOCUMENTED) if ("serves" in row) expect(names).toContain(row.serves);
   });
 });
 
@@ -282,6 +288,19 @@ describe("what is not a route", () => {
     const { call } = createTestApp();
     const answer = await call("GET", "/api/v1/nowhere");
     expect([answer.status, answer.body["code"], answer.headers.get("content-type")]).toEqual([404, "resource.not_found", "application/problem+json"]);
+  });
+
+  test("D7: When a path stands where another has a parameter, then its methods are its own", async () => {
+    const { call } = createTestApp();
+    for (const [method, path] of [
+      ["GET", "/api/v1/invitations/accept"],
+      ["DELETE", "/api/v1/workflows/validate"],
+      ["PUT", "/api/v1/credentials/types"],
+      ["OPTIONS", "/api/v1/workflows/import"],
+    ] as const) {
+      const answer = await call(method, path);
+      expect([answer.status, answer.headers.get("allow")], path).toEqual([405, path.endsWith("types") ? "GET, HEAD" : "POST"]);
+    }
   });
 
   test("D7: When a path exists and the method does not, then it is 405 and says which do", async () => {
@@ -315,17 +334,30 @@ describe("the OpenAPI description", () => {
     const { call } = createTestApp();
     const { status, body } = await call<{
       openapi: string;
-      paths: Record<string, Record<string, { operationId: string; security: unknown[]; "x-aliases"?: string[]; responses: Record<string, unknown> }>>;
+      tags: { name: string; description?: string }[];
+      paths: Record<
+        string,
+        Record<
+          string,
+          { operationId: string; security: unknown[]; "x-aliases"?: string[]; "x-alias-of"?: string; tags: string[]; responses: Record<string, unknown> }
+        >
+      >;
     }>("GET", "/openapi.json");
     expect([status, body.openapi]).toEqual([200, "3.1.0"]);
     const operations = Object.values(body.paths).flatMap((path) => Object.values(path));
-    expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual([...names].toSorted());
+    const canonical = operations.filter((each) => each["x-alias-of"] === undefined);
+    expect(canonical.map(({ operationId }) => operationId).toSorted()).toEqual([...names].toSorted());
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
     const create = body.paths["/api/v1/workflows"]?.["post"];
     expect(create?.["x-aliases"]).toEqual(["/api/workflows"]);
     expect(create?.security).toEqual([{ bearer: [] }, { api_key: [] }]);
     expect(Object.keys(create?.responses ?? {})).toEqual(expect.arrayContaining(["201", "400", "401", "403", "413", "422", "429", "500", "503"]));
     expect(body.paths["/api/v1/auth/login"]?.["post"]?.security).toEqual([]);
     expect(JSON.stringify(body)).not.toContain('"access"');
+    const alias = body.paths["/api/workflows/{id}"]?.["delete"];
+    expect(alias).toMatchObject({ "x-alias-of": "deleteWorkflow", deprecated: false, tags: ["KAI-Fusion backend", "AI Workflow Builder"] });
+    expect(alias?.responses).toMatchObject({ 200: { content: { "application/json": { schema: { properties: { message: { type: "string" } } } } } } });
+    expect(body.tags.find(({ name }) => name === "KAI-Fusion requirements")?.description).toContain("/api/v1/vectors/collections");
   });
 
   test("D7: When /docs is read, then the page and all it loads come from here under a strict policy", async () => {

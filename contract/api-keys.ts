@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { SCOPES } from "./permissions.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { id, idParam, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { id, idParam, pageHeaders, pageQuery, timestamp, trimmedText } from "./values.ts";
 
 const tags = ["api-keys"];
 const base = "/api/v1/api-keys";
@@ -40,6 +40,7 @@ export const apiKeyRoutes = {
     method: "post",
     path: base,
     operationId: "createApiKey",
+    rules: "`expires_at` is in the future.",
     summary: "Make an API key",
     description: "Send it as `Authorization: Bearer pk_…` or `X-API-Key: pk_…`. The answer shows the key, nothing later does.",
     tags,
@@ -49,11 +50,11 @@ export const apiKeyRoutes = {
       body: jsonBody(
         z
           .object({
-            name: z.string().trim().min(1).max(200),
+            name: trimmedText(200),
             scopes: z.array(z.enum(SCOPES)).min(1).optional().openapi({ description: "Permissions. Left out: all that the creator's role and keys may have." }),
             expires_at: timestamp.nullish().openapi({ description: "Left out or null: never." }),
           })
-          .openapi("ApiKeyRequest"),
+          .openapi("ApiKeyRequest", { example: { name: "Nightly reports", scopes: ["run.start", "run.read"], expires_at: "2099-01-01T00:00:00Z" } }),
       ),
     },
     responses: { 201: jsonReply("The key.", newApiKey) },

@@ -57,6 +57,7 @@ export const approvalRoutes = {
     method: "post",
     path: `${base}/{id}`,
     operationId: "answerApproval",
+    rules: "`decision` is one that is asked for, and `data` fits the schema of the approval.",
     summary: "Answer",
     description: "A HumanApproval takes a `decision`; a HumanInput takes `data` alone. The first answer counts, a second one gets 409.",
     tags,
@@ -71,7 +72,7 @@ export const approvalRoutes = {
             data: json.optional(),
             comment: z.string().max(10_000).nullish(),
           })
-          .openapi("ApprovalAnswer"),
+          .openapi("ApprovalAnswer", { example: { decision: "approved", comment: "As agreed." } }),
       ),
     },
     responses: { 200: jsonReply("The answer took effect.", approval), 202: jsonReply("The answer is kept for a worker that is away.", approval) },

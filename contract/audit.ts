@@ -1,14 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import { ROLES } from "./permissions.ts";
 import { defineRoute, jsonReply, needs } from "./route.ts";
-import { id, idParam, json, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { id, idParam, json, momentParam, pageHeaders, pageQuery, timestamp } from "./values.ts";
 
 const tags = ["audit"];
 const base = "/api/v1/audit-events";
-const moment = z.iso
-  .datetime({ offset: true })
-  .transform((text) => new Date(text))
-  .openapi({ type: "string", format: "date-time" });
 
 const filter = z.object({
   user_id: idParam.optional(),
@@ -16,8 +12,8 @@ const filter = z.object({
   action: z.string().max(100).optional().openapi({ description: "Operation id, such as `updateWorkflow`." }),
   resource_type: z.string().max(100).optional(),
   resource_id: z.string().max(200).optional(),
-  from: moment.optional(),
-  to: moment.optional(),
+  from: momentParam.optional(),
+  to: momentParam.optional(),
 });
 
 export const auditEvent = z

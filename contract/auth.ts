@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { ROLES } from "./permissions.ts";
 import { PUBLIC, defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { id, idParam, timestamp } from "./values.ts";
+import { id, idParam, timestamp, trimmedText } from "./values.ts";
 
 const tags = ["auth"];
 
@@ -9,9 +9,15 @@ const tags = ["auth"];
 export const PASSWORD_MIN_LENGTH = 8;
 export const PASSWORD_MAX_LENGTH = 256;
 
-export const email = z.string().trim().toLowerCase().max(254).pipe(z.email()).openapi({ type: "string", format: "email", example: "user@example.com" });
+export const email = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(254)
+  .pipe(z.email({ pattern: z.regexes.html5Email }))
+  .openapi({ type: "string", format: "email", example: "user@example.com" });
 export const password = z.string().min(PASSWORD_MIN_LENGTH).max(PASSWORD_MAX_LENGTH).openapi({ format: "password", example: "secure_password" });
-export const personName = z.string().trim().min(1).max(200);
+export const personName = trimmedText(200);
 
 export const tokens = z
   .object({
@@ -62,7 +68,9 @@ export const authRoutes = {
             username: personName.optional(),
             organization: personName.optional(),
           })
-          .openapi("RegistrationRequest"),
+          .openapi("RegistrationRequest", {
+            example: { email: "ada@example.com", password: "secure_password", name: "Ada Lovelace", organization: "Analytical Engines" },
+          }),
       ),
     },
     responses: { 201: jsonReply("The account, signed in.", registration) },
@@ -79,11 +87,11 @@ export const authRoutes = {
       body: jsonBody(
         z
           .object({
-            email: z.string().trim().toLowerCase().min(1).max(254),
+            email: z.string().trim().toLowerCase().min(1).max(254).openapi({ pattern: "[^\\s\\ufeff]", example: "user@example.com" }),
             password: z.string().min(1).max(PASSWORD_MAX_LENGTH),
             organization_id: organizationId,
           })
-          .openapi("Credentials"),
+          .openapi("Credentials", { example: { email: "ada@example.com", password: "secure_password" } }),
       ),
     },
     responses: { 200: jsonReply("A pair of tokens.", tokens) },
@@ -92,6 +100,7 @@ export const authRoutes = {
     method: "post",
     path: "/api/v1/auth/refresh",
     operationId: "refresh",
+    rules: "`refresh_token` is in the body or in the query.",
     summary: "Exchange a refresh token for a new pair",
     description: "A refresh token is good for one use. One that is used twice has been copied: the whole family is revoked.",
     tags,

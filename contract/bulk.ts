@@ -3,7 +3,7 @@ import { RUN_STATUSES } from "#core";
 import { MAX_ID_LENGTH } from "#graph";
 import { run } from "./executions.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { failure, id, idParam, jsonObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { failure, id, idParam, jsonObject, momentParam, pageHeaders, pageQuery, timestamp } from "./values.ts";
 
 const tags = ["bulk operations"];
 const base = "/api/v1/bulk-operations";
@@ -16,24 +16,19 @@ const RATE_DEFAULT = 300;
 const RATE_MAX = 6_000;
 const IDS_MAX = 1_000;
 
-const time = z.iso
-  .datetime({ offset: true })
-  .transform((text) => new Date(text))
-  .openapi({ type: "string", format: "date-time" });
-
 const filter = z
   .object({
     workflow_id: idParam.optional(),
     status: z.union([z.enum(RUN_STATUSES).transform((one) => [one]), z.array(z.enum(RUN_STATUSES)).min(1)]).optional(),
-    from: time.optional(),
-    to: time.optional(),
+    from: momentParam.optional(),
+    to: momentParam.optional(),
     error_code: z.string().min(1).max(100).optional().openapi({ description: "Of the failure they ended with." }),
     ids: z.array(idParam).min(1).max(IDS_MAX).optional(),
   })
   .strict()
   .refine((given) => Object.values(given).some((value) => value !== undefined), "must say something of the runs that are meant")
   .openapi({
-    type: "object",
+    minProperties: 1,
     description: "Which runs are meant: those of which all of this is true. Of them, those that the action finds in a status in which it can do something.",
   });
 
@@ -75,6 +70,7 @@ export const bulkRoutes = {
     method: "post",
     path: base,
     operationId: "createBulkOperation",
+    rules: "the action can deal with runs in one of the statuses of `filter`.",
     summary: "Do the same to many runs",
     description: "The runs are chosen now and dealt with one after the other, also when processes die meanwhile. `dry_run` counts them and shows some.",
     tags,
@@ -97,7 +93,7 @@ export const bulkRoutes = {
           })
           .refine(({ action, from_node: node }) => action !== "fork" || node !== undefined, { error: "is required to fork", path: ["from_node"] })
           .refine(({ action, version }) => action !== "migrate" || typeof version === "number", { error: "is required to migrate", path: ["version"] })
-          .openapi("BulkRequest", { type: "object" }),
+          .openapi("BulkRequest", { example: { action: "retry", filter: { status: "failed", error_code: "upstream.failed" }, dry_run: true } }),
       ),
     },
     responses: { 200: jsonReply("`dry_run`: nothing is done.", bulkPreview), 202: jsonReply("It has been taken on.", bulkOperation) },

@@ -3,7 +3,7 @@ import { RUN_STATUSES } from "#core";
 import { MAX_ID_LENGTH } from "#graph";
 import { command, run, startHeaders } from "./executions.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { failure, flagQuery, id, idParam, json, jsonObject } from "./values.ts";
+import { failure, flagQuery, id, idParam, json, optionalObject, trimmedText } from "./values.ts";
 
 const tags = ["executions"];
 const base = "/api/v1/executions";
@@ -63,6 +63,7 @@ export const checkpointRoutes = {
     ...again,
     path: `${base}/{id}/retry`,
     operationId: "retryExecution",
+    rules: "the version has no problems, and the nodes that stand are nodes of it.",
     summary: "Run what did not end well again",
     description: "Of a run that failed, was cancelled or timed out: a new run in which every node that has ended stands as it is and makes no call.",
     request: { params: byId, headers: startHeaders, body: jsonBody(z.object(ofVersion), false) },
@@ -72,6 +73,7 @@ export const checkpointRoutes = {
     ...again,
     path: `${base}/{id}/fork`,
     operationId: "forkExecution",
+    rules: "the version has no problems, and `from_node` and the nodes that are named are nodes of it.",
     summary: "Run one node and all behind it again",
     description:
       "Of any run, live or ended. Nodes that are neither `from_node` nor behind it and have ended stand as they are and make no call; the run itself is not touched.",
@@ -84,15 +86,13 @@ export const checkpointRoutes = {
             ...ofVersion,
             from_node: nodeId,
             iteration: iteration.nullish().openapi({ description: "Of `from_node`, where it stands in a loop; all of them where it is left out." }),
-            inputs: jsonObject.nullish().openapi({ description: "Inputs of the new run, in place of those of the old." }),
-            variables: jsonObject.nullish().openapi({ description: "Beside those of the old run." }),
-            outputs: jsonObject.nullish().openapi({ description: "Outputs of nodes before, by id, in place of what they came to." }),
+            inputs: optionalObject.openapi({ description: "Inputs of the new run, in place of those of the old." }),
+            variables: optionalObject.openapi({ description: "Beside those of the old run." }),
+            outputs: optionalObject.openapi({ description: "Outputs of nodes before, by id, in place of what they came to." }),
             routes: z.record(z.string(), z.string().max(MAX_ID_LENGTH)).nullish().openapi({ description: "By which way nodes before are left, by id." }),
-            node_inputs: jsonObject
-              .nullish()
-              .openapi({ description: "Inputs of `from_node`, beside those it has; for whoever may run graphs that are not stored." }),
+            node_inputs: optionalObject.openapi({ description: "Inputs of `from_node`, beside those it has; for whoever may run graphs that are not stored." }),
           })
-          .openapi("ForkRequest"),
+          .openapi("ForkRequest", { example: { from_node: "greet", inputs: { name: "Grace" } } }),
       ),
     },
     responses: newRun,
@@ -101,6 +101,7 @@ export const checkpointRoutes = {
     ...again,
     path: `${base}/{id}/replay`,
     operationId: "replayExecution",
+    rules: "the version has no problems.",
     summary: "Replay a run as a test",
     description:
       "Of a run that has ended: a new run in which all is evaluated anew, and calls and waits are answered from what was recorded. Nothing is called; `links.comparison` tells what came out differently.",
@@ -156,6 +157,7 @@ export const checkpointRoutes = {
     method: "post",
     path: `${base}/{id}/nodes/{node_id}/complete`,
     operationId: "completeNode",
+    rules: "`route` is one of the node's.",
     summary: "Say what a node of a live run comes to",
     request: { params: nodeParams, body: jsonBody(nodeBody.extend({ output: json.nullish(), route: z.string().min(1).max(MAX_ID_LENGTH).nullish() }), false) },
   }),
@@ -167,7 +169,7 @@ export const checkpointRoutes = {
     summary: "Send a live run an event",
     request: {
       params: byId,
-      body: jsonBody(z.object({ name: z.string().trim().min(1).max(200), correlation: z.string().max(500).nullish(), payload: json.nullish() })),
+      body: jsonBody(z.object({ name: trimmedText(200), correlation: z.string().max(500).nullish(), payload: json.nullish() })),
     },
   }),
 };

@@ -1,18 +1,20 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { flagQuery, id, idParam, ifMatch, jsonObject, pageHeaders, pageQuery, timestamp, withEtag } from "./values.ts";
+import { flagQuery, id, idParam, ifMatch, jsonObject, pageHeaders, pageQuery, timestamp, trimmedText, withEtag } from "./values.ts";
 
 const tags = ["credentials"];
 const base = "/api/v1/credentials";
 
-const name = z.string().trim().min(1).max(100);
-const type = z.string().trim().min(1).max(50).openapi({ example: "http_bearer" });
+const name = trimmedText(100);
+const type = trimmedText(50).openapi({ example: "http_bearer" });
 const description = z.string().max(1_000);
 const data = z.record(z.string().max(100), z.unknown()).openapi({
   type: "object",
   additionalProperties: true,
   description: "Values by field, as the type's schema says (`GET /api/v1/credentials/types`). Never returned.",
 });
+
+const optionalData = data.nullish().openapi({ type: ["object", "null"] });
 
 export const credentialType = z
   .object({
@@ -55,11 +57,12 @@ export const credentialUsage = z
 const byId = z.object({ id: idParam });
 
 /** Documented by another name: `service_type`, and `secret` for the one field of a type. */
-const written = { type: type.nullish(), service_type: type.nullish(), data: data.nullish(), secret: z.string().min(1).max(100_000).nullish() };
+const written = { type: type.nullish(), service_type: type.nullish(), data: optionalData, secret: z.string().min(1).max(100_000).nullish() };
 
-export const newCredential = z
-  .object({ name, description: description.nullish(), ...written })
-  .openapi("NewCredential", { description: "`type` (or `service_type`), and `data` (or `secret`: the one secret field of the type)." });
+export const newCredential = z.object({ name, description: description.nullish(), ...written }).openapi("NewCredential", {
+  example: { name: "Search", type: "http_bearer", data: { token: "t-4711" } },
+  description: "`type` (or `service_type`), and `data` (or `secret`: the one secret field of the type).",
+});
 
 const replacement = z.object({ name, description: description.nullish(), ...written }).openapi("CredentialReplacement");
 
@@ -67,7 +70,7 @@ const changes = z
   .object({
     name: name.nullish(),
     description: description.nullish(),
-    data: data.nullish().openapi({ description: "Fields to set; null takes one away. Those left out stay as they are." }),
+    data: optionalData.openapi({ description: "Fields to set; null takes one away. Those left out stay as they are." }),
     secret: written.secret,
   })
   .openapi("CredentialChanges");
@@ -104,6 +107,7 @@ export const credentialRoutes = {
     method: "post",
     path: base,
     operationId: "createCredential",
+    rules: "`data` fits the JSON schema of the type, or `secret` stands in for its one secret field.",
     summary: "Store a credential",
     description: "Sealed with a key of the organization; no answer ever shows a value. Graphs name it by its id.",
     tags,
@@ -127,6 +131,7 @@ export const credentialRoutes = {
     method: "put",
     path: `${base}/{id}`,
     operationId: "replaceCredential",
+    rules: "`data` fits the JSON schema of the type, or `secret` stands in for its one secret field.",
     summary: "Replace a credential's values",
     description: "The type stays unless another is named. Without `data` and `secret` only name and description change.",
     tags,
@@ -139,6 +144,7 @@ export const credentialRoutes = {
     method: "patch",
     path: `${base}/{id}`,
     operationId: "updateCredential",
+    rules: "`data`, with what is stored, fits the JSON schema of the type.",
     summary: "Change some of a credential",
     tags,
     access: needs("credential.write"),
@@ -162,6 +168,7 @@ export const credentialRoutes = {
     method: "post",
     path: `${base}/{id}/test`,
     operationId: "testCredential",
+    rules: "the type, `url` or the field `test_url` says whom to ask.",
     summary: "Ask the provider whether it takes a credential",
     description: "One GET that costs nothing, to the type's provider or to `url` (else the field `test_url`). 2xx says valid, 401 and 403 say invalid.",
     tags,

@@ -20,7 +20,16 @@ export const STREAM_COMMENT_INTERVAL_MS = 15_000;
 /** What a client is told to wait before it connects again. */
 export const STREAM_RETRY_MS = 1_000;
 
+/** Each event of a stream, its fields as an EventSource has them. */
+const streamEvent = z
+  .object({
+    id: z.string().openapi({ description: "`seq` of the event.", example: "7" }),
+    event: z.enum(EVENT_KINDS),
+    data: z.string().openapi({ description: "A `RunEvent` as JSON." }),
+  })
+  .openapi("StreamEvent");
+
 export const eventStream = {
   description: "Server-sent events: `id: <seq>`, `event: <kind>`, `data: <RunEvent as JSON>`. Closes after `workflow_complete` or `error`.",
-  content: { "text/event-stream": { schema: z.string() } },
+  content: { "text/event-stream": { schema: streamEvent } },
 };

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, needs } from "./route.ts";
-import { flagQuery, idParam, json, jsonObject, withEtag } from "./values.ts";
-import { fields, graphFields, workflow } from "./workflows.ts";
+import { flagQuery, idParam, integerParam, json, optionalObject, withEtag } from "./values.ts";
+import { fields, graphFields, optionalSettings, workflow } from "./workflows.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";
@@ -33,9 +33,9 @@ const importBody = z
     name: fields.name.optional(),
     description: fields.description.nullish(),
     tags: fields.tags.nullish(),
-    settings: fields.settings.nullish(),
+    settings: optionalSettings,
     ...graphFields,
-    flow_data: jsonObject.nullish(),
+    flow_data: optionalObject,
   })
   .openapi("WorkflowImport");
 
@@ -54,14 +54,14 @@ export const exchangeRoutes = {
       params: z.object({ id: idParam }),
       query: z.object({
         format: z.enum(["json", "yaml"]).default("json"),
-        version: z.coerce.number().int().min(1).max(2_147_483_647).optional(),
+        version: integerParam(1, 2_147_483_647).optional(),
         pinned_outputs: flagQuery.default(false).openapi({ description: "Keep the outputs that nodes are pinned to." }),
       }),
     },
     responses: {
       200: {
         description: "The file.",
-        content: { "application/json": { schema: workflowExport }, "application/yaml": { schema: z.string() } },
+        content: { "application/json": { schema: workflowExport }, "application/yaml": { schema: workflowExport } },
       },
     },
   }),
@@ -69,6 +69,7 @@ export const exchangeRoutes = {
     method: "post",
     path: `${base}/import`,
     operationId: "importWorkflow",
+    rules: "the file holds a graph.",
     summary: "Save a workflow from a file",
     description:
       "Takes what `export` gives, what `GET /workflows/{id}` answers, and a bare graph, each as JSON or YAML. Saved as by `POST /workflows`: a graph with problems becomes a draft that says so; nothing is run.",
@@ -77,7 +78,7 @@ export const exchangeRoutes = {
     problems: [400, 413, 422],
     request: {
       query: z.object({ name: fields.name.optional().openapi({ description: "Instead of the name in the file." }) }),
-      body: { content: { "application/json": { schema: importBody }, "application/yaml": { schema: z.string() } }, required: true },
+      body: { content: { "application/json": { schema: importBody }, "application/yaml": { schema: importBody } }, required: true },
     },
     responses: { 201: { description: "As saved.", content: { "application/json": { schema: workflow } }, ...withEtag } },
   }),

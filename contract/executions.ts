@@ -1,8 +1,27 @@
 import { z } from "@hono/zod-openapi";
 import { NODE_STATUSES, RUN_STATUSES } from "#core";
 import { eventStream, runEvent } from "./events.ts";
+import { GREETING } from "./workflows.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { duration, failure, fieldsQuery, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, rowsInPart, timestamp } from "./values.ts";
+import {
+  duration,
+  failure,
+  fieldsQuery,
+  id,
+  idParam,
+  integerParam,
+  json,
+  jsonObject,
+  listQuery,
+  listQueryOf,
+  momentParam,
+  optionalObject,
+  pageHeaders,
+  pageQuery,
+  rowsInPart,
+  timestamp,
+  trimmedText,
+} from "./values.ts";
 
 const tags = ["executions"];
 const base = "/api/v1/executions";
@@ -70,12 +89,19 @@ export const nodeExecution = z
   })
   .openapi("NodeExecution");
 
+/** Of a run that is shown with its nodes; `/executions/{id}/nodes` pages through all. */
+export const NODE_EXECUTIONS_SHOWN = 1_000;
+
+const runWithNodes = run
+  .extend({ node_executions: z.array(nodeExecution).openapi({ description: `The first ${NODE_EXECUTIONS_SHOWN}, in the order in which they began.` }) })
+  .openapi("ExecutionWithNodes");
+
 export const runResult = z
   .object({ id, execution_id: id, status: z.enum(RUN_STATUSES), outputs: json.nullable(), error: failure.nullable(), completed_at: timestamp.nullable() })
   .openapi("ExecutionResult");
 
 const start = {
-  inputs: jsonObject.nullish(),
+  inputs: optionalObject,
   entry: z.string().max(200).nullish().openapi({ description: "The trigger node to begin at, where there are several." }),
   mode: z.enum(["async", "wait", "stream"]).nullish().openapi({
     description:
@@ -83,19 +109,21 @@ const start = {
   }),
   timeout: duration.nullish().openapi({ description: "How long `wait` waits before it answers 202 with the run as it stands." }),
   priority: z.int().min(1).max(5).nullish().openapi({ description: "1 is first, 5 last; 3 where nothing is said." }),
-  variables: jsonObject.nullish(),
+  variables: optionalObject,
 };
-const startBody = z.object({ ...start, version: z.int().min(1).max(2_147_483_647).nullish() }).openapi("ExecuteRequest");
+const startBody = z
+  .object({ ...start, version: z.int().min(1).max(2_147_483_647).nullish() })
+  .openapi("ExecuteRequest", { example: { inputs: { name: "Ada" }, mode: "wait", timeout: "10s" } });
 const adHocBody = z
   .object({
     ...start,
-    name: z.string().trim().min(1).max(200).nullish(),
-    flow_data: jsonObject.nullish(),
+    name: trimmedText(200).nullish(),
+    flow_data: optionalObject,
     nodes: z.array(json).nullish(),
     edges: z.array(json).nullish(),
-    settings: jsonObject.nullish(),
+    settings: optionalObject,
   })
-  .openapi("AdHocExecuteRequest");
+  .openapi("AdHocExecuteRequest", { example: { inputs: { name: "Ada" }, mode: "wait", timeout: "10s", flow_data: GREETING } });
 
 /** Longest `Idempotency-Key`, in characters. */
 export const IDEMPOTENCY_KEY_MAX_LENGTH = 200;
@@ -119,10 +147,18 @@ const startReplies = {
 };
 const startProblems = [400, 404, 409, 413, 422];
 
-const eventNumber = z.coerce.number().int().min(0).max(2_147_483_647);
+const eventNumber = integerParam(0, 2_147_483_647);
+
+const secondsParam = z
+  .string()
+  .max(50)
+  .regex(/^\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i, "is no number of seconds")
+  .transform(Number)
+  .pipe(z.number().max(1_000_000))
+  .openapi({ type: "number", minimum: 0, maximum: 1_000_000 });
 
 /** Rows of a run are small and many. */
-const manyRows = z.coerce.number().int().min(1).max(1_000).default(1_000);
+const manyRows = integerParam(1, 1_000).default(1_000);
 
 const streamRequest = {
   params: byId,
@@ -139,15 +175,10 @@ export const command = {
   responses: { 200: jsonReply("It took effect.", run), 202: jsonReply("It is kept for a worker that is away.", run) },
 };
 
-const time = z.coerce.date().min(new Date("0001-01-01T00:00:00Z")).max(new Date("9999-12-31T00:00:00Z")).openapi({ type: "string", format: "date-time" });
-
 const listFilter = pageQuery.extend({
-  status: listQuery
-    .pipe(z.array(z.enum(RUN_STATUSES)))
-    .optional()
-    .openapi({ type: "string", description: "One or several, separated by commas." }),
-  from: time.optional(),
-  to: time.optional(),
+  status: listQueryOf(RUN_STATUSES).optional(),
+  from: momentParam.optional(),
+  to: momentParam.optional(),
   skip: pageQuery.shape.offset,
   fields: fieldsQuery(run),
 });
@@ -158,6 +189,7 @@ export const executionRoutes = {
     method: "post",
     path: `${workflows}/{id}/execute`,
     operationId: "executeWorkflow",
+    rules: "the graph has no problems, `inputs` fit the schema of its start, `entry` is one of its triggers, and `timeout` is a duration.",
     summary: "Run a workflow",
     description: "Runs the version asked for, else the published one, else the newest. A graph with problems answers 422 with all of them.",
     tags,
@@ -170,6 +202,7 @@ export const executionRoutes = {
     method: "post",
     path: `${workflows}/{id}/execute/stream`,
     operationId: "executeWorkflowStream",
+    rules: "the graph has no problems, `inputs` fit the schema of its start, and `entry` is one of its triggers.",
     summary: "Run a workflow and stream its events",
     tags,
     access: needs("run.start"),
@@ -181,6 +214,7 @@ export const executionRoutes = {
     method: "post",
     path: base,
     operationId: "executeGraph",
+    rules: "there is a graph without problems, `inputs` fit the schema of its start, `entry` is one of its triggers, and `timeout` is a duration.",
     summary: "Run a graph that is not stored",
     tags,
     access: needs("run.ad_hoc"),
@@ -236,7 +270,7 @@ export const executionRoutes = {
     access: needs("run.read"),
     problems: [404],
     request: { params: z.object({ workflow_id: idParam, id: idParam }) },
-    responses: { 200: jsonReply("The run.", run) },
+    responses: { 200: jsonReply("The run with what its nodes did.", runWithNodes) },
   }),
   listNodeExecutions: defineRoute({
     method: "get",
@@ -283,7 +317,7 @@ export const executionRoutes = {
     tags,
     access: needs("run.read"),
     problems: [404, 422],
-    request: { params: byId, query: z.object({ wait: z.coerce.number().min(0).optional().openapi({ description: "Seconds to wait for the end." }) }) },
+    request: { params: byId, query: z.object({ wait: secondsParam.optional().openapi({ description: "Seconds to wait for the end." }) }) },
     responses: { 200: jsonReply("The run has ended.", runResult), 202: jsonReply("It has not.", runResult) },
   }),
   cancelExecution: defineRoute({
@@ -312,7 +346,7 @@ export const executionRoutes = {
     problems: [400, 404, 409, 413, 422],
     request: {
       params: z.object({ id: idParam, name: z.string().regex(/^(?!__proto__$)[A-Za-z_][A-Za-z0-9_-]{0,99}$/) }),
-      body: jsonBody(z.looseObject({ value: json })),
+      body: jsonBody(z.looseObject({ value: json }).openapi({ required: ["value"], example: { value: { approved: true } } })),
     },
   }),
 };

@@ -14,6 +14,8 @@ interface OperationExtras {
   readonly summary: string;
   readonly tags: readonly string[];
   readonly access: Access;
+  /** What a request has to fulfil beyond its schemas, as a sentence's end: else it is 422. */
+  readonly rules?: string;
   /** Statuses of the problems it may answer beside 401, 403, 429, 500 and 503, which any route may. */
   readonly problems?: readonly number[];
 }

@@ -21,6 +21,14 @@ export const timestamp = z.iso.datetime().openapi({ description: "ISO 8601, UTC.
 export const json = z.custom<Json>(() => true).openapi({ description: "Any JSON value.", type: ["object", "array", "string", "number", "boolean", "null"] });
 export const jsonObject = z.custom<JsonObject>(isObject, "must be an object").openapi({ type: "object", additionalProperties: true });
 
+/** As `jsonObject`, where null and nothing are taken too. */
+export const optionalObject = jsonObject.nullish().openapi({ type: ["object", "null"], additionalProperties: true });
+
+/** Text of which something is left when what surrounds it is cut off, as it is. */
+export function trimmedText(maxLength: number) {
+  return z.string().trim().min(1).max(maxLength).openapi({ pattern: "[^\\s\\ufeff]" });
+}
+
 /** One thing that is wrong, or worth a warning. */
 export const finding = z
   .object({
@@ -57,12 +65,36 @@ export const problem = z
   })
   .openapi("Problem");
 
+/** A whole number in a path, a query or a header, in plain decimal digits. */
+export function integerParam(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^-?\d{1,15}$/, "is not a whole number")
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+    .openapi({ type: "integer", minimum: min, maximum: max });
+}
+
+const ISO_MOMENT = z.union([z.iso.datetime({ offset: true, local: true }), z.iso.date()], "is neither an ISO 8601 time nor a date");
+const ZONED = /(?:Z|[+-]\d\d(?::?\d\d)?)$/i;
+
+/** A moment in a query: an ISO 8601 time, in UTC where it names no zone, or a date. What PostgreSQL has no year for is refused. */
+export const momentParam = ISO_MOMENT.transform((text) => new Date(text.length > 10 && !ZONED.test(text) ? `${text}Z` : text))
+  .pipe(z.date().min(new Date("0001-01-02T00:00:00Z")).max(new Date("9999-12-30T00:00:00Z")))
+  .openapi({ type: "string", anyOf: [{ format: "date-time" }, { format: "date" }], example: "2026-08-05T10:30:00Z" });
+
 /** Query of every list. `cursor` comes from the `Link: …; rel="next"` of the page before; `offset` is taken where it was documented. */
 export const pageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
-  cursor: z.string().max(500).optional(),
-  offset: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  limit: integerParam(1, PAGE_MAX).default(PAGE_DEFAULT),
+  cursor: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,500}$/, "is no cursor")
+    .optional()
+    .openapi({ description: 'Of the `Link: …; rel="next"` of the page before. One that this list did not give out is 400.' }),
+  offset: integerParam(0, 1_000_000).optional(),
 });
+
+const SEVERAL = "One value, several separated by commas, or the parameter repeated.";
 
 /** `?tags=a,b`, `?tags=a&tags=b` alike. */
 export const listQuery = z
@@ -73,7 +105,20 @@ export const listQuery = z
       .map((text) => text.trim())
       .filter(Boolean),
   )
-  .openapi({ type: "string", description: "One value, several separated by commas, or the parameter repeated." });
+  .openapi({ anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }], description: SEVERAL });
+
+/** As `listQuery`, of a closed set. */
+export function listQueryOf<const V extends readonly [string, ...string[]]>(values: V) {
+  const one = `\\s*(?:${values.join("|")})?\\s*`;
+  return listQuery.pipe(z.array(z.enum(values))).openapi({
+    anyOf: [
+      { type: "string", pattern: `^${one}(?:,${one})*$` },
+      { type: "array", items: { type: "string", enum: [...values] } },
+    ],
+    description: SEVERAL,
+    example: values[0],
+  });
+}
 
 /** `?fields=id,name`: which fields of each row are answered; all, where it is left out. */
 export function fieldsQuery(row: z.ZodObject) {
@@ -93,7 +138,7 @@ export function rowsInPart<S extends z.ZodObject>(row: S): z.ZodArray<S> {
 export const flagQuery = z
   .enum(["true", "false", "1", "0"])
   .transform((text) => text === "true" || text === "1")
-  .openapi({ type: "boolean" });
+  .openapi({ type: "string", enum: ["true", "false", "1", "0"] });
 
 /** Of a thing that can be changed: the `ETag` last read guards against lost updates. */
 export const ifMatch = z.object({
@@ -106,7 +151,9 @@ export const ifMatch = z.object({
 export const withEtag = { headers: z.object({ etag: z.string() }) };
 
 /** Seconds, or a duration as text. */
-export const duration = z.union([z.number().nonnegative(), z.string().max(50)]).openapi({ description: "Seconds, or a duration such as `30s`, `5m`, `PT1H`." });
+export const duration = z
+  .union([z.number().nonnegative(), z.string().max(50)])
+  .openapi({ example: "30s", description: "Seconds, or a duration such as `30s`, `5m`, `PT1H`." });
 
 export const pageHeaders = z.object({
   link: z.string().optional().openapi({ description: '`<…>; rel="next"` where there is a next page.' }),

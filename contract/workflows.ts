@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import type { JsonObject } from "#core";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
 import {
   fieldsQuery,
@@ -7,20 +8,24 @@ import {
   id,
   idParam,
   ifMatch,
+  integerParam,
   json,
   jsonObject,
   listQuery,
+  listQueryOf,
+  optionalObject,
   pageHeaders,
   pageQuery,
   rowsInPart,
   timestamp,
+  trimmedText,
   withEtag,
 } from "./values.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";
 
-const versionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
+const versionNumber = integerParam(1, 2_147_483_647);
 const byId = z.object({ id: idParam });
 /** A version of a workflow, by number or by what it is. */
 const versionName = z
@@ -29,12 +34,14 @@ const versionName = z
 const byVersion = z.object({ id: idParam, version: versionNumber });
 
 export const fields = {
-  name: z.string().trim().min(1).max(200),
+  name: trimmedText(200),
   description: z.string().max(10_000),
-  tags: z.array(z.string().trim().min(1).max(100)).max(50),
-  settings: jsonObject.openapi({ description: "`execution`, `max_parallel`, `deadline`, `priority`, `concurrency` of the graph's runs." }),
+  tags: z.array(trimmedText(100)).max(50),
   is_public: z.boolean(),
 };
+
+const SETTINGS = "`execution`, `max_parallel`, `deadline`, `priority`, `concurrency` of the graph's runs.";
+export const optionalSettings = optionalObject.openapi({ description: SETTINGS });
 
 /** A graph under `flow_data`, or its `nodes` and `edges` at the top level. Looked into by the compiler only. */
 export const graphFields = {
@@ -103,27 +110,40 @@ export const versionDiff = z
 
 export const validation = z.object({ valid: z.boolean(), errors: z.array(finding), warnings: z.array(finding) }).openapi("Validation");
 
+/** A graph that runs as it is. */
+export const GREETING: JsonObject = {
+  nodes: [
+    { id: "start", type: "Start", position: { x: 0, y: 0 } },
+    { id: "greet", type: "Template", position: { x: 240, y: 0 }, data: { name: "Greeting", inputs: { template: "Hello {{inputs.name}}" } } },
+    { id: "end", type: "End", position: { x: 480, y: 0 } },
+  ],
+  edges: [
+    { source: "start", target: "greet" },
+    { source: "greet", target: "end" },
+  ],
+};
+
 const createBody = z
   .object({
     name: fields.name,
     description: fields.description.nullish(),
     tags: fields.tags.nullish(),
-    settings: fields.settings.nullish(),
+    settings: optionalSettings,
     is_public: fields.is_public.nullish(),
     ...graphFields,
   })
-  .openapi("WorkflowCreate");
+  .openapi("WorkflowCreate", { example: { name: "Greet", description: "Says hello.", tags: ["first"], flow_data: GREETING } });
 
 const updateBody = z
   .object({
     name: fields.name.optional(),
     description: fields.description.nullish(),
     tags: fields.tags.nullish(),
-    settings: fields.settings.nullish(),
+    settings: optionalSettings,
     is_public: fields.is_public.nullish(),
     ...graphFields,
   })
-  .openapi("WorkflowUpdate");
+  .openapi("WorkflowUpdate", { example: { description: "Says hello, politely.", tags: ["first", "polite"] } });
 
 const update = {
   tags,
@@ -179,7 +199,7 @@ export const workflowRoutes = {
     tags,
     access: needs("workflow.read"),
     problems: [400, 413, 422],
-    request: { body: jsonBody(z.object({ ...graphFields, settings: fields.settings.nullish() })) },
+    request: { body: jsonBody(z.object({ ...graphFields, settings: optionalSettings }).openapi("GraphToValidate", { example: { flow_data: GREETING } })) },
     responses: { 200: jsonReply("All that is wrong with it.", validation) },
   }),
   getWorkflow: defineRoute({
@@ -234,11 +254,12 @@ export const workflowRoutes = {
     method: "post",
     path: `${base}/{id}/publish`,
     operationId: "publishWorkflow",
+    rules: "the version has no problems.",
     summary: "Make a version the one that runs",
     tags,
     access: needs("workflow.publish"),
     problems: [400, 404, 412, 422],
-    request: { params: byId, headers: ifMatch, body: jsonBody(z.object({ version: versionNumber.nullish() }), false) },
+    request: { params: byId, headers: ifMatch, body: jsonBody(z.object({ version: z.int().min(1).max(2_147_483_647).nullish() }), false) },
     responses: { 200: { ...jsonReply("The workflow.", workflow), ...withEtag } },
   }),
   duplicateWorkflow: defineRoute({

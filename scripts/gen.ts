@@ -1,5 +1,5 @@
 /**
- * Writes the generated registries of `nodes/`, the types of `builder/` from the files there, the operations of `client/` and the table of permissions from the contract;
+ * Writes the generated registries of `nodes/`, the types of `builder/` from the files there, the operations of `client/` and the tables of permissions and of documented paths from the contract;
  * `--check` writes nothing and fails when they are stale.
  * A node type is a file `nodes/<category folder>/<name>.ts` whose default export is a definition.
  */
@@ -10,6 +10,7 @@ import type { NodeDefinition } from "../nodes/define.ts";
 import { permissionTable } from "./permission-table.ts";
 import { builderTypes } from "./builder-types.ts";
 import { clientOperations } from "./client-operations.ts";
+import { compatibilityTable } from "./compatibility-table.ts";
 
 interface Found {
   /** Relative to `nodes/`, with forward slashes. */
@@ -38,6 +39,7 @@ export async function generate(root: string): Promise<Map<string, string>> {
         .join("")}};\n`,
     ],
     ["docs/permissions.md", permissionTable()],
+    ["docs/compatibility.md", compatibilityTable()],
     ["builder/node-types.gen.ts", `${HEADER}${builderTypes(found.map(({ definition }) => definition))}`],
     ["client/operations.gen.ts", `${HEADER}${clientOperations()}`],
   ]);

@@ -5,6 +5,7 @@ import type { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import type { ApiEnv } from "../context.ts";
 import { openApiDocument } from "../openapi.ts";
+import { refuseOthers } from "../mount.ts";
 import { notFound } from "../problem.ts";
 
 /** Everything comes from this server, so the page works offline; nothing inline, nothing framed. */
@@ -76,4 +77,6 @@ export function mountDocuments(app: Hono<ApiEnv>, version: string): void {
     if (c.req.header("if-none-match") === description.etag) return c.body(null, 304, headers);
     return c.body(description.json, 200, { ...headers, "content-type": "application/json" });
   });
+
+  app.on("ALL", ["/", "/docs", "/swagger-ui", "/docs/:file", "/openapi.json"], refuseOthers(["GET"]));
 }

@@ -1,3 +1,5 @@
+import type { Routes } from "#contract";
+import { NODE_EXECUTIONS_SHOWN } from "#contract/executions.ts";
 import { type RunStatus, isClosed } from "#core";
 import type { Run } from "#runs";
 import type { ApiContext } from "../context.ts";
@@ -11,7 +13,6 @@ import { createRunStarter, waitMs } from "../runs/starter.ts";
 import type { Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 import { sseResponse } from "../streams/sse.ts";
-import type { Routes } from "#contract";
 
 type ExecutionRoute =
   | "executeWorkflow"
@@ -156,7 +157,9 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
     async getWorkflowRun({ params, principal }) {
       const run = await existing(principal, params.id);
       if (run.workflowId !== params.workflow_id) throw notFound("execution");
-      return { status: 200, body: runJson(await reconciler.freshen(run), settings) };
+      const fresh = await reconciler.freshen(run);
+      const nodes = await db.runs.nodes(principal.tenantId, run.id, { limit: NODE_EXECUTIONS_SHOWN });
+      return { status: 200, body: { ...runJson(fresh, settings), node_executions: nodes.rows } };
     },
 
     async listNodeExecutions({ params, query, principal, c }) {

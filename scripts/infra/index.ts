@@ -1,5 +1,6 @@
 /** Starts real servers – PostgreSQL, Temporal, Qdrant – on this machine, each in a folder of its own. */
 export { MissingBinaryError, qdrantBinary, temporalBinary } from "./binaries.ts";
+export { cacheFolder } from "./folders.ts";
 export { startPostgres } from "./postgres.ts";
 export { describeExit, kill, type Exit, prepareLog, type Server, StartError, tail, within } from "./process.ts";
 export { keeper } from "./keeper.ts";

@@ -174,7 +174,7 @@ describe("the documented client session", () => {
 
 describe("tenants", () => {
   const served = (Object.keys(routes) as RouteName[])
-    .map((name) => ({ name, method: routes[name].method.toUpperCase(), path: pathsOf(name, routes[name].path)[0] ?? "" }))
+    .map((name) => ({ name, method: routes[name].method.toUpperCase(), path: pathsOf(name)[0] ?? "" }))
     .filter(({ path }) => path.includes("{id}"));
   const bodies: Partial<Record<RouteName, unknown>> = {
     replaceCredential: { name: "Mine now" },
