@@ -12,12 +12,14 @@ import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
+import { signInRoutes } from "./sign-in.ts";
 import { templateRoutes } from "./templates.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
 export const routes = {
   ...authRoutes,
+  ...signInRoutes,
   ...organizationRoutes,
   ...apiKeyRoutes,
   ...auditRoutes,

@@ -10,6 +10,7 @@ import { createCredentialVault } from "#credentials";
 import { type Database, openDatabase } from "#db";
 import { compile } from "#graph";
 import { createHttp } from "#integrations/http";
+import { createOidc } from "#integrations/oidc";
 import { catalogue } from "#nodes";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
@@ -71,6 +72,8 @@ beforeAll(async () => {
     payloads,
     credentials: createCredentialVault({ rows: db.credentials, payloads }),
     http,
+    mailer: { send: async () => undefined, close: () => undefined },
+    oidc: createOidc({ providers: [], http, timeoutMs: 5_000 }),
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },
