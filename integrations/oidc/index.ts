@@ -97,7 +97,7 @@ export function createOidc({
       const configuration = await configurationOf(of).catch(unreachable(of));
       const answered = new URL(redirectUri);
       answered.search = query.toString();
-      let claims;
+      let claims: Readonly<Record<string, unknown>> & { iss: string; sub: string };
       try {
         const tokens = await client.authorizationCodeGrant(configuration, answered, {
           expectedState: state,
@@ -105,17 +105,21 @@ export function createOidc({
           pkceCodeVerifier: codeVerifier,
           idTokenExpected: true,
         });
-        claims = tokens.claims();
+        const told = tokens.claims();
+        if (!told) throw new Error("no ID token");
+        // Many say in it no more than who it is.
+        const asksFor = told["email"] === undefined && configuration.serverMetadata().userinfo_endpoint !== undefined;
+        claims = asksFor ? { ...(await client.fetchUserInfo(configuration, tokens.access_token, told.sub)), ...told } : told;
       } catch (cause) {
         throw new PerdureError("auth.invalid", "The provider did not confirm this sign-in. Begin it again.", { cause });
       }
-      if (!claims || claims.sub === "" || claims.sub.length > SUBJECT_MAX_LENGTH)
+      if (claims.sub === "" || claims.sub.length > SUBJECT_MAX_LENGTH)
         throw new PerdureError("auth.invalid", "The provider does not say who signed in.");
-      const { email, name } = claims;
+      const { email, name, email_verified: isVerified } = claims;
       return {
         issuer: claims.iss,
         subject: claims.sub,
-        email: claims["email_verified"] === true && typeof email === "string" ? email : undefined,
+        email: isVerified === true && typeof email === "string" ? email : undefined,
         name: typeof name === "string" ? name : undefined,
       };
     },
