@@ -113,8 +113,7 @@ export function createOidc({
       } catch (cause) {
         throw new PerdureError("auth.invalid", "The provider did not confirm this sign-in. Begin it again.", { cause });
       }
-      if (claims.sub === "" || claims.sub.length > SUBJECT_MAX_LENGTH)
-        throw new PerdureError("auth.invalid", "The provider does not say who signed in.");
+      if (claims.sub === "" || claims.sub.length > SUBJECT_MAX_LENGTH) throw new PerdureError("auth.invalid", "The provider does not say who signed in.");
       const { email, name, email_verified: isVerified } = claims;
       return {
         issuer: claims.iss,

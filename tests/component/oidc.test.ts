@@ -14,7 +14,11 @@ let smtp: Awaited<ReturnType<typeof startSmtp>>;
 let api: AccountsApp;
 
 beforeAll(async () => {
-  [first, second, smtp] = await Promise.all([startOidcProvider([callbackOf("first"), callbackOf("impostor")]), startOidcProvider([callbackOf("second")], { claimsInIdToken: true }), startSmtp()]);
+  [first, second, smtp] = await Promise.all([
+    startOidcProvider([callbackOf("first"), callbackOf("impostor")]),
+    startOidcProvider([callbackOf("second")], { claimsInIdToken: true }),
+    startSmtp(),
+  ]);
   const provider = (id: string, issuer: string, more: object = {}) => ({ id, issuer, client_id: CLIENT.id, client_secret: CLIENT.secret, ...more });
   api = await startAccounts({
     PUBLIC_URL,
@@ -55,7 +59,7 @@ class Browser {
 
   /** Follows redirects until `stop` says so of the next address, or there is none. */
   async follow(url: string, stop: (url: string) => boolean = () => false): Promise<{ url: string; response: Response }> {
-    for (let at = url; ; ) {
+    for (let at = url; ;) {
       const response = await this.get(at);
       const location = response.headers.get("location");
       if (location === null) return { url: at, response };
@@ -91,7 +95,13 @@ async function signIn(person: Person, provider = "first") {
   return exchange(code, verifier);
 }
 
-const newPerson = (more: Partial<Person> = {}): Person => ({ sub: randomUUID(), email: `${randomUUID()}@example.com`, email_verified: true, name: "Ada", ...more });
+const newPerson = (more: Partial<Person> = {}): Person => ({
+  sub: randomUUID(),
+  email: `${randomUUID()}@example.com`,
+  email_verified: true,
+  name: "Ada",
+  ...more,
+});
 const me = async (token: string | undefined) => (await api.call<Record<string, string>>("GET", "/auth/me", { token: token ?? "" })).body;
 
 async function verifiedAccount() {
@@ -181,7 +191,9 @@ describe("signing in with a provider", () => {
     });
     for (const name of ["state", "nonce", "code_challenge"]) expect(asked.searchParams.get(name)?.length, name).toBeGreaterThanOrEqual(43);
     expect(asked.searchParams.get("code_challenge"), "ours for the provider, not the page's").not.toBe(challengeOf(verifier));
-    expect(begun.headers.getSetCookie()[0]).toMatch(/^perdure_oidc_[0-9a-f]{16}=[^;]+; Path=\/api\/v1\/auth\/oidc; Max-Age=600; HttpOnly; SameSite=Lax; Secure$/);
+    expect(begun.headers.getSetCookie()[0]).toMatch(
+      /^perdure_oidc_[0-9a-f]{16}=[^;]+; Path=\/api\/v1\/auth\/oidc; Max-Age=600; HttpOnly; SameSite=Lax; Secure$/,
+    );
     const { response } = await browser.follow(asked.href);
     const { code } = (await response.json()) as { code: string };
     expect((await exchange(code, verifier)).status).toBe(200);
@@ -225,7 +237,9 @@ describe("attacks on it", () => {
     await victim.get(startUrl("first", newVerifier()));
     expect((await victim.get(url)).status).toBe(401);
     // And where the attacker could plant a cookie of their own making.
-    victim.cookies.get(PUBLIC_URL)?.set([...(attacker.cookies.get(PUBLIC_URL)?.keys() ?? [])][0] ?? "", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA");
+    victim.cookies
+      .get(PUBLIC_URL)
+      ?.set([...(attacker.cookies.get(PUBLIC_URL)?.keys() ?? [])][0] ?? "", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA");
     expect((await victim.get(url)).status).toBe(401);
     expect((await attacker.get(url)).headers.get("location"), "in the browser that began it").toContain("#code=");
   });

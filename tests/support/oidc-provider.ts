@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import Provider from "oidc-provider";
+import { Provider } from "oidc-provider";
 
 export interface Person {
   sub: string;
@@ -27,7 +27,7 @@ export async function startOidcProvider(redirectUris: string[], { claimsInIdToke
     pkce: { required: () => true },
     features: { devInteractions: { enabled: false } },
     interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
-    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ ...(people.get(sub) ?? {}), sub }) }),
+    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ ...people.get(sub), sub }) }),
     async loadExistingGrant(ctx) {
       const { client, account } = ctx.oidc;
       const grant = new ctx.oidc.provider.Grant({ clientId: client?.clientId ?? "", accountId: account?.accountId ?? "" });
