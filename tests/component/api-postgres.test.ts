@@ -197,6 +197,7 @@ describe("tenants", () => {
     member: string;
     invitation: string;
     key: string;
+    session: string;
     tenantId: string;
     token: string;
   };
@@ -221,6 +222,7 @@ describe("tenants", () => {
       member: userId,
       invitation: String(invitation.body["id"]),
       key: String(key.body["id"]),
+      session: (JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as { sid: string }).sid,
     };
     stranger = (await signUp()).token;
   });
@@ -234,6 +236,7 @@ describe("tenants", () => {
       members: mine.member,
       invitations: mine.invitation,
       "api-keys": mine.key,
+      auth: mine.session,
     };
     return ids[path.split("/")[3] ?? ""] ?? mine.workflow;
   }

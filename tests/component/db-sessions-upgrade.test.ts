@@ -20,7 +20,7 @@ async function databaseBefore(): Promise<{ url: string; sql: postgres.Sql; drop:
     if (file >= SESSIONS) continue;
     const text = await readFile(new URL(file, FOLDER), "utf8");
     await sql.begin((transaction) => transaction.unsafe(text));
-    await sql`insert into applied_migrations (name, hash) values (${file.replace(/\.sql$/, "")}, ${createHash("sha256").update(text).digest("hex")})`;
+    await sql`insert into applied_migrations (name, hash) values (${file}, ${createHash("sha256").update(text).digest("hex")})`;
   }
   return {
     url: url.href,
