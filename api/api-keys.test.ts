@@ -55,6 +55,7 @@ describe("API keys", () => {
     expect((await call("POST", "/api/v1/api-keys", { token: body.key, body: { name: "more" } })).status).toBe(403);
     expect(PERMISSIONS.filter((permission) => !(SCOPES as readonly string[]).includes(permission))).toEqual([
       "account.write",
+      "session.manage",
       "api_key.manage",
       "member.manage",
     ]);

@@ -13,7 +13,7 @@ import { notFound, problemResponse } from "./problem.ts";
 import { auditHandlers } from "./routes/audit.ts";
 import { apiKeyHandlers } from "./routes/api-keys.ts";
 import { approvalHandlers } from "./routes/approvals.ts";
-import { authHandlers } from "./routes/auth.ts";
+import { type AccountTools, authHandlers } from "./routes/auth.ts";
 import { bulkHandlers } from "./routes/bulk.ts";
 import { checkpointHandlers } from "./routes/checkpoints.ts";
 import { codecHandlers } from "./routes/codec.ts";
@@ -24,12 +24,17 @@ import { healthHandlers } from "./routes/health.ts";
 import { invitationHandlers } from "./routes/invitations.ts";
 import { memberHandlers, organizationHandlers } from "./routes/organizations.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
+import { oidcHandlers } from "./routes/oidc.ts";
+import { passwordHandlers } from "./routes/passwords.ts";
+import { secondFactorHandlers } from "./routes/second-factor.ts";
+import { sessionHandlers } from "./routes/sessions.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
 import { variableHandlers } from "./routes/variables.ts";
 import { workflowPartHandlers } from "./routes/workflow-parts.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
+import { createAccountMails } from "./security/account-mails.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
@@ -57,12 +62,17 @@ export function createApp(services: Services): Hono<ApiEnv> {
   app.notFound((c) => problemResponse(notFound("path"), c.get("correlationId"), logger));
 
   const limiter = createRateLimiter(services.db.rateBuckets, logger);
-  const accountLimits = createAccountLimits(limiter, settings);
+  const members = createMembers(services.db.accounts);
+  const accountTools: AccountTools = { limits: createAccountLimits(limiter, settings), members, mails: createAccountMails(services) };
   const handlers: Handlers = {
-    ...authHandlers(services, accountLimits),
+    ...authHandlers(services, accountTools),
+    ...sessionHandlers(services, accountTools),
+    ...passwordHandlers(services, accountTools),
+    ...secondFactorHandlers(services, accountTools),
+    ...oidcHandlers(services),
     ...organizationHandlers(services),
     ...memberHandlers(services),
-    ...invitationHandlers(services, accountLimits),
+    ...invitationHandlers(services, accountTools),
     ...apiKeyHandlers(services),
     ...auditHandlers(services),
     ...workflowHandlers(services),
@@ -80,7 +90,6 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...credentialHandlers(services),
     ...healthHandlers(services),
   };
-  const members = createMembers(services.db.accounts);
   mount(app, handlers, {
     tokens,
     members,

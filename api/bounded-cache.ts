@@ -25,6 +25,11 @@ export class BoundedCache<K, V> {
     }
   }
 
+  /** Looks at every entry. */
+  deleteWhere(matches: (key: K) => boolean): void {
+    for (const key of this.#entries.keys()) if (matches(key)) this.#entries.delete(key);
+  }
+
   get size(): number {
     return this.#entries.size;
   }

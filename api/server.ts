@@ -8,6 +8,8 @@ import { PerdureError } from "#core";
 import { createCredentialVault } from "#credentials";
 import { migrate, openDatabase } from "#db";
 import { createHttp } from "#integrations/http";
+import { createMailer } from "#integrations/mail";
+import { createOidc } from "#integrations/oidc";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
@@ -59,6 +61,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
   const compileGraph = createCompiler(db, catalogue);
   const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+  const mailer = createMailer(env, logger);
   const shutdown = new AbortController();
   // One listener for each open stream and each waiting request.
   setMaxListeners(0, shutdown.signal);
@@ -75,7 +78,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     events,
     compile: compileGraph,
     nodes: createNodeRegistry(),
-    tokens: createTokens({ secret: env.JWT_SECRET_KEY, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
+    tokens: createTokens({ secret: env.JWT_SECRET_KEY, previousSecrets: env.JWT_PREVIOUS_SECRET_KEYS, accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES }),
     passwords: createPasswords({ maxPending: env.PASSWORD_HASHES_MAX }),
     schemas,
     yaml,
@@ -83,6 +86,8 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     payloads,
     credentials: createCredentialVault({ rows: db.credentials, payloads }),
     http,
+    mailer,
+    oidc: createOidc({ providers: env.OIDC_PROVIDERS, http, timeoutMs: env.OIDC_TIMEOUT_MS }),
     settings: env,
     logger,
     health: createHealthProbes({
@@ -108,6 +113,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       await events.close();
       await schemas.close();
       await yaml.close();
+      mailer.close();
       await http.close();
       await temporal.connection.close();
       await db.close();

@@ -3,6 +3,8 @@ import type { Env, Logger } from "#platform";
 import type { CredentialVault } from "#credentials";
 import type { Database } from "#db";
 import type { Http } from "#integrations/http";
+import type { Mailer } from "#integrations/mail";
+import type { Oidc } from "#integrations/oidc";
 import type { Payloads } from "#payloads";
 import type { Checkpoints, CompileGraph, EventReader, Runs } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
@@ -39,14 +41,20 @@ export type ApiSettings = Pick<
   | "CREDENTIAL_TEST_TIMEOUT_MS"
   | "OPENAI_BASE_URL"
   | "CORS_ORIGINS"
+  | "EMAIL_TOKEN_EXPIRE_HOURS"
   | "INVITATION_EXPIRE_DAYS"
+  | "JWT_REFRESH_GRACE_MS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
   | "ORGANIZATION_CONCURRENCY_LIMIT"
+  | "OIDC_FLOW_EXPIRE_MINUTES"
+  | "PASSWORD_RESET_EXPIRE_MINUTES"
   | "PUBLIC_URL"
   | "RATE_LIMIT_ACCOUNT_FAILURES"
+  | "RATE_LIMIT_ACCOUNT_MAILS"
   | "RATE_LIMIT_ADDRESS"
   | "RATE_LIMIT_API_KEY"
   | "RATE_LIMIT_READS"
+  | "RATE_LIMIT_SECOND_FACTOR_FAILURES"
   | "RATE_LIMIT_SIGN_IN_FAILURES"
   | "RATE_LIMIT_STARTS"
   | "RATE_LIMIT_USER"
@@ -55,12 +63,15 @@ export type ApiSettings = Pick<
   | "REQUEST_MAX_BODY_BYTES"
   | "RUN_INPUTS_MAX_BYTES"
   | "RUN_WAIT_MAX_MS"
+  | "SECOND_FACTOR_EXPIRE_MINUTES"
+  | "SECOND_FACTOR_ISSUER"
   | "TEMPORAL_NAMESPACE"
   | "TEMPORAL_UI_URL"
   | "TRUSTED_PROXIES"
   | "VARIABLES_MAX"
   | "VARIABLES_MAX_BYTES"
   | "VARIABLE_MAX_BYTES"
+  | "WEB_URL"
 >;
 
 /** All that the routes need; `server.ts` makes the real ones, a test its own. */
@@ -76,11 +87,14 @@ export interface Services {
   readonly schemas: SchemaChecks;
   readonly yaml: YamlThreads;
   readonly templates: Templates;
-  /** For Temporal's Web UI, which sees sealed payloads. */
-  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate">;
+  /** For Temporal's Web UI, which sees sealed payloads, and for what accounts keep sealed. */
+  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate" | "seal" | "open">;
   readonly credentials: CredentialVault;
   /** The one way out, for testing credentials. */
   readonly http: Pick<Http, "guardedFetch">;
+  readonly mailer: Mailer;
+  /** Providers to sign in with. */
+  readonly oidc: Oidc;
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;

@@ -16,7 +16,11 @@ type GraphBody = Omit<BodyOf<"executeGraph">, "mode" | "timeout">;
 export interface Resources {
   readonly auth: {
     register(account: BodyOf<"register">, options?: CallOptions): Promise<Account>;
-    login(credentials: BodyOf<"login">, options?: CallOptions): Promise<void>;
+    /**
+     * `code` is asked for where the account has a second factor: that of the authenticator, or a recovery code.
+     * @throws ApiError `auth.required` where it is asked for and there is none.
+     */
+    login(credentials: BodyOf<"login"> & { code?: string | (() => string | Promise<string>) }, options?: CallOptions): Promise<void>;
     /** Revokes the tokens and forgets them, also where the server cannot be told. */
     logout(options?: CallOptions): Promise<void>;
     me(options?: CallOptions): Promise<Account>;
@@ -116,7 +120,14 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
         await sessionOf().keep({ access_token, refresh_token, expires_in });
         return registered;
       },
-      login: async (credentials, options) => sessionOf().keep(await call("login", { body: credentials }, options)),
+      async login({ code, ...credentials }, options) {
+        const session = sessionOf();
+        const step = await call("login", { body: credentials }, options);
+        if ("access_token" in step) return session.keep(step);
+        if (code === undefined) throw new ApiError({ status: 401, code: "auth.required", message: "This account asks for the code of its second factor." });
+        const body = { second_factor_token: step.second_factor_token, code: typeof code === "string" ? code : await code() };
+        return session.keep(await call("finishLogin", { body }, options));
+      },
       async logout(options) {
         const session = sessionOf();
         const token = await session.refreshToken();

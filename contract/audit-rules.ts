@@ -14,7 +14,16 @@ export interface AuditRule {
 }
 
 /** Routes that change nothing although they are no GET, and sessions, of which the login activity tells. */
-export const UNAUDITED: readonly RouteName[] = ["validateGraph", "validateWorkflow", "login", "refresh", "logout"];
+export const UNAUDITED: readonly RouteName[] = [
+  "validateGraph",
+  "validateWorkflow",
+  "login",
+  "finishLogin",
+  "refresh",
+  "logout",
+  "forgotPassword",
+  "sendVerification",
+];
 
 /** The graph of a workflow is in its versions. */
 const WORKFLOW = ["id", "name", "description", "tags", "settings", "is_public", "version", "published_version"];
@@ -31,6 +40,8 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const start: Partial<AuditRule> = { resource: "execution", isNew: true };
+/** What is answered is a secret, or nothing: that it was done is all that is kept. */
+const ownAccount: Partial<AuditRule> = { resource: "account", fields: [] };
 const newWorkflow: Partial<AuditRule> = { resource: "workflow", isNew: true };
 
 /** Parts of a workflow, whose id the entry has; theirs is among the fields. */
@@ -46,6 +57,16 @@ const variable: Partial<AuditRule> = { resource: "variable", isNew: true, fields
 const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
   acceptInvitation: { resource: "account" },
+  exchangeOidc: { resource: "account", fields: [] },
+  resetPassword: ownAccount,
+  changePassword: ownAccount,
+  verifyEmail: ownAccount,
+  enrolSecondFactor: ownAccount,
+  confirmSecondFactor: ownAccount,
+  renewRecoveryCodes: ownAccount,
+  disableSecondFactor: ownAccount,
+  logoutEverywhere: { resource: "session", fields: [] },
+  endSession: { resource: "session", before: "getSession" },
   joinOrganization: { resource: "organization" },
   registerNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
   replaceNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },

@@ -28,12 +28,21 @@ export const tokens = z
   })
   .openapi("Tokens");
 
+export const secondFactorRequest = z
+  .object({
+    second_factor_token: z.string().openapi({ description: "For `POST /auth/login/second-factor`. It opens nothing else." }),
+    methods: z.array(z.string()).openapi({ example: ["totp", "recovery_code"] }),
+    expires_in: z.int().openapi({ description: "Seconds.", example: 300 }),
+  })
+  .openapi("SecondFactorRequest");
+
 export const organizationMembership = z.object({ id, name: z.string(), role: z.enum(ROLES) }).openapi("OrganizationMembership");
 
 export const account = z
   .object({
     id,
     email: z.string(),
+    email_verified: z.boolean(),
     name: z.string(),
     role: z.enum(ROLES),
     organization: organizationMembership,
@@ -94,7 +103,10 @@ export const authRoutes = {
           .openapi("Credentials", { example: { email: "ada@example.com", password: "secure_password" } }),
       ),
     },
-    responses: { 200: jsonReply("A pair of tokens.", tokens) },
+    responses: {
+      200: jsonReply("A pair of tokens.", tokens),
+      202: jsonReply("The password is right, and the account has a second factor: a second step is needed.", secondFactorRequest),
+    },
   }),
   refresh: defineRoute({
     method: "post",
@@ -102,7 +114,8 @@ export const authRoutes = {
     operationId: "refresh",
     rules: "`refresh_token` is in the body or in the query.",
     summary: "Exchange a refresh token for a new pair",
-    description: "A refresh token is good for one use. One that is used twice has been copied: the whole family is revoked.",
+    description:
+      "A refresh token is good for one use. For some seconds more (`JWT_REFRESH_GRACE_MS`) it gives another pair, for an answer that was lost and calls that race. After that, or once the pair has been renewed in turn, it has been copied: the session ends.",
     tags,
     access: PUBLIC,
     problems: [400, 404, 413, 422],
@@ -116,7 +129,7 @@ export const authRoutes = {
     method: "post",
     path: "/api/v1/auth/logout",
     operationId: "logout",
-    summary: "Revoke a refresh token and all that came of it",
+    summary: "End the session of a refresh token",
     tags,
     access: PUBLIC,
     problems: [400, 413, 422],

@@ -5,6 +5,7 @@ export type RoleName = (typeof ROLES)[number];
 export const PERMISSIONS = [
   "account.read",
   "account.write",
+  "session.manage",
   "api_key.manage",
   "organization.read",
   "organization.write",
@@ -34,6 +35,7 @@ export type Permission = (typeof PERMISSIONS)[number];
 export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "account.read": "See who one is and to which organizations one belongs",
   "account.write": "Change one's own account: join an organization",
+  "session.manage": "See and end one's own sessions; change one's password and second factor",
   "api_key.manage": "Make, list and revoke one's own API keys; an admin those of all",
   "organization.read": "See the organization",
   "organization.write": "Rename the organization, limit its runs",
@@ -61,6 +63,7 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
 const viewer: readonly Permission[] = [
   "account.read",
   "account.write",
+  "session.manage",
   "organization.read",
   "member.read",
   "node.read",
@@ -98,7 +101,7 @@ export function may(role: RoleName, permission: Permission): boolean {
 }
 
 /** Permissions that need a person: a key cannot manage who has access, so that one which leaks makes no other. */
-const PERSONAL: ReadonlySet<Permission> = new Set<Permission>(["account.write", "api_key.manage", "member.manage"]);
+const PERSONAL: ReadonlySet<Permission> = new Set<Permission>(["account.write", "session.manage", "api_key.manage", "member.manage"]);
 
 /** What an API key may be given. */
 export const SCOPES = PERMISSIONS.filter((permission) => !PERSONAL.has(permission));

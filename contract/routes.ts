@@ -12,6 +12,7 @@ import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
+import { signInRoutes } from "./sign-in.ts";
 import { templateRoutes } from "./templates.ts";
 import { variableRoutes } from "./variables.ts";
 import { workflowPartRoutes } from "./workflow-parts.ts";
@@ -20,6 +21,7 @@ import { workflowRoutes } from "./workflows.ts";
 /** Every route, by operation id. */
 export const routes = {
   ...authRoutes,
+  ...signInRoutes,
   ...organizationRoutes,
   ...apiKeyRoutes,
   ...auditRoutes,

@@ -4,6 +4,7 @@ import { openConnection } from "./connection/connection.ts";
 import { translateStartup } from "./connection/errors.ts";
 import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
+import { createAccountTokens } from "./queries/account-tokens.ts";
 import { createAccounts } from "./queries/accounts.ts";
 import { createAdmission } from "./queries/admission.ts";
 import { createApiKeys } from "./queries/api-keys.ts";
@@ -23,6 +24,8 @@ import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
+import { createSecondFactors } from "./queries/second-factors.ts";
+import { createUserSessions } from "./queries/user-sessions.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { Database } from "./types.ts";
@@ -51,6 +54,9 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
   const runs = createRunRows(sessions, pageMaxBytes);
   return {
     accounts: createAccounts(sessions),
+    userSessions: createUserSessions(sessions, pageMaxBytes),
+    accountTokens: createAccountTokens(sessions),
+    secondFactors: createSecondFactors(sessions),
     apiKeys: createApiKeys(sessions, pageMaxBytes),
     organizations: createOrganizations(sessions, pageMaxBytes),
     invitations: createInvitations(sessions, pageMaxBytes),

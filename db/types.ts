@@ -7,6 +7,16 @@ export interface User {
   email: string;
   name: string;
   createdAt: Date;
+  /** null: nobody has shown yet that the address is theirs. */
+  emailVerifiedAt: Date | null;
+}
+
+/** What signing in looks at. */
+export interface SignInUser extends User {
+  /** null: they sign in with an identity provider alone. */
+  passwordHash: string | null;
+  /** Counts up when the password, the second factor or all sessions change: a sign-in that began before opens no session. */
+  securityEpoch: number;
 }
 
 export type Role = "admin" | "editor" | "operator" | "viewer";
@@ -17,26 +27,156 @@ export interface Membership {
   role: Role;
 }
 
+export type SignInMethod = "password" | "totp" | "recovery_code" | "oidc" | "invitation" | "registration";
+
+/** One attempt to sign in. */
+export interface Login {
+  id: number;
+  at: Date;
+  method: SignInMethod;
+  succeeded: boolean;
+  ip: string;
+  userAgent: string;
+}
+
 /** What has no tenant yet: sign-up and sign-in. Runs under the narrow role `perdure_system`. */
 export interface Accounts {
-  /** Makes the user, an organization of their own and an admin membership. @throws PerdureError `resource.conflict` when the e-mail is taken. */
-  register(account: { email: string; passwordHash: string; name: string; organizationName: string }): Promise<{ user: User; membership: Membership }>;
-  findByEmail(email: string): Promise<(User & { passwordHash: string }) | undefined>;
-  find(userId: string): Promise<User | undefined>;
+  /**
+   * Makes the user, an organization of their own and an admin membership. `identity` is theirs at a provider that says the address is verified.
+   * @throws PerdureError `resource.conflict` when the e-mail is taken.
+   */
+  register(account: {
+    email: string;
+    passwordHash: string | null;
+    name: string;
+    organizationName: string;
+    identity?: Identity;
+  }): Promise<{ user: User; membership: Membership }>;
+  findByEmail(email: string): Promise<SignInUser | undefined>;
+  find(userId: string): Promise<SignInUser | undefined>;
   memberships(userId: string): Promise<Membership[]>;
+  /** Undefined where they are no member (any more), or the session, where one is named, is not theirs or has ended. */
+  membership(userId: string, tenant: TenantId, sessionId?: string): Promise<Membership | undefined>;
   /** The organization that was made before all others; undefined where there is none. */
   firstOrganization(): Promise<TenantId | undefined>;
-  createRefreshToken(token: { userId: string; tenantId: TenantId; tokenHash: string; expiresAt: Date }): Promise<void>;
-  /** One statement decides: exactly one of two racing calls rotates. A token used twice revokes its whole family. */
-  rotateRefreshToken(rotation: {
+  /** Ends all sessions but `except`, and every way to sign in that was under way. @returns false where the password is not `from` any more. */
+  changePassword(userId: string, change: { from: string | null; to: string; except?: string }): Promise<boolean>;
+  /** Uses the token up, sets the password and ends all sessions, all or nothing: of two at once one succeeds. The address is verified by it. */
+  resetPassword(tokenHash: string, passwordHash: string): Promise<User | undefined>;
+  /** Uses the token up. Undefined also where the account has another address by now. */
+  verifyEmail(tokenHash: string): Promise<User | undefined>;
+  findByIdentity(identity: Pick<Identity, "issuer" | "subject">): Promise<SignInUser | undefined>;
+  /** Another one of the same user is fine. */
+  addIdentity(userId: string, identity: Identity): Promise<void>;
+  recordLogin(login: { email: string; userId?: string; method: SignInMethod; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
+  /** The newest first. */
+  logins(userId: string, page: Page): Promise<Paged<Login>>;
+}
+
+/** Who somebody is at an identity provider. */
+export interface Identity {
+  issuer: string;
+  subject: string;
+  /** As the provider said it. */
+  email: string;
+}
+
+export interface UserSession {
+  id: string;
+  method: SignInMethod;
+  ip: string;
+  userAgent: string;
+  createdAt: Date;
+  lastUsedAt: Date;
+  expiresAt: Date;
+}
+
+export type SessionEnd = "sign_out" | "sign_out_everywhere" | "ended" | "password" | "reuse" | "membership";
+
+/** Sessions of users and their refresh tokens. They have no tenant: run under `perdure_system`. */
+export interface UserSessions {
+  /** @returns false where the user's `securityEpoch` is another one by now: nothing was opened then. */
+  open(session: {
+    id: string;
+    userId: string;
+    tenantId: TenantId;
+    securityEpoch: number;
+    method: SignInMethod;
+    ip: string;
+    userAgent: string;
+    tokenHash: string;
+    expiresAt: Date;
+  }): Promise<boolean>;
+  /**
+   * Exchanges a refresh token for another one. The tokens that were made last are good; those before them for `graceMs` more, so that an answer that
+   * was lost and calls that race get a pair of the same session. Any other token of the session has been copied: the session ends.
+   */
+  rotate(rotation: {
     tokenHash: string;
     newTokenHash: string;
     expiresAt: Date;
+    graceMs: number;
+    ip: string;
+    userAgent: string;
     /** The organization that the new token is for, where it is another; the old one stays good where the user is no member of it. */
     switchTo?: string;
-  }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId } | { outcome: "reused" | "expired" | "unknown" | "not_a_member" }>;
-  revokeRefreshFamily(tokenHash: string): Promise<void>;
-  recordLogin(login: { email: string; userId?: string; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
+  }): Promise<{ outcome: "rotated"; userId: string; tenantId: TenantId; sessionId: string } | { outcome: "reused" | "expired" | "unknown" | "not_a_member" }>;
+  /** The session of a refresh token. @returns whose it was, where there was a live one. */
+  endByToken(tokenHash: string): Promise<{ userId: string } | undefined>;
+  end(userId: string, id: string): Promise<boolean>;
+  /** Also every way to sign in that was under way. */
+  endAll(userId: string): Promise<void>;
+  /** Those that are live, the newest first. */
+  list(userId: string, page: Page): Promise<Paged<UserSession>>;
+  get(userId: string, id: string): Promise<UserSession | undefined>;
+}
+
+export type AccountTokenPurpose = "verify_email" | "reset_password" | "second_factor" | "sign_in";
+
+export interface AccountToken {
+  userId: string | null;
+  data: JsonObject;
+}
+
+/** Single-use tokens, by their hashes. They have no tenant: run under `perdure_system`. */
+export interface AccountTokens {
+  /** A new token of a user takes the place of those before it of the same purpose, unless they may stand side by side (`keepOthers`). */
+  create(token: {
+    purpose: AccountTokenPurpose;
+    userId: string | null;
+    tokenHash: string;
+    data: JsonObject;
+    expiresAt: Date;
+    keepOthers?: boolean;
+  }): Promise<void>;
+  /** One that is good, without using it up. */
+  find(purpose: AccountTokenPurpose, tokenHash: string): Promise<AccountToken | undefined>;
+  /** Counts an attempt; undefined after `maxAttempts` of them. */
+  attempt(purpose: AccountTokenPurpose, tokenHash: string, maxAttempts: number): Promise<AccountToken | undefined>;
+  /** Exactly one of several calls gets it. */
+  use(purpose: AccountTokenPurpose, tokenHash: string): Promise<AccountToken | undefined>;
+}
+
+export interface SecondFactor {
+  keyVersion: number;
+  sealed: Buffer;
+  confirmedAt: Date | null;
+  recoveryCodesLeft: number;
+}
+
+/** TOTP secrets, sealed, and recovery codes, as hashes. They have no tenant: run under `perdure_system`. */
+export interface SecondFactors {
+  find(userId: string): Promise<SecondFactor | undefined>;
+  /** Takes the place of one that was never confirmed. @returns false where a confirmed one stands. */
+  enrol(userId: string, sealed: { keyVersion: number; sealed: Buffer }): Promise<boolean>;
+  /** Turns it on, with these recovery codes. @returns false where it is on already, or the step is used up. */
+  confirm(userId: string, step: number, codeHashes: readonly string[]): Promise<boolean>;
+  /** Uses up the code of a time step and all before it; false where it was used. Exactly one of several calls gets true. */
+  useStep(userId: string, step: number): Promise<boolean>;
+  useRecoveryCode(userId: string, codeHash: string): Promise<boolean>;
+  /** In place of all codes there were. */
+  replaceRecoveryCodes(userId: string, codeHashes: readonly string[]): Promise<boolean>;
+  remove(userId: string): Promise<boolean>;
 }
 
 export interface ApiKey {
@@ -121,7 +261,7 @@ export interface Invitations {
    * Makes the user a member, exactly once; and first the user, where `passwordHash` is given. Who is a member already keeps their role.
    * @throws PerdureError `resource.not_found` where it cannot be accepted (any more), `resource.conflict` where the account exists by now.
    */
-  accept(tokenHash: string, acceptance: { user: User; passwordHash?: string }): Promise<Membership>;
+  accept(tokenHash: string, acceptance: { user: Omit<User, "emailVerifiedAt">; passwordHash?: string }): Promise<Membership>;
 }
 
 /** Buckets of tokens that all processes share (F4). They belong to no tenant: limits hold before it is known who calls. */
@@ -731,6 +871,9 @@ export interface Circuits {
 
 export interface Database {
   accounts: Accounts;
+  userSessions: UserSessions;
+  accountTokens: AccountTokens;
+  secondFactors: SecondFactors;
   apiKeys: ApiKeys;
   organizations: Organizations;
   invitations: Invitations;

@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { parseMasterKeys } from "./master-keys.ts";
+import { oidcProviders } from "./oidc-providers.ts";
 import { rate } from "./rate.ts";
 
 const flag = z.stringbool();
@@ -49,6 +50,8 @@ export const envSchema = z.object({
   PUBLIC_URL: z.string().optional(),
   /** Signs access tokens; at least 32 characters. `npm start` makes one and keeps it. */
   JWT_SECRET_KEY: z.string().min(32).optional(),
+  /** Secrets that signed before: what they signed is taken until it expires. */
+  JWT_PREVIOUS_SECRET_KEYS: list.refine((keys) => keys.every((key) => key.length >= 32), "takes secrets of at least 32 characters").default([]),
   /** Wrap the keys that seal payloads: `id:base64,…`, the first one current. `npm start` makes one and keeps it. */
   PAYLOAD_KEYS: masterKeys.optional(),
   /** A payload of more bytes, sealed, is stored beside Temporal and only named in a history. Far below the 256 KiB that may enter one. */
@@ -76,6 +79,31 @@ export const envSchema = z.object({
     .default(4 * 1024 * 1024),
   JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
+  /** How long a refresh token that was exchanged is taken once more, for an answer that was lost and calls that race. 0: not at all. */
+  JWT_REFRESH_GRACE_MS: z.coerce.number().int().min(0).max(300_000).default(10_000),
+  /** Where mails go: `smtp://user:password@host:port`, `smtps://…`, or `log:`, which prints them. */
+  SMTP_URL: z
+    .string()
+    .refine((text) => text === "log:" || /^smtps?:$/.test(URL.parse(text)?.protocol ?? ""), "must begin with smtp: or smtps:, or be log:")
+    .optional(),
+  SMTP_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
+  MAIL_FROM: z.string().default("Perdure <perdure@localhost>"),
+  /** Where the pages are that people open: links in mails lead there, and sign-in with a provider may return there. */
+  WEB_URL: z
+    .string()
+    .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ""), "must be an http or https URL")
+    .optional(),
+  EMAIL_TOKEN_EXPIRE_HOURS: z.coerce.number().positive().max(720).default(48),
+  PASSWORD_RESET_EXPIRE_MINUTES: z.coerce.number().positive().max(1_440).default(30),
+  /** Between the first step of a sign-in and its second. */
+  SECOND_FACTOR_EXPIRE_MINUTES: z.coerce.number().positive().max(60).default(5),
+  /** What an authenticator shows beside the account. */
+  SECOND_FACTOR_ISSUER: z.string().min(1).max(50).default("Perdure"),
+  /** OpenID providers to sign in with, as a JSON array. */
+  OIDC_PROVIDERS: oidcProviders.prefault("[]"),
+  OIDC_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
+  /** Between leaving for a provider and coming back. */
+  OIDC_FLOW_EXPIRE_MINUTES: z.coerce.number().positive().max(60).default(10),
   /** Passwords that are being hashed or wait for it in one api; whoever comes then is told to come again (429). */
   PASSWORD_HASHES_MAX: z.coerce.number().int().positive().default(128),
   /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDRs. */
@@ -92,6 +120,9 @@ export const envSchema = z.object({
   /** Wrong passwords and tokens: from one address, and for one account. */
   RATE_LIMIT_SIGN_IN_FAILURES: rate.prefault("120/m"),
   RATE_LIMIT_ACCOUNT_FAILURES: rate.prefault("100/h"),
+  /** Wrong codes of one account's second factor, and mails to one address that anybody can ask for. */
+  RATE_LIMIT_SECOND_FACTOR_FAILURES: rate.prefault("20/h"),
+  RATE_LIMIT_ACCOUNT_MAILS: rate.prefault("5/h"),
   /** Days in which an invitation can be accepted. */
   INVITATION_EXPIRE_DAYS: z.coerce.number().positive().max(3_650).default(7),
   /** Of one field, before or after, of an entry of the audit log; what is longer stands there as its length and hash. */

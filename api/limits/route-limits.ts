@@ -77,17 +77,30 @@ export function createRouteLimits(limiter: RateLimiter, rates: Rates): RouteLimi
   };
 }
 
-/** @throws PerdureError `rate.limited`. Whoever `takes` a guess at an account, and gives it back where it was right. */
-export function createAccountLimits(limiter: RateLimiter, { RATE_LIMIT_ACCOUNT_FAILURES: rate }: Pick<Rates, "RATE_LIMIT_ACCOUNT_FAILURES">) {
-  return {
-    async take(accountHash: string): Promise<void> {
+interface Guesses {
+  /** @throws PerdureError `rate.limited`. Whoever takes a guess at an account gives it back where it was right. */
+  take(accountHash: string): Promise<void>;
+  giveBack(accountHash: string): Promise<void>;
+}
+
+type AccountRates = Pick<Rates, "RATE_LIMIT_ACCOUNT_FAILURES" | "RATE_LIMIT_SECOND_FACTOR_FAILURES" | "RATE_LIMIT_ACCOUNT_MAILS">;
+
+/** Guesses at passwords, guesses at second factors, and mails that anybody can have sent to an address. */
+export function createAccountLimits(limiter: RateLimiter, rates: AccountRates): Guesses & { secondFactor: Guesses; mails: Pick<Guesses, "take"> } {
+  const counted = (name: string, rate: Rate | undefined): Guesses => ({
+    async take(accountHash) {
       if (!rate) return;
-      const verdict = await limiter.take("account", accountHash, rate);
+      const verdict = await limiter.take(name, accountHash, rate);
       if (!verdict.allowed) throw tooMany(verdict);
     },
-    async giveBack(accountHash: string): Promise<void> {
-      if (rate) await limiter.giveBack("account", accountHash, rate);
+    async giveBack(accountHash) {
+      if (rate) await limiter.giveBack(name, accountHash, rate);
     },
+  });
+  return {
+    ...counted("account", rates.RATE_LIMIT_ACCOUNT_FAILURES),
+    secondFactor: counted("second_factor", rates.RATE_LIMIT_SECOND_FACTOR_FAILURES),
+    mails: counted("mails", rates.RATE_LIMIT_ACCOUNT_MAILS),
   };
 }
 export type AccountLimits = ReturnType<typeof createAccountLimits>;

@@ -2,23 +2,22 @@ import { randomBytes } from "node:crypto";
 import type { INVITATION_STATUSES } from "#contract/organizations.ts";
 import { PerdureError, uuidv7 } from "#core";
 import type { Invitation } from "#db";
-import { clientAddress, userAgent } from "../context.ts";
-import type { AccountLimits } from "../limits/route-limits.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
 import { accountJson, createSessions, membershipJson } from "../security/sessions.ts";
 import { hashToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
+import type { AccountTools } from "./auth.ts";
 
 type InvitationRoute = "listInvitations" | "createInvitation" | "getInvitation" | "revokeInvitation" | "acceptInvitation" | "joinOrganization";
 
 const DAY_MS = 86_400_000;
 
-export function invitationHandlers(services: Services, limits: AccountLimits): Handlers<InvitationRoute> {
+export function invitationHandlers(services: Services, { limits, mails }: AccountTools): Handlers<InvitationRoute> {
   const { passwords, settings } = services;
-  const { accounts, invitations } = services.db;
-  const { signIn } = createSessions(services);
+  const { accounts, invitations, secondFactors } = services.db;
+  const { open, noteLogin } = createSessions(services);
 
   async function openOne(tokenHash: string) {
     const invitation = await invitations.find(tokenHash);
@@ -62,21 +61,30 @@ export function invitationHandlers(services: Services, limits: AccountLimits): H
       const accountHash = hashToken(email);
       await limits.take(accountHash);
       const known = await accounts.findByEmail(email);
-      const login = { email, ip: clientAddress(c), userAgent: userAgent(c) };
-      if (known && !(await passwords.verify(body.password, known.passwordHash))) {
-        await accounts.recordLogin({ ...login, userId: known.id, succeeded: false });
+      if (known && !(await passwords.verify(body.password, known.passwordHash ?? undefined))) {
+        await noteLogin(known, "invitation", false, c);
         throw new PerdureError("auth.invalid", "The password is not that of the account of this address.");
       }
       await limits.giveBack(accountHash);
-      const user = known ?? { id: uuidv7(), email, name: body.name ?? email.slice(0, email.indexOf("@")), createdAt: new Date() };
+      if (known && (await secondFactors.find(known.id))?.confirmedAt) {
+        throw new PerdureError("auth.forbidden", "This account has a second factor: sign in, then accept with /invitations/join.");
+      }
+      const user = known ?? {
+        id: uuidv7(),
+        email,
+        name: body.name ?? email.slice(0, email.indexOf("@")),
+        createdAt: new Date(),
+        emailVerifiedAt: null,
+        securityEpoch: 0,
+      };
       const { id, name, createdAt } = user;
       const membership = await invitations.accept(tokenHash, {
         user: { id, email: user.email, name, createdAt },
         ...(!known && { passwordHash: await passwords.hash(body.password) }),
       });
       c.set("auditActor", { tenantId: membership.tenantId, userId: id, role: membership.role });
-      await accounts.recordLogin({ ...login, userId: id, succeeded: true });
-      return { status: 200, body: { ...accountJson(user, membership), ...(await signIn(id, membership)) } };
+      if (!known) mails.verifyEmail(user);
+      return { status: 200, body: { ...accountJson(user, membership), ...(await open(user, membership, "invitation", c)) } };
     },
 
     async joinOrganization({ body, principal, c }) {

@@ -35,4 +35,41 @@ describe("members", () => {
       expect((await call("GET", "/api/v1/workflows", { token })).status).toBe(401);
     }
   });
+
+  test("D1: When a session ends, then its token says nothing after ten seconds, and at once where the process is told", async () => {
+    const { db, principal } = await member();
+    const sessionId = db.state.sessions[0]?.id ?? "";
+    let now = 0;
+    const members = createMembers(db.accounts, () => now);
+    const confirm = () => members.confirm({ ...principal, sessionId });
+    await confirm();
+    await db.userSessions.endAll(principal.userId);
+    expect((await confirm()).role).toBe("admin");
+    now = 10_000;
+    await expect(confirm()).rejects.toMatchObject({ code: "auth.invalid" });
+    for (const session of db.state.sessions) session.endReason = null;
+    await confirm();
+    await db.userSessions.endAll(principal.userId);
+    members.forget(principal.userId);
+    await expect(confirm()).rejects.toMatchObject({ code: "auth.invalid" });
+  });
+
+  test("D1: When a session ends while it is being looked up, then what was found is not kept", async () => {
+    const { db, principal } = await member();
+    const sessionId = db.state.sessions[0]?.id ?? "";
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const slow: typeof db.accounts.membership = async (...given) => {
+      const found = await db.accounts.membership(...given);
+      await held;
+      return found;
+    };
+    const members = createMembers({ membership: slow }, () => 0);
+    const first = members.confirm({ ...principal, sessionId });
+    await db.userSessions.endAll(principal.userId);
+    members.forget(principal.userId);
+    release();
+    expect((await first).role).toBe("admin");
+    await expect(members.confirm({ ...principal, sessionId })).rejects.toMatchObject({ code: "auth.invalid" });
+  });
 });

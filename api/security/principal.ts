@@ -6,6 +6,8 @@ export interface Principal {
   readonly userId: string;
   readonly tenantId: TenantId;
   readonly role: RoleName;
+  /** What they signed in with; not of an API key. */
+  readonly sessionId?: string;
   /** Only of an API key. */
   readonly apiKey?: { readonly id: string; readonly scopes: ReadonlySet<string> };
 }

@@ -1,6 +1,5 @@
-import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
+import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, uuidv7 } from "#core";
 import type {
-  Accounts,
   Admission,
   ApiKey,
   Approvals,
@@ -9,32 +8,34 @@ import type {
   BulkRows,
   Circuits,
   Database,
+  Identity,
   Invitation,
+  Login,
   Membership,
   Paged,
   Role,
   RunFilter,
   RunRows,
-  User,
+  SecondFactor,
+  SignInUser,
   Workflow,
   WorkflowVersion,
   Workflows,
 } from "#db";
+import {
+  type MemoryAccountToken,
+  type MemorySession,
+  memoryAccounts,
+  memoryAccountTokens,
+  memorySecondFactors,
+  memoryUserSessions,
+} from "./memory-accounts.ts";
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryCustomNodes } from "./memory-custom-nodes.ts";
 import { createMemoryVariables } from "./memory-variables.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
-
-interface Family {
-  userId: string;
-  tenantId: TenantId;
-  revoked: boolean;
-  live: string;
-  spent: Set<string>;
-  expiresAt: Date;
-}
 
 export interface StoredWorkflow {
   tenant: TenantId;
@@ -44,10 +45,13 @@ export interface StoredWorkflow {
 
 /** What the database would hold, open to the test. */
 export interface MemoryState {
-  users: (User & { passwordHash: string })[];
+  users: SignInUser[];
   memberships: (Membership & { userId: string })[];
-  families: Family[];
-  logins: { email: string; succeeded: boolean }[];
+  sessions: MemorySession[];
+  accountTokens: MemoryAccountToken[];
+  secondFactors: Map<string, Omit<SecondFactor, "recoveryCodesLeft"> & { lastStep: number; codes: Set<string> }>;
+  identities: (Identity & { userId: string })[];
+  logins: (Login & { email: string; userId?: string })[];
   workflows: StoredWorkflow[];
   runs: Run[];
   nodes: Map<string, NodeRow[]>;
@@ -79,7 +83,10 @@ export function createMemoryDatabase(): MemoryDatabase {
   const state: MemoryState = {
     users: [],
     memberships: [],
-    families: [],
+    sessions: [],
+    accountTokens: [],
+    secondFactors: new Map(),
+    identities: [],
     logins: [],
     workflows: [],
     runs: [],
@@ -115,7 +122,10 @@ export function createMemoryDatabase(): MemoryDatabase {
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
-    accounts: accounts(state),
+    accounts: memoryAccounts(state),
+    userSessions: memoryUserSessions(state),
+    accountTokens: memoryAccountTokens(state),
+    secondFactors: memorySecondFactors(state),
     apiKeys: memoryApiKeys(state),
     organizations: memoryOrganizations(state),
     invitations: memoryInvitations(state),
@@ -206,48 +216,6 @@ function bulk(state: MemoryState, wantedRuns: (tenant: TenantId, filter: RunFilt
     },
     claim: async () => undefined,
     settle: async () => undefined,
-  };
-}
-
-function accounts(state: MemoryState): Accounts {
-  return {
-    async register({ email, passwordHash, name, organizationName }) {
-      if (state.users.some((user) => user.email === email)) throw new PerdureError("resource.conflict", "This e-mail address is taken.");
-      const user = { id: uuidv7(), email, name, createdAt: new Date() };
-      const membership: Membership = { tenantId: tenantId(uuidv7()), organizationName, role: "admin" };
-      state.users.push({ ...user, passwordHash });
-      state.memberships.push({ ...membership, userId: user.id });
-      return { user, membership };
-    },
-    findByEmail: async (email) => state.users.find((user) => user.email === email),
-    find: async (id) => state.users.find((user) => user.id === id),
-    memberships: async (userId) => state.memberships.filter((each) => each.userId === userId),
-    firstOrganization: async () => state.memberships[0]?.tenantId,
-    async createRefreshToken({ userId, tenantId: tenant, tokenHash, expiresAt }) {
-      state.families.push({ userId, tenantId: tenant, revoked: false, live: tokenHash, spent: new Set(), expiresAt });
-    },
-    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt, switchTo }) {
-      const family = state.families.find((each) => each.live === tokenHash || each.spent.has(tokenHash));
-      if (!family) return { outcome: "unknown" };
-      if (family.revoked || family.spent.has(tokenHash)) {
-        family.revoked = true;
-        return { outcome: "reused" };
-      }
-      if (family.expiresAt < new Date()) return { outcome: "expired" };
-      const target =
-        switchTo === undefined ? family.tenantId : state.memberships.find((each) => each.userId === family.userId && each.tenantId === switchTo)?.tenantId;
-      if (target === undefined) return { outcome: "not_a_member" };
-      family.tenantId = target;
-      family.spent.add(tokenHash);
-      Object.assign(family, { live: newTokenHash, expiresAt });
-      return { outcome: "rotated", userId: family.userId, tenantId: family.tenantId };
-    },
-    async revokeRefreshFamily(tokenHash) {
-      for (const family of state.families) if (family.live === tokenHash || family.spent.has(tokenHash)) family.revoked = true;
-    },
-    async recordLogin({ email, succeeded }) {
-      state.logins.push({ email, succeeded });
-    },
   };
 }
 

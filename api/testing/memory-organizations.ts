@@ -68,7 +68,9 @@ export function memoryOrganizations(state: MemoryState): Organizations {
       if (at < 0) return false;
       state.memberships.splice(at, 1);
       for (const key of state.apiKeys) if (key.tenantId === tenant && key.createdBy === userId) key.revokedAt ??= new Date();
-      for (const family of state.families) if (family.tenantId === tenant && family.userId === userId) family.revoked = true;
+      for (const session of state.sessions) {
+        if (session.userId === userId && [...session.tokens.values()].some((token) => token.tenantId === tenant)) session.endReason ??= "membership";
+      }
       return true;
     },
   };
@@ -99,7 +101,7 @@ export function memoryInvitations(state: MemoryState): Invitations {
     async accept(tokenHash, { user, passwordHash }) {
       const invitation = live(tokenHash);
       if (!invitation) throw new PerdureError("resource.not_found", "There is no such invitation.");
-      if (passwordHash !== undefined) state.users.push({ ...user, passwordHash });
+      if (passwordHash !== undefined) state.users.push({ ...user, passwordHash, emailVerifiedAt: null, securityEpoch: 0 });
       Object.assign(invitation, { acceptedAt: new Date(), acceptedBy: user.id });
       const organizationName = state.memberships.find((each) => each.tenantId === invitation.tenantId)?.organizationName ?? "";
       const membership = { tenantId: invitation.tenantId, organizationName, role: invitation.role, userId: user.id };

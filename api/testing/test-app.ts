@@ -1,18 +1,20 @@
-import { type Finding, type JsonObject, isObject } from "#core";
+import { type Finding, type JsonObject, isObject, uuidv7 } from "#core";
 import type { CompileResult, Plan } from "#graph";
 import { createCredentialVault } from "#credentials";
 import { createHttp } from "#integrations/http";
+import type { Mail } from "#integrations/mail";
+import { createOidc } from "#integrations/oidc";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
 import { createApp } from "../app.ts";
 import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
-import { createTokens } from "../security/tokens.ts";
+import { type TokenHolder, type Tokens, createTokens } from "../security/tokens.ts";
 import type { ApiSettings, Services } from "../services.ts";
 import { readTemplates } from "../templates.ts";
 import { createYamlThreads } from "../yaml/index.ts";
 import { createMemoryCheckpoints } from "./memory-checkpoints.ts";
-import { createMemoryDatabase } from "./memory-database.ts";
+import { type MemoryDatabase, createMemoryDatabase } from "./memory-database.ts";
 import { createMemoryRuns } from "./memory-runs.ts";
 
 export const SETTINGS: ApiSettings = {
@@ -27,14 +29,20 @@ export const SETTINGS: ApiSettings = {
   CREDENTIAL_TEST_TIMEOUT_MS: 2_000,
   OPENAI_BASE_URL: undefined,
   CORS_ORIGINS: [],
+  EMAIL_TOKEN_EXPIRE_HOURS: 48,
   INVITATION_EXPIRE_DAYS: 7,
+  JWT_REFRESH_GRACE_MS: 0,
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
   ORGANIZATION_CONCURRENCY_LIMIT: 20,
+  OIDC_FLOW_EXPIRE_MINUTES: 10,
+  PASSWORD_RESET_EXPIRE_MINUTES: 30,
   PUBLIC_URL: undefined,
   RATE_LIMIT_ACCOUNT_FAILURES: undefined,
+  RATE_LIMIT_ACCOUNT_MAILS: undefined,
   RATE_LIMIT_ADDRESS: undefined,
   RATE_LIMIT_API_KEY: undefined,
   RATE_LIMIT_READS: undefined,
+  RATE_LIMIT_SECOND_FACTOR_FAILURES: undefined,
   RATE_LIMIT_SIGN_IN_FAILURES: undefined,
   RATE_LIMIT_STARTS: undefined,
   RATE_LIMIT_USER: undefined,
@@ -43,12 +51,15 @@ export const SETTINGS: ApiSettings = {
   REQUEST_MAX_BODY_BYTES: 100_000,
   RUN_INPUTS_MAX_BYTES: 10_000,
   RUN_WAIT_MAX_MS: 2_000,
+  SECOND_FACTOR_EXPIRE_MINUTES: 5,
+  SECOND_FACTOR_ISSUER: "Perdure",
   TEMPORAL_NAMESPACE: "perdure",
   TEMPORAL_UI_URL: "http://127.0.0.1:8233",
   TRUSTED_PROXIES: [],
   VARIABLES_MAX: 5,
   VARIABLES_MAX_BYTES: 2_000,
   VARIABLE_MAX_BYTES: 1_000,
+  WEB_URL: undefined,
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */
@@ -97,6 +108,19 @@ export function compileForTest(graph: unknown): CompileResult {
   return { ok: true, plan: planOf(schema?.["schema"] as JsonObject | undefined), warnings: [] };
 }
 
+/** As the real one; without a session it opens one. */
+interface TestTokens extends Tokens {
+  issue(holder: Omit<TokenHolder, "sessionId"> & { sessionId?: string }): Promise<string>;
+}
+
+function openSession({ state }: MemoryDatabase, { userId }: { userId: string }): string {
+  const id = uuidv7();
+  const now = new Date();
+  const times = { createdAt: now, lastUsedAt: now, generationAt: now, expiresAt: new Date(now.getTime() + 3_600_000) };
+  state.sessions.push({ id, userId, method: "password", ip: "", userAgent: "", ...times, generation: 0, endReason: null, tokens: new Map() });
+  return id;
+}
+
 export type TestApp = ReturnType<typeof createTestApp>;
 
 /** The whole api in process over memory. */
@@ -106,14 +130,17 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
   const checkpoints = createMemoryCheckpoints(db, runs);
   const shutdown = new AbortController();
   const payloads = createPayloads({ store: db.payloads, env: ENV });
-  const services: Services = {
+  const real = createTokens({ secret: "a secret of at least 32 characters", accessMinutes: 30 });
+  const tokens: TestTokens = { ...real, issue: (holder) => real.issue({ ...holder, sessionId: holder.sessionId ?? openSession(db, holder) }) };
+  const mails: Mail[] = [];
+  const services: Services & { tokens: TestTokens } = {
     db,
     runs,
     checkpoints,
     events: runs,
     compile: (_tenant, graph) => Promise.resolve(compileForTest(graph)),
     nodes: { list: () => [], categories: () => [], get: () => undefined },
-    tokens: createTokens({ secret: "a secret of at least 32 characters", accessMinutes: 30 }),
+    tokens,
     passwords: FAST_PASSWORDS,
     schemas: SCHEMAS,
     yaml: YAML,
@@ -121,12 +148,14 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     payloads,
     credentials: createCredentialVault({ rows: db.credentials, payloads }),
     http: HTTP,
+    mailer: { send: async (mail) => void mails.push(mail), close: () => undefined },
+    oidc: createOidc({ providers: [], http: HTTP, timeoutMs: 5_000 }),
     settings: { ...SETTINGS, ...settings },
     logger: createLogger("api", "silent"),
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },
     shutdown: shutdown.signal,
     version: "0.0.0",
-    ...overrides,
+    ...(overrides as Partial<Services & { tokens: TestTokens }>),
   };
   const app = createApp(services);
 
@@ -168,5 +197,5 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     return body.id;
   }
 
-  return { app, db, runs, checkpoints, services, shutdown, call, signUp, saveWorkflow, startRun };
+  return { app, db, mails, runs, checkpoints, services, shutdown, call, signUp, saveWorkflow, startRun };
 }

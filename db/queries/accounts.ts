@@ -1,23 +1,30 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, lt, sql } from "drizzle-orm";
 import { PerdureError, tenantId, uuidv7 } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
-import type { Sessions } from "../connection/sessions.ts";
-import { loginActivity, memberships, organizations, refreshTokens, users } from "../schema/index.ts";
-import type { Accounts } from "../types.ts";
+import type { Sessions, Statements } from "../connection/sessions.ts";
+import { identities, loginActivity, memberships, organizations, users, userSessions } from "../schema/index.ts";
+import type { Accounts, Identity } from "../types.ts";
+import { useToken } from "./account-tokens.ts";
+import { countOf, decodeKey, encodeKey, TOTAL_COUNTED_TO } from "./paging.ts";
+import { endSessionsOf } from "./user-sessions.ts";
 
-const userColumns = { id: users.id, email: users.email, name: users.name, createdAt: users.createdAt };
+const userColumns = { id: users.id, email: users.email, name: users.name, createdAt: users.createdAt, emailVerifiedAt: users.emailVerifiedAt };
+const signInColumns = { ...userColumns, passwordHash: users.passwordHash, securityEpoch: users.securityEpoch };
 const hasEmail = (email: string) => eq(sql`lower(${users.email})`, email.toLowerCase());
+const verifiedNow = { emailVerifiedAt: sql`coalesce(${users.emailVerifiedAt}, now())` };
 
 export function createAccounts(sessions: Sessions): Accounts {
   return {
-    async register({ email, passwordHash, name, organizationName }) {
-      const user = { id: uuidv7(), email, name, createdAt: new Date() };
+    async register({ email, passwordHash, name, organizationName, identity }) {
+      const now = new Date();
+      const user = { id: uuidv7(), email, name, createdAt: now, emailVerifiedAt: identity ? now : null };
       const tenant = tenantId(uuidv7());
       try {
         await sessions.transaction("system", async (db) => {
           await db.insert(users).values({ ...user, passwordHash });
           await db.insert(organizations).values({ id: tenant, name: organizationName });
           await db.insert(memberships).values({ tenantId: tenant, userId: user.id, role: "admin" });
+          if (identity) await insertIdentity(db, user.id, identity);
         });
       } catch (error) {
         if (sqlState(error) === UNIQUE_VIOLATION)
@@ -28,29 +35,28 @@ export function createAccounts(sessions: Sessions): Accounts {
     },
 
     async findByEmail(email) {
-      const [found] = await sessions.once("system", (db) =>
-        db
-          .select({ ...userColumns, passwordHash: users.passwordHash })
-          .from(users)
-          .where(hasEmail(email)),
-      );
+      const [found] = await sessions.once("system", (db) => db.select(signInColumns).from(users).where(hasEmail(email)));
       return found;
     },
 
     async find(userId) {
-      const [found] = await sessions.once("system", (db) => db.select(userColumns).from(users).where(eq(users.id, userId)));
+      const [found] = await sessions.once("system", (db) => db.select(signInColumns).from(users).where(eq(users.id, userId)));
       return found;
     },
 
     memberships: (userId) =>
-      sessions.once("system", (db) =>
-        db
-          .select({ tenantId: memberships.tenantId, organizationName: organizations.name, role: memberships.role })
-          .from(memberships)
-          .innerJoin(organizations, eq(organizations.id, memberships.tenantId))
-          .where(eq(memberships.userId, userId))
-          .orderBy(memberships.createdAt, memberships.tenantId),
-      ),
+      sessions.once("system", (db) => membershipsOf(db).where(eq(memberships.userId, userId)).orderBy(memberships.createdAt, memberships.tenantId)),
+
+    async membership(userId, tenant, sessionId) {
+      const isLive =
+        sessionId === undefined
+          ? undefined
+          : sql`exists (select from ${userSessions} s where s.id = ${sessionId}::uuid and s.user_id = ${memberships.userId} and s.ended_at is null)`;
+      const [found] = await sessions.once("system", (db) =>
+        membershipsOf(db).where(and(eq(memberships.userId, userId), eq(memberships.tenantId, tenant), isLive)),
+      );
+      return found;
+    },
 
     async firstOrganization() {
       const [first] = await sessions.once("system", (db) =>
@@ -59,61 +65,111 @@ export function createAccounts(sessions: Sessions): Accounts {
       return first && tenantId(first.id);
     },
 
-    async createRefreshToken(token) {
-      const id = uuidv7();
-      await sessions.once("system", (db) => db.insert(refreshTokens).values({ ...token, id, familyId: id }));
-    },
-
-    async rotateRefreshToken({ tokenHash, newTokenHash, expiresAt, switchTo }) {
+    async changePassword(userId, { from, to, except }) {
       return sessions.transaction("system", async (db) => {
-        const [rotated] = await db
-          .update(refreshTokens)
-          .set({ rotatedAt: sql`now()` })
-          .where(
-            and(
-              eq(refreshTokens.tokenHash, tokenHash),
-              isNull(refreshTokens.rotatedAt),
-              isNull(refreshTokens.revokedAt),
-              sql`${refreshTokens.expiresAt} > now()`,
-              switchTo === undefined
-                ? undefined
-                : sql`exists (select from ${memberships} m where m.user_id = ${refreshTokens.userId} and m.tenant_id = ${switchTo}::uuid)`,
-            ),
-          )
-          .returning();
-        if (rotated) {
-          const { userId, familyId } = rotated;
-          const tenant = switchTo === undefined ? rotated.tenantId : tenantId(switchTo);
-          await db.insert(refreshTokens).values({ id: uuidv7(), userId, tenantId: tenant, familyId, tokenHash: newTokenHash, expiresAt });
-          return { outcome: "rotated" as const, userId, tenantId: tenant };
-        }
-        const [known] = await db.select().from(refreshTokens).where(eq(refreshTokens.tokenHash, tokenHash));
-        if (!known) return { outcome: "unknown" as const };
-        if (!known.rotatedAt && !known.revokedAt) return { outcome: known.expiresAt > new Date() ? ("not_a_member" as const) : ("expired" as const) };
-        await db
-          .update(refreshTokens)
-          .set({ revokedAt: sql`now()` })
-          .where(and(eq(refreshTokens.familyId, known.familyId), isNull(refreshTokens.revokedAt)));
-        return { outcome: "reused" as const };
+        const changed = await db
+          .update(users)
+          .set({ passwordHash: to })
+          .where(and(eq(users.id, userId), sql`${users.passwordHash} is not distinct from ${from}`))
+          .returning({ id: users.id });
+        if (changed.length === 0) return false;
+        await endSessionsOf(db, userId, "password", except);
+        return true;
       });
     },
 
-    async revokeRefreshFamily(tokenHash) {
-      await sessions.once("system", (db) =>
-        db
-          .update(refreshTokens)
-          .set({ revokedAt: sql`now()` })
-          .where(
-            and(
-              isNull(refreshTokens.revokedAt),
-              sql`${refreshTokens.familyId} in (select known.family_id from ${refreshTokens} known where known.token_hash = ${tokenHash})`,
-            ),
-          ),
-      );
+    async resetPassword(tokenHash, passwordHash) {
+      return sessions.transaction("system", async (db) => {
+        const [token] = await useToken(db, "reset_password", tokenHash);
+        if (!token?.userId) return undefined;
+        const [user] = await db
+          .update(users)
+          .set({ passwordHash, ...verifiedNow })
+          .where(eq(users.id, token.userId))
+          .returning(userColumns);
+        await endSessionsOf(db, token.userId, "password");
+        return user;
+      });
     },
 
-    async recordLogin({ email, userId, succeeded, ip, userAgent }) {
-      await sessions.once("system", (db) => db.insert(loginActivity).values({ email, userId: userId ?? null, succeeded, ip, userAgent }));
+    async verifyEmail(tokenHash) {
+      return sessions.transaction("system", async (db) => {
+        const [token] = await useToken(db, "verify_email", tokenHash);
+        if (!token?.userId) return undefined;
+        const [user] = await db
+          .update(users)
+          .set(verifiedNow)
+          .where(and(eq(users.id, token.userId), hasEmail(String(token.data["email"]))))
+          .returning(userColumns);
+        return user;
+      });
+    },
+
+    async findByIdentity({ issuer, subject }) {
+      const [found] = await sessions.once("system", (db) =>
+        db
+          .update(identities)
+          .set({ lastUsedAt: sql`now()` })
+          .from(users)
+          .where(and(eq(identities.issuer, issuer), eq(identities.subject, subject), eq(users.id, identities.userId)))
+          .returning(signInColumns),
+      );
+      return found;
+    },
+
+    async addIdentity(userId, identity) {
+      await sessions.once("system", (db) => insertIdentity(db, userId, identity));
+    },
+
+    async recordLogin({ email, userId, method, succeeded, ip, userAgent }) {
+      await sessions.once("system", (db) => db.insert(loginActivity).values({ email, userId: userId ?? null, method, succeeded, ip, userAgent }));
+    },
+
+    async logins(userId, { limit, cursor, offset }) {
+      const mine = eq(loginActivity.userId, userId);
+      const before = cursor === undefined ? undefined : decodeKey(cursor, ([id]) => (Number.isSafeInteger(id) ? (id as number) : undefined));
+      const [rows, [counted]] = await sessions.onceAll("system", (db) => [
+        db
+          .select({
+            id: loginActivity.id,
+            at: loginActivity.at,
+            method: loginActivity.method,
+            succeeded: loginActivity.succeeded,
+            ip: loginActivity.ip,
+            userAgent: loginActivity.userAgent,
+          })
+          .from(loginActivity)
+          .where(and(mine, before === undefined ? undefined : lt(loginActivity.id, before)))
+          .orderBy(desc(loginActivity.id))
+          .limit(limit + 1)
+          .offset(offset ?? 0),
+        countOf(
+          db,
+          db
+            .select({ one: sql`1`.as("one") })
+            .from(loginActivity)
+            .where(mine)
+            .limit(TOTAL_COUNTED_TO)
+            .as("counted"),
+        ),
+      ]);
+      const chosen = rows.slice(0, limit);
+      const last = chosen.at(-1);
+      return { rows: chosen, total: counted?.total ?? 0, nextCursor: last && rows.length > limit ? encodeKey([last.id]) : undefined };
     },
   };
+}
+
+function membershipsOf(db: Statements) {
+  return db
+    .select({ tenantId: memberships.tenantId, organizationName: organizations.name, role: memberships.role })
+    .from(memberships)
+    .innerJoin(organizations, eq(organizations.id, memberships.tenantId));
+}
+
+function insertIdentity(db: Statements, userId: string, identity: Identity): PromiseLike<unknown> {
+  return db
+    .insert(identities)
+    .values({ ...identity, userId })
+    .onConflictDoNothing();
 }

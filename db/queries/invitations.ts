@@ -113,7 +113,8 @@ export function createInvitations(sessions: Sessions, pageMaxBytes: number): Inv
     async accept(tokenHash, { user, passwordHash }) {
       try {
         return await sessions.transaction("system", async (db) => {
-          if (passwordHash !== undefined) await db.insert(users).values({ ...user, passwordHash });
+          if (passwordHash !== undefined)
+            await db.insert(users).values({ id: user.id, email: user.email, name: user.name, createdAt: user.createdAt, passwordHash });
           const [accepted] = await db
             .update(invitations)
             .set({ acceptedAt: sql`now()`, acceptedBy: user.id })

@@ -1,9 +1,10 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { PerdureError, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
-import { apiKeys, memberships, organizations, refreshTokens, users } from "../schema/index.ts";
+import { apiKeys, memberships, organizations, users } from "../schema/index.ts";
 import type { Organizations, Role } from "../types.ts";
 import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { endSessionsIn } from "./user-sessions.ts";
 
 const organizationColumns = { id: organizations.id, name: organizations.name, createdAt: organizations.createdAt };
 const memberColumns = { id: memberships.userId, role: memberships.role, joinedAt: memberships.createdAt };
@@ -107,12 +108,7 @@ export function createOrganizations(sessions: Sessions, pageMaxBytes: number): O
           .where(and(eq(apiKeys.tenantId, tenant), eq(apiKeys.createdBy, userId), isNull(apiKeys.revokedAt)));
         return gone;
       });
-      await sessions.once("system", (db) =>
-        db
-          .update(refreshTokens)
-          .set({ revokedAt: sql`now()` })
-          .where(and(eq(refreshTokens.tenantId, tenant), eq(refreshTokens.userId, userId), isNull(refreshTokens.revokedAt))),
-      );
+      await sessions.once("system", (db) => endSessionsIn(db, tenant, userId));
       return removed.length > 0;
     },
   };

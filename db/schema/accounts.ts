@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import { instant, tenantColumn } from "./columns.ts";
-import type { Role } from "../types.ts";
+import type { JsonObject } from "#core";
+import { bytes, instant, json, tenantColumn } from "./columns.ts";
+import type { AccountTokenPurpose, Role, SessionEnd, SignInMethod } from "../types.ts";
 
 /** A tenant is an organization: its `id` is the `tenant_id` of all it owns. */
 export const organizations = pgTable(
@@ -22,8 +23,12 @@ export const users = pgTable(
     id: uuid("id").primaryKey(),
     email: text("email").notNull(),
     name: text("name").notNull(),
-    passwordHash: text("password_hash").notNull(),
+    /** null: they sign in with an identity provider alone. */
+    passwordHash: text("password_hash"),
     createdAt: instant("created_at").notNull().defaultNow(),
+    emailVerifiedAt: instant("email_verified_at"),
+    /** Counts up when what proves who they are is changed: a sign-in that began before comes to nothing. */
+    securityEpoch: integer("security_epoch").notNull().default(0),
   },
   (table) => [uniqueIndex("users_email_key").on(sql`lower(${table.email})`)],
 );
@@ -45,7 +50,29 @@ export const memberships = pgTable(
   ],
 );
 
-/** A family is what grew out of one login: every rotation adds a row with the same `family_id`. */
+/** What grew out of one sign-in: access tokens name it, refresh tokens belong to it. */
+export const userSessions = pgTable(
+  "user_sessions",
+  {
+    id: uuid("id").primaryKey(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
+    method: text("method").$type<SignInMethod>().notNull(),
+    ip: text("ip").notNull(),
+    userAgent: text("user_agent").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    lastUsedAt: instant("last_used_at").notNull().defaultNow(),
+    expiresAt: instant("expires_at").notNull(),
+    /** Of the refresh tokens that were made last, and since when they are the last. */
+    generation: integer("generation").notNull().default(0),
+    generationAt: instant("generation_at").notNull().defaultNow(),
+    endedAt: instant("ended_at"),
+    endReason: text("end_reason").$type<SessionEnd>(),
+  },
+  (table) => [index("user_sessions_list_idx").on(table.userId, table.createdAt, table.id)],
+);
+
 export const refreshTokens = pgTable(
   "refresh_tokens",
   {
@@ -54,14 +81,15 @@ export const refreshTokens = pgTable(
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id),
-    familyId: uuid("family_id").notNull(),
+    sessionId: uuid("session_id")
+      .notNull()
+      .references(() => userSessions.id),
+    generation: integer("generation").notNull().default(0),
     tokenHash: text("token_hash").notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
     expiresAt: instant("expires_at").notNull(),
-    rotatedAt: instant("rotated_at"),
-    revokedAt: instant("revoked_at"),
   },
-  (table) => [uniqueIndex("refresh_tokens_hash_key").on(table.tokenHash), index("refresh_tokens_family_idx").on(table.familyId)],
+  (table) => [uniqueIndex("refresh_tokens_hash_key").on(table.tokenHash), index("refresh_tokens_session_idx").on(table.sessionId)],
 );
 
 export const loginActivity = pgTable(
@@ -74,6 +102,70 @@ export const loginActivity = pgTable(
     ip: text("ip").notNull(),
     userAgent: text("user_agent").notNull(),
     at: instant("at").notNull().defaultNow(),
+    method: text("method").$type<SignInMethod>().notNull().default("password"),
   },
-  (table) => [index("login_activity_email_idx").on(sql`lower(${table.email})`, table.at)],
+  (table) => [index("login_activity_email_idx").on(sql`lower(${table.email})`, table.at), index("login_activity_user_idx").on(table.userId, table.id)],
+);
+
+/** Single-use, only as hashes. */
+export const accountTokens = pgTable(
+  "account_tokens",
+  {
+    id: uuid("id").primaryKey(),
+    purpose: text("purpose").$type<AccountTokenPurpose>().notNull(),
+    /** null: whose it is shows when it is used. */
+    userId: uuid("user_id").references(() => users.id),
+    tokenHash: text("token_hash").notNull(),
+    data: json<JsonObject>("data").notNull().default({}),
+    attempts: integer("attempts").notNull().default(0),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    expiresAt: instant("expires_at").notNull(),
+    usedAt: instant("used_at"),
+  },
+  (table) => [
+    uniqueIndex("account_tokens_hash_key").on(table.tokenHash),
+    index("account_tokens_user_idx").on(table.userId, table.purpose),
+    index("account_tokens_expires_idx").on(table.expiresAt),
+    check("account_tokens_purpose_check", sql`${table.purpose} in ('verify_email', 'reset_password', 'second_factor', 'sign_in')`),
+  ],
+);
+
+export const secondFactors = pgTable("second_factors", {
+  userId: uuid("user_id")
+    .primaryKey()
+    .references(() => users.id),
+  keyVersion: integer("key_version").notNull(),
+  sealed: bytes("sealed").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  confirmedAt: instant("confirmed_at"),
+  /** The time step of the code that was used last: it and those before it are used up. */
+  lastStep: bigint("last_step", { mode: "number" }).notNull().default(0),
+});
+
+export const recoveryCodes = pgTable(
+  "recovery_codes",
+  {
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
+    codeHash: text("code_hash").notNull(),
+    usedAt: instant("used_at"),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.codeHash] })],
+);
+
+/** Who somebody is at an identity provider, which its issuer names. */
+export const identities = pgTable(
+  "identities",
+  {
+    issuer: text("issuer").notNull(),
+    subject: text("subject").notNull(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
+    email: text("email").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    lastUsedAt: instant("last_used_at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.issuer, table.subject] }), index("identities_user_idx").on(table.userId)],
 );

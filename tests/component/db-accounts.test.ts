@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type TenantId, uuidv7 } from "#core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Database, openDatabase } from "#db";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
@@ -25,8 +26,8 @@ async function account() {
 
 test("D1: When somebody registers, then they are the administrator of an organization of their own and found by e-mail in any case", async () => {
   const { user, tenantId } = await account();
-  expect(await db.accounts.findByEmail(user.email.toUpperCase())).toEqual({ ...user, passwordHash: "argon" });
-  expect(await db.accounts.find(user.id)).toEqual(user);
+  expect(await db.accounts.findByEmail(user.email.toUpperCase())).toEqual({ ...user, passwordHash: "argon", securityEpoch: 0 });
+  expect(await db.accounts.find(user.id)).toMatchObject(user);
   expect(await db.accounts.memberships(user.id)).toEqual([{ tenantId, organizationName: "Org", role: "admin" }]);
   expect(await db.accounts.find(randomUUID())).toBeUndefined();
 });
@@ -47,36 +48,175 @@ test("D1: When an e-mail is taken, also by a registration at the same moment, th
   for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.conflict" });
 });
 
-test("D1: When ten calls rotate one refresh token at once, then one succeeds and the family is revoked", async () => {
+const from = { method: "password" as const, ip: "127.0.0.1", userAgent: "test" };
+
+async function openSession(userId: string, tenantId: TenantId, tokenHash: string, { expiresAt = inAnHour(), securityEpoch = 0 } = {}) {
+  const id = uuidv7();
+  const opened = await db.userSessions.open({ ...from, id, userId, tenantId, securityEpoch, tokenHash, expiresAt });
+  return { id, opened };
+}
+
+const rotate = (tokenHash: string, newTokenHash: string, graceMs = 0) =>
+  db.userSessions.rotate({ tokenHash, newTokenHash, expiresAt: inAnHour(), graceMs, ip: "::1", userAgent: "later" });
+
+test("D1: When ten calls rotate one refresh token at once and there is no grace, then one succeeds and the session ends", async () => {
   const { user, tenantId } = await account();
-  await db.accounts.createRefreshToken({ userId: user.id, tenantId, tokenHash: `${user.id}:0`, expiresAt: inAnHour() });
-  const results = await Promise.all(
-    Array.from({ length: 10 }, (_, n) =>
-      db.accounts.rotateRefreshToken({ tokenHash: `${user.id}:0`, newTokenHash: `${user.id}:new${n}`, expiresAt: inAnHour() }),
-    ),
-  );
+  const { id } = await openSession(user.id, tenantId, `${user.id}:0`);
+  const results = await Promise.all(Array.from({ length: 10 }, (_, n) => rotate(`${user.id}:0`, `${user.id}:new${n}`)));
   expect(results.map(({ outcome }) => outcome).toSorted()).toEqual([...Array.from({ length: 9 }, () => "reused"), "rotated"]);
-  expect(results.find(({ outcome }) => outcome === "rotated")).toEqual({ outcome: "rotated", userId: user.id, tenantId });
+  expect(results.find(({ outcome }) => outcome === "rotated")).toEqual({ outcome: "rotated", userId: user.id, tenantId, sessionId: id });
   const winner = results.findIndex(({ outcome }) => outcome === "rotated");
-  expect(await db.accounts.rotateRefreshToken({ tokenHash: `${user.id}:new${winner}`, newTokenHash: `${user.id}:x`, expiresAt: inAnHour() })).toEqual({
-    outcome: "reused",
-  });
+  expect(await rotate(`${user.id}:new${winner}`, `${user.id}:x`)).toEqual({ outcome: "reused" });
+});
+
+test("D1: When ten calls rotate one refresh token at once within the grace, then each gets a token that is good, all of one session", async () => {
+  const { user, tenantId } = await account();
+  const { id } = await openSession(user.id, tenantId, `${user.id}:0`);
+  const results = await Promise.all(Array.from({ length: 10 }, (_, n) => rotate(`${user.id}:0`, `${user.id}:new${n}`, 60_000)));
+  expect(results).toEqual(Array.from({ length: 10 }, () => ({ outcome: "rotated", userId: user.id, tenantId, sessionId: id })));
+  const next = await Promise.all(Array.from({ length: 10 }, (_, n) => rotate(`${user.id}:new${n}`, `${user.id}:next${n}`, 60_000)));
+  expect(new Set(next.map(({ outcome }) => outcome))).toEqual(new Set(["rotated"]));
+});
+
+test("D1: When an exchanged token is shown again after the grace, or after its successor was exchanged, then the session ends", async () => {
+  const late = await account();
+  await openSession(late.user.id, late.tenantId, `${late.user.id}:0`);
+  expect((await rotate(`${late.user.id}:0`, `${late.user.id}:1`, 50)).outcome).toBe("rotated");
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  expect((await rotate(`${late.user.id}:0`, `${late.user.id}:thief`, 50)).outcome).toBe("reused");
+  expect((await rotate(`${late.user.id}:1`, `${late.user.id}:2`, 50)).outcome, "the victim as well").toBe("reused");
+
+  const { user, tenantId } = await account();
+  await openSession(user.id, tenantId, `${user.id}:0`);
+  expect((await rotate(`${user.id}:0`, `${user.id}:1`, 60_000)).outcome).toBe("rotated");
+  expect((await rotate(`${user.id}:1`, `${user.id}:2`, 60_000)).outcome).toBe("rotated");
+  expect((await rotate(`${user.id}:0`, `${user.id}:thief`, 60_000)).outcome).toBe("reused");
+  expect((await rotate(`${user.id}:2`, `${user.id}:3`, 60_000)).outcome).toBe("reused");
+});
+
+test("D1: When a token was stolen within the grace, then the two who have one are told apart at the next exchange", async () => {
+  const { user, tenantId } = await account();
+  await openSession(user.id, tenantId, `${user.id}:0`);
+  await rotate(`${user.id}:0`, `${user.id}:owner`, 60_000);
+  await rotate(`${user.id}:0`, `${user.id}:thief`, 60_000);
+  expect((await rotate(`${user.id}:thief`, `${user.id}:thief2`, 0)).outcome).toBe("rotated");
+  expect((await rotate(`${user.id}:owner`, `${user.id}:owner2`, 0)).outcome).toBe("reused");
+  expect((await rotate(`${user.id}:thief2`, `${user.id}:thief3`, 0)).outcome).toBe("reused");
 });
 
 test("D1: When a token is rotated, revoked, expired or unknown, then the outcome says so", async () => {
   const { user, tenantId } = await account();
   const hash = (n: number) => `${user.id}:${n}`;
-  await db.accounts.createRefreshToken({ userId: user.id, tenantId, tokenHash: hash(0), expiresAt: inAnHour() });
-  for (const n of [0, 1, 2]) {
-    expect(await db.accounts.rotateRefreshToken({ tokenHash: hash(n), newTokenHash: hash(n + 1), expiresAt: inAnHour() })).toMatchObject({
-      outcome: "rotated",
-    });
-  }
-  await db.accounts.revokeRefreshFamily(hash(1));
-  expect(await db.accounts.rotateRefreshToken({ tokenHash: hash(3), newTokenHash: hash(4), expiresAt: inAnHour() })).toEqual({ outcome: "reused" });
-  await db.accounts.createRefreshToken({ userId: user.id, tenantId, tokenHash: hash(10), expiresAt: new Date(Date.now() - 1) });
-  expect(await db.accounts.rotateRefreshToken({ tokenHash: hash(10), newTokenHash: hash(11), expiresAt: inAnHour() })).toEqual({ outcome: "expired" });
-  expect(await db.accounts.rotateRefreshToken({ tokenHash: "none", newTokenHash: "n", expiresAt: inAnHour() })).toEqual({ outcome: "unknown" });
-  await db.accounts.recordLogin({ email: user.email, userId: user.id, succeeded: true, ip: "127.0.0.1", userAgent: "test" });
-  await db.accounts.recordLogin({ email: "nobody@example.com", succeeded: false, ip: "::1", userAgent: "" });
+  await openSession(user.id, tenantId, hash(0));
+  for (const n of [0, 1, 2]) expect(await rotate(hash(n), hash(n + 1))).toMatchObject({ outcome: "rotated" });
+  expect(await db.userSessions.endByToken(hash(1))).toEqual({ userId: user.id });
+  expect(await db.userSessions.endByToken(hash(1))).toBeUndefined();
+  expect(await rotate(hash(3), hash(4))).toEqual({ outcome: "reused" });
+  await openSession(user.id, tenantId, hash(10), { expiresAt: new Date(Date.now() - 1) });
+  expect(await rotate(hash(10), hash(11))).toEqual({ outcome: "expired" });
+  expect(await rotate("none", "n")).toEqual({ outcome: "unknown" });
+});
+
+test("D1: When sessions are listed and ended, then one's own and no others', and access tokens of an ended one belong to nobody", async () => {
+  const [{ user, tenantId }, other] = [await account(), await account()];
+  const first = await openSession(user.id, tenantId, `${user.id}:a`);
+  const second = await openSession(user.id, tenantId, `${user.id}:b`);
+  const foreign = await openSession(other.user.id, other.tenantId, `${other.user.id}:a`);
+  await rotate(`${user.id}:b`, `${user.id}:c`);
+  const page = await db.userSessions.list(user.id, { limit: 1 });
+  expect([page.total, page.rows.map(({ id }) => id)]).toEqual([2, [second.id]]);
+  expect(page.rows[0]).toMatchObject({ method: "password", ip: "::1", userAgent: "later" });
+  expect((await db.userSessions.list(user.id, { limit: 1, cursor: page.nextCursor as string })).rows.map(({ id }) => id)).toEqual([first.id]);
+  expect([await db.userSessions.end(user.id, foreign.id), await db.userSessions.get(user.id, foreign.id)]).toEqual([false, undefined]);
+  expect(await db.accounts.membership(user.id, tenantId, second.id)).toMatchObject({ role: "admin" });
+  expect(await db.accounts.membership(user.id, tenantId, foreign.id)).toBeUndefined();
+  expect(await db.userSessions.end(user.id, second.id)).toBe(true);
+  expect(await db.accounts.membership(user.id, tenantId, second.id)).toBeUndefined();
+  expect((await rotate(`${user.id}:c`, `${user.id}:d`)).outcome).toBe("reused");
+  await db.userSessions.endAll(user.id);
+  expect((await db.userSessions.list(user.id, { limit: 10 })).total).toBe(0);
+  expect((await db.userSessions.list(other.user.id, { limit: 10 })).total).toBe(1);
+});
+
+test("D1: When a sign-in began before all sessions were ended or the password was changed, then it opens none", async () => {
+  const { user, tenantId } = await account();
+  expect((await openSession(user.id, tenantId, `${user.id}:0`)).opened).toBe(true);
+  await db.userSessions.endAll(user.id);
+  expect((await openSession(user.id, tenantId, `${user.id}:1`)).opened).toBe(false);
+  const { opened, id } = await openSession(user.id, tenantId, `${user.id}:2`, { securityEpoch: 1 });
+  expect(opened).toBe(true);
+  expect(await db.accounts.changePassword(user.id, { from: "wrong", to: "x" })).toBe(false);
+  expect(await db.accounts.changePassword(user.id, { from: "argon", to: "new", except: id })).toBe(true);
+  expect((await db.userSessions.list(user.id, { limit: 10 })).rows.map((each) => each.id)).toEqual([id]);
+  expect((await openSession(user.id, tenantId, `${user.id}:3`, { securityEpoch: 1 })).opened).toBe(false);
+});
+
+test("D1: When ten reset a password with one token at once, then one does, and nothing of the others is left", async () => {
+  const { user, tenantId } = await account();
+  await openSession(user.id, tenantId, `${user.id}:0`);
+  await db.accountTokens.create({ purpose: "reset_password", userId: user.id, tokenHash: `${user.id}:old`, data: {}, expiresAt: inAnHour() });
+  await db.accountTokens.create({ purpose: "reset_password", userId: user.id, tokenHash: `${user.id}:r`, data: {}, expiresAt: inAnHour() });
+  expect(await db.accountTokens.find("reset_password", `${user.id}:old`), "the newer takes its place").toBeUndefined();
+  expect(await db.accounts.verifyEmail(`${user.id}:r`), "of another purpose").toBeUndefined();
+  const results = await Promise.all(Array.from({ length: 10 }, (_, n) => db.accounts.resetPassword(`${user.id}:r`, `hash ${n}`)));
+  expect(results.filter((each) => each !== undefined)).toHaveLength(1);
+  const winner = results.findIndex((each) => each !== undefined);
+  const after = await db.accounts.find(user.id);
+  expect([after?.passwordHash, after?.emailVerifiedAt !== null]).toEqual([`hash ${winner}`, true]);
+  expect((await db.userSessions.list(user.id, { limit: 10 })).total).toBe(0);
+});
+
+test("D1: When an address is verified, then once, before the token expires, and only the address it was sent to", async () => {
+  const { user } = await account();
+  const make = (tokenHash: string, email: string, expiresAt = inAnHour()) =>
+    db.accountTokens.create({ purpose: "verify_email", userId: user.id, tokenHash, data: { email }, expiresAt });
+  await make(`${user.id}:other`, "another@example.com");
+  expect(await db.accounts.verifyEmail(`${user.id}:other`)).toBeUndefined();
+  await make(`${user.id}:late`, user.email, new Date(Date.now() - 1));
+  expect(await db.accounts.verifyEmail(`${user.id}:late`)).toBeUndefined();
+  await make(`${user.id}:good`, user.email);
+  expect((await db.accounts.verifyEmail(`${user.id}:good`))?.emailVerifiedAt).toBeInstanceOf(Date);
+  expect(await db.accounts.verifyEmail(`${user.id}:good`)).toBeUndefined();
+});
+
+test("D1: When a code of the second factor is used by ten at once, then one gets in; so with a recovery code", async () => {
+  const { user } = await account();
+  const sealed = { keyVersion: 1, sealed: Buffer.from("sealed") };
+  expect(await db.secondFactors.enrol(user.id, sealed)).toBe(true);
+  expect(await db.secondFactors.useStep(user.id, 5), "not confirmed").toBe(false);
+  expect(await db.secondFactors.confirm(user.id, 10, ["a", "b"])).toBe(true);
+  expect([await db.secondFactors.confirm(user.id, 11, ["c"]), await db.secondFactors.enrol(user.id, sealed)]).toEqual([false, false]);
+  const ten = async (attempt: () => Promise<boolean>) => (await Promise.all(Array.from({ length: 10 }, attempt))).filter(Boolean).length;
+  expect(await ten(() => db.secondFactors.useStep(user.id, 11))).toBe(1);
+  expect([await db.secondFactors.useStep(user.id, 10), await db.secondFactors.useStep(user.id, 11)]).toEqual([false, false]);
+  expect(await ten(() => db.secondFactors.useRecoveryCode(user.id, "a"))).toBe(1);
+  expect(await db.secondFactors.find(user.id)).toMatchObject({ recoveryCodesLeft: 1, sealed: Buffer.from("sealed") });
+  expect(await db.secondFactors.replaceRecoveryCodes(user.id, ["x", "y", "z"])).toBe(true);
+  expect([await db.secondFactors.useRecoveryCode(user.id, "b"), await db.secondFactors.useRecoveryCode(user.id, "x")]).toEqual([false, true]);
+  expect([await db.secondFactors.remove(user.id), await db.secondFactors.remove(user.id)]).toEqual([true, false]);
+});
+
+test("D1: When one token of a first step is tried by twenty at once, then five of them are looked at", async () => {
+  const { user } = await account();
+  await db.accountTokens.create({ purpose: "second_factor", userId: user.id, tokenHash: `${user.id}:p`, data: { tenant_id: "t" }, expiresAt: inAnHour() });
+  const tried = await Promise.all(Array.from({ length: 20 }, () => db.accountTokens.attempt("second_factor", `${user.id}:p`, 5)));
+  expect(tried.filter(Boolean)).toEqual(Array.from({ length: 5 }, () => ({ userId: user.id, data: { tenant_id: "t" } })));
+  const used = await Promise.all(Array.from({ length: 5 }, () => db.accountTokens.use("second_factor", `${user.id}:p`)));
+  expect(used.filter(Boolean)).toHaveLength(1);
+});
+
+test("D1: When somebody signs in with a provider, then the identity is theirs, under its issuer alone", async () => {
+  const identity = { issuer: "https://id.example.com", subject: randomUUID(), email: `${randomUUID()}@example.com` };
+  const { user } = await db.accounts.register({ email: identity.email, passwordHash: null, name: "A", organizationName: "O", identity });
+  expect(await db.accounts.findByIdentity(identity)).toMatchObject({ id: user.id, passwordHash: null, emailVerifiedAt: expect.any(Date) });
+  expect(await db.accounts.findByIdentity({ ...identity, issuer: "https://other.example.com" })).toBeUndefined();
+});
+
+test("D1: When sign-ins are listed, then those of the account, the newest first", async () => {
+  const { user } = await account();
+  for (const succeeded of [false, true]) await db.accounts.recordLogin({ ...from, email: user.email, userId: user.id, succeeded });
+  await db.accounts.recordLogin({ ...from, email: user.email, succeeded: false });
+  const page = await db.accounts.logins(user.id, { limit: 1 });
+  expect([page.total, page.rows[0]]).toMatchObject([2, { succeeded: true, ip: "127.0.0.1", userAgent: "test", method: "password" }]);
+  expect((await db.accounts.logins(user.id, { limit: 5, cursor: page.nextCursor as string })).rows).toMatchObject([{ succeeded: false }]);
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { tenantId, uuidv7 } from "#core";
+import { type TenantId, tenantId, uuidv7 } from "#core";
 import { type Database, type Role, openDatabase } from "#db";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
 
@@ -106,14 +106,13 @@ describe("members", () => {
     const key = { createdBy: b.user.id, name: "k", prefix: "pk_", scopes: [], expiresAt: null };
     await db.apiKeys.create(a.tenant, { ...key, id: uuidv7(), keyHash: `${b.user.id} there` });
     await db.apiKeys.create(b.tenant, { ...key, id: uuidv7(), keyHash: `${b.user.id} home` });
-    for (const tenant of [a.tenant, b.tenant])
-      await db.accounts.createRefreshToken({ userId: b.user.id, tenantId: tenant, tokenHash: `${b.user.id}${tenant}`, expiresAt: inAnHour() });
+    for (const tenant of [a.tenant, b.tenant]) await openSession(b.user.id, tenant, `${b.user.id}${tenant}`);
     expect(await db.organizations.removeMember(a.tenant, b.user.id)).toBe(true);
     expect(await db.organizations.removeMember(a.tenant, b.user.id)).toBe(false);
     expect(await db.apiKeys.use(`${b.user.id} there`)).toBeUndefined();
     expect(await db.apiKeys.use(`${b.user.id} home`)).toBeDefined();
     const rotate = (tenant: string) =>
-      db.accounts.rotateRefreshToken({ tokenHash: `${b.user.id}${tenant}`, newTokenHash: randomUUID(), expiresAt: inAnHour() });
+      db.userSessions.rotate({ ...from, tokenHash: `${b.user.id}${tenant}`, newTokenHash: randomUUID(), expiresAt: inAnHour() });
     expect([(await rotate(a.tenant)).outcome, (await rotate(b.tenant)).outcome]).toEqual(["reused", "rotated"]);
   });
 
@@ -127,6 +126,15 @@ describe("members", () => {
     expect((await db.organizations.get(b.tenant))?.name).toBe("Org");
   });
 });
+
+const from = { graceMs: 0, ip: "127.0.0.1", userAgent: "test" };
+
+async function openSession(userId: string, tenant: TenantId, tokenHash: string): Promise<string> {
+  const id = uuidv7();
+  const { ip, userAgent } = from;
+  await db.userSessions.open({ id, userId, tenantId: tenant, securityEpoch: 0, method: "password", ip, userAgent, tokenHash, expiresAt: inAnHour() });
+  return id;
+}
 
 describe("invitations", () => {
   test("F1: When ten accept one invitation at once, then one becomes a member and nothing of the others is left", async () => {
@@ -172,11 +180,17 @@ test("F1: When a refresh token is switched, then only to an organization of the 
   const [a, b] = [await account(), await account()];
   const { tokenHash } = await invite(b.tenant, b.user.id, a.user.email);
   const hash = (n: number) => `${a.user.id}:${n}`;
-  await db.accounts.createRefreshToken({ userId: a.user.id, tenantId: a.tenant, tokenHash: hash(0), expiresAt: inAnHour() });
+  const sessionId = await openSession(a.user.id, a.tenant, hash(0));
   const rotate = (n: number, switchTo?: string) =>
-    db.accounts.rotateRefreshToken({ tokenHash: hash(n), newTokenHash: hash(n + 1), expiresAt: inAnHour(), ...(switchTo !== undefined && { switchTo }) });
+    db.userSessions.rotate({
+      ...from,
+      tokenHash: hash(n),
+      newTokenHash: hash(n + 1),
+      expiresAt: inAnHour(),
+      ...(switchTo !== undefined && { switchTo }),
+    });
   expect(await rotate(0, b.tenant)).toEqual({ outcome: "not_a_member" });
   await db.invitations.accept(tokenHash, { user: a.user });
-  expect(await rotate(0, b.tenant)).toEqual({ outcome: "rotated", userId: a.user.id, tenantId: tenantId(b.tenant) });
+  expect(await rotate(0, b.tenant)).toEqual({ outcome: "rotated", userId: a.user.id, tenantId: tenantId(b.tenant), sessionId });
   expect(await rotate(1)).toMatchObject({ outcome: "rotated", tenantId: b.tenant });
 });
