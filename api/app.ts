@@ -29,16 +29,23 @@ import { nodeHandlers } from "./routes/nodes.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
+import { webhookHandlers } from "./routes/webhooks.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
+import { createWebhookDoor } from "./webhooks/door.ts";
+import { keepWebhooks } from "./webhooks/keep-webhooks.ts";
+import { webhookPreflight } from "./webhooks/preflight.ts";
+import { createWebhookVault } from "./webhooks/secrets.ts";
 
 /**
  * The REST API over its services. Reads no environment and opens no connection.
  * Tenants: every query below takes the tenant of the access token; ids of others are 404, as unknown ones are.
  */
-export function createApp(services: Services): Hono<ApiEnv> {
+export function createApp(given: Services): Hono<ApiEnv> {
+  const vault = createWebhookVault(given.payloads);
+  const services: Services = { ...given, db: { ...given.db, workflows: keepWebhooks(given.db.workflows, vault) } };
   const { settings, logger, tokens } = services;
   const app = new Hono<ApiEnv>({ strict: false });
 
@@ -47,6 +54,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
   app.use(rateHeaders());
   app.use(securityHeaders({ crossOrigin: settings.CORS_ORIGINS.length > 0 }));
   app.use(codecAccess(settings.TEMPORAL_UI_URL));
+  app.use(webhookPreflight());
   if (settings.CORS_ORIGINS.length > 0) app.use(cors(settings.CORS_ORIGINS));
   app.use(
     methodNotAllowed({
@@ -82,15 +90,18 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...nodeHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),
+    ...webhookHandlers(services, vault),
     ...healthHandlers(services),
   };
+  const limits = createRouteLimits(limiter, settings);
   const members = createMembers(services.db.accounts);
   mount(app, handlers, {
     tokens,
     members,
     keys: createKeyHolders(services.db.apiKeys, members),
     audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
-    limits: createRouteLimits(limiter, settings),
+    limits,
+    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });

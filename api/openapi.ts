@@ -22,6 +22,7 @@ const PROBLEM_TITLES: Readonly<Record<number, string>> = {
 export function openApiDocument(version: string): object {
   const { openAPIRegistry, getOpenAPI31Document } = new OpenAPIHono();
   openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer", bearerFormat: "JWT" });
+  openAPIRegistry.registerComponent("securitySchemes", "webhook_token", { type: "http", scheme: "bearer", description: "The webhook's own token." });
   openAPIRegistry.registerComponent("securitySchemes", "api_key", { type: "apiKey", in: "header", name: "X-API-Key" });
   for (const name of Object.keys(routes) as RouteName[]) openAPIRegistry.registerPath(operation(name, routes[name]));
   return getOpenAPI31Document({
@@ -33,9 +34,11 @@ export function openApiDocument(version: string): object {
         "Durable AI workflows: a graph of nodes as JSON, run by Temporal. Names are snake_case, times ISO 8601 UTC. Every path is served with and without a trailing slash.",
     },
     servers: [{ url: "/" }],
-    tags: ["auth", "organizations", "members", "api-keys", "audit", "workflows", "templates", "executions", "approvals", "nodes", "health"].map((tag) => ({
-      name: tag,
-    })),
+    tags: ["auth", "organizations", "members", "api-keys", "audit", "workflows", "templates", "executions", "approvals", "webhooks", "nodes", "health"].map(
+      (tag) => ({
+        name: tag,
+      }),
+    ),
   });
 }
 
@@ -43,7 +46,7 @@ function operation(name: RouteName, route: Route) {
   const { access, problems = [], description, tags, ...rest } = route;
   const aliases = pathsOf(name, route.path).slice(1);
   const secured = access.auth === "user";
-  const statuses = new Set([...problems, ...(secured || tags.includes("auth") ? AUTH_PROBLEMS : []), ...COMMON_PROBLEMS]);
+  const statuses = new Set([...problems, ...(secured || access.auth === "webhook" || tags.includes("auth") ? AUTH_PROBLEMS : []), ...COMMON_PROBLEMS]);
   const answered = new Set(Object.keys(route.responses).map(Number));
   return {
     ...rest,
@@ -55,7 +58,12 @@ function operation(name: RouteName, route: Route) {
     ]
       .filter(Boolean)
       .join("\n\n"),
-    security: secured ? ["bearer", ...(isScope(access.permission) ? ["api_key"] : [])].map((scheme) => ({ [scheme]: [] })) : [],
+    security:
+      access.auth === "webhook"
+        ? [{ webhook_token: [] }, {}]
+        : secured
+          ? ["bearer", ...(isScope(access.permission) ? ["api_key"] : [])].map((scheme) => ({ [scheme]: [] }))
+          : [],
     ...(secured && { "x-permission": access.permission }),
     ...(aliases.length > 0 && { "x-aliases": aliases }),
     responses: {

@@ -56,6 +56,9 @@ export type ApiSettings = Pick<
   | "TEMPORAL_NAMESPACE"
   | "TEMPORAL_UI_URL"
   | "TRUSTED_PROXIES"
+  | "WEBHOOK_BASE_URL"
+  | "WEBHOOK_BODY_MAX_BYTES"
+  | "WEBHOOK_LOGGED_MAX_BYTES"
 >;
 
 /** All that the routes need; `server.ts` makes the real ones, a test its own. */
@@ -71,8 +74,8 @@ export interface Services {
   readonly schemas: SchemaChecks;
   readonly yaml: YamlThreads;
   readonly templates: Templates;
-  /** For Temporal's Web UI, which sees sealed payloads. */
-  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate">;
+  /** For Temporal's Web UI, which sees sealed payloads, and for what webhooks keep. */
+  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate" | "seal" | "open">;
   readonly credentials: CredentialVault;
   /** The one way out, for testing credentials. */
   readonly http: Pick<Http, "guardedFetch">;

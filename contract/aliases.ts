@@ -13,6 +13,10 @@ export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {
   // KAI-Fusion requirements
   listNodes: ["/api/v1/nodes/registry", "/api/nodes/registry"],
   getNode: ["/api/v1/nodes/registry/{type}", "/api/nodes/registry/{type}"],
+  // A call of a webhook: both documented systems, and the paths of the canonical twin.
+  callWebhook: ["/api/v1/webhooks/{id}", "/api/webhooks/{id}"],
+  getWebhookInfo: ["/api/v1/webhooks/{id}/info", "/api/webhooks/{id}/info"],
+  listWebhookDeliveries: ["/api/v1/webhooks/{id}/logs", "/api/webhooks/{id}/logs"],
 };
 
 const CANONICAL_BASE = "/api/v1/";

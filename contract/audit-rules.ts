@@ -14,7 +14,18 @@ export interface AuditRule {
 }
 
 /** Routes that change nothing although they are no GET, and sessions, of which the login activity tells. */
-export const UNAUDITED: readonly RouteName[] = ["validateGraph", "validateWorkflow", "login", "refresh", "logout"];
+export const UNAUDITED: readonly RouteName[] = [
+  "validateGraph",
+  "validateWorkflow",
+  "login",
+  "refresh",
+  "logout",
+  "callWebhook",
+  "callWebhookPut",
+  "callWebhookPatch",
+  "callWebhookDelete",
+  "callTestWebhook",
+];
 
 /** The graph of a workflow is in its versions. */
 const WORKFLOW = ["id", "name", "description", "tags", "settings", "is_public", "version", "published_version"];
@@ -25,6 +36,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   workflow: WORKFLOW,
   execution: RUN,
   approval: ["id", "execution_id", "node_id", "status", "decision", "comment", "answered_by"],
+  webhook: ["id", "webhook_id", "workflow_id", "node_id", "is_active", "config"],
   account: ["id", "email", "name", "role", "organization"],
 };
 

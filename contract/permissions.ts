@@ -23,6 +23,8 @@ export const PERMISSIONS = [
   "approval.answer",
   "credential.read",
   "credential.write",
+  "webhook.read",
+  "webhook.write",
   "key.rotate",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
@@ -49,6 +51,8 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "approval.answer": "Answer it",
   "credential.read": "See credentials, never their values",
   "credential.write": "Make, change, try and delete credentials",
+  "webhook.read": "See webhooks and what came in, never their tokens",
+  "webhook.write": "Change webhooks, see and rotate their tokens, deliver again",
   "key.rotate": "Have the organization's data sealed with a new key",
 };
 
@@ -61,9 +65,10 @@ const viewer: readonly Permission[] = [
   "workflow.read",
   "run.read",
   "approval.read",
+  "webhook.read",
 ];
 const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
-const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish", "credential.read", "credential.write"];
+const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish", "credential.read", "credential.write", "webhook.write"];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
   viewer: new Set(viewer),

@@ -13,6 +13,7 @@ import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { templateRoutes } from "./templates.ts";
+import { webhookRoutes } from "./webhooks.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
@@ -32,6 +33,7 @@ export const routes = {
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,
+  ...webhookRoutes,
   ...healthRoutes,
 };
 

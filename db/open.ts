@@ -21,6 +21,7 @@ import { createOrganizations } from "./queries/organizations.ts";
 import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
+import { createWebhooks } from "./queries/webhooks.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { Database } from "./types.ts";
@@ -55,6 +56,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     audit: createAudit(sessions, pageMaxBytes),
     rateBuckets: createRateBuckets(sessions),
     workflows: createWorkflows(sessions, pageMaxBytes),
+    webhooks: createWebhooks(sessions, pageMaxBytes),
     runs,
     admission: createAdmission(sessions, runs),
     approvals: createApprovals(sessions, pageMaxBytes),

@@ -7,4 +7,6 @@ export { GRAPH_LIMITS, type GraphLimits, MAX_EDGES, MAX_EXPRESSIONS, MAX_GRAPH_B
 export { canMigrate, type MigrationObstacle, type MigrationRun } from "./migrate.ts";
 export * from "./plan.ts";
 export { credentialNamed, credentialsOf } from "./credentials.ts";
+export { compileText } from "./template/standalone.ts";
+export { nodesOfType } from "./triggers.ts";
 export { type SubWorkflowRef, subWorkflowsOf } from "./sub-workflows.ts";

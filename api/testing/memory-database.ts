@@ -16,6 +16,7 @@ import type {
   RunFilter,
   RunRows,
   User,
+  Webhooks,
   Workflow,
   WorkflowVersion,
   Workflows,
@@ -73,6 +74,24 @@ export function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number;
   return { rows: rows.slice(start, start + limit), nextCursor, total: rows.length };
 }
 
+/** Webhooks are tested with the real database: here there are none. */
+const NO_WEBHOOKS: Webhooks = {
+  called: async () => undefined,
+  served: async () => undefined,
+  list: async () => ({ rows: [], nextCursor: undefined, total: 0 }),
+  get: async () => undefined,
+  create: async () => {
+    throw new PerdureError("resource.conflict", "The node has a webhook already.");
+  },
+  update: async () => undefined,
+  setSecrets: async () => undefined,
+  remove: async () => false,
+  record: async () => undefined,
+  finish: async () => undefined,
+  deliveries: async () => ({ rows: [], nextCursor: undefined, total: 0 }),
+  delivery: async () => undefined,
+};
+
 /** Keeps in memory what the api calls of `db/types.ts`, for tests of what HTTP sees. Not for concurrency, not for SQL. */
 export function createMemoryDatabase(): MemoryDatabase {
   const state: MemoryState = {
@@ -109,6 +128,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     state,
     payloads: createMemoryStore(),
     credentials: createMemoryCredentials(),
+    webhooks: NO_WEBHOOKS,
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },

@@ -44,6 +44,9 @@ export const SETTINGS: ApiSettings = {
   TEMPORAL_NAMESPACE: "perdure",
   TEMPORAL_UI_URL: "http://127.0.0.1:8233",
   TRUSTED_PROXIES: [],
+  WEBHOOK_BASE_URL: undefined,
+  WEBHOOK_BODY_MAX_BYTES: 4 * 1024 * 1024,
+  WEBHOOK_LOGGED_MAX_BYTES: 16 * 1024,
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */

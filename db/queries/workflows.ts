@@ -3,6 +3,7 @@ import { PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, Workflows, WorkflowVersion } from "../types.ts";
+import { syncPublished, syncWebhooks } from "./webhooks.ts";
 import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 const { tenantId: _workflowTenant, deletedAt: _deletedAt, ...workflowColumns } = getTableColumns(workflows);
@@ -29,7 +30,9 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .values({ ...fields, id, tenantId: tenant, version: 1 })
           .returning(workflowColumns);
         if (!workflow) throw new PerdureError("internal", "The workflow was not stored.");
-        return { workflow, version: await addVersion(db, tenant, id, 1, version) };
+        const saved = await addVersion(db, tenant, id, 1, version);
+        if (version.webhooks && version.webhooks.length > 0) await syncWebhooks(db, tenant, id, version.webhooks);
+        return { workflow, version: saved };
       });
     },
 
@@ -93,6 +96,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .set({ ...fields, version: saved.version, updatedAt: sql`now()` })
           .where(live(tenant, id))
           .returning(workflowColumns);
+        if (workflow && version?.webhooks) await syncWebhooks(db, tenant, id, version.webhooks);
         return workflow && { workflow, version: saved };
       });
     },
@@ -140,15 +144,16 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       return found?.version;
     },
 
-    async publish(tenant, id, version) {
-      const [published] = await sessions.once(tenant, (db) =>
-        db
+    publish(tenant, id, version) {
+      return sessions.transaction(tenant, async (db) => {
+        const [published] = await db
           .update(workflows)
           .set({ publishedVersion: version, updatedAt: sql`now()` })
           .where(and(live(tenant, id), sql`${version}::integer between 1 and ${workflows.version}`))
-          .returning(workflowColumns),
-      );
-      return published;
+          .returning(workflowColumns);
+        if (published) await syncPublished(db, tenant, id);
+        return published;
+      });
     },
 
     async runnable(tenant, id, version) {
@@ -166,7 +171,13 @@ function isSame(saved: NewVersion, stored: WorkflowVersion): boolean {
   return saved.hash === stored.hash && compiled(saved) === compiled(stored);
 }
 
-async function addVersion(db: Statements, tenant: TenantId, workflowId: string, version: number, content: NewVersion): Promise<WorkflowVersion> {
+async function addVersion(
+  db: Statements,
+  tenant: TenantId,
+  workflowId: string,
+  version: number,
+  { webhooks: _webhooks, ...content }: NewVersion,
+): Promise<WorkflowVersion> {
   const [saved] = await db
     .insert(workflowVersions)
     .values({ ...content, tenantId: tenant, workflowId, version })
