@@ -45,7 +45,8 @@ import { createWebhookVault } from "./webhooks/secrets.ts";
  */
 export function createApp(given: Services): Hono<ApiEnv> {
   const vault = createWebhookVault(given.payloads);
-  const services: Services = { ...given, db: { ...given.db, workflows: keepWebhooks(given.db.workflows, vault) } };
+  const db = Object.assign(Object.create(given.db) as Services["db"], { workflows: keepWebhooks(given.db.workflows, vault) });
+  const services: Services = { ...given, db };
   const { settings, logger, tokens } = services;
   const app = new Hono<ApiEnv>({ strict: false });
 

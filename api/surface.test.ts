@@ -19,6 +19,7 @@ const served = names.flatMap((name) =>
 const unknownId = uuidv7();
 const withIds = (path: string): string =>
   (path.endsWith("/diff") ? `${path}?from=1&to=1` : path)
+    .replace("/webhooks/{id}", `/webhooks/wh_${"f".repeat(24)}`)
     .replace("{type}", "NoSuchNode")
     .replace("{version}", "1")
     .replace("{name}", "a_variable")
@@ -88,6 +89,7 @@ describe("every route", () => {
       const { access, operationId } = routes[name];
       expect(operationId, name).toBe(name);
       if (access.auth === "user") expect(PERMISSIONS, name).toContain(access.permission);
+      else if (access.auth === "webhook") expect(name).toMatch(/^call(Test)?Webhook|^getWebhookInfo$/);
       else expect(["register", "login", "refresh", "logout", "acceptInvitation", "health", "ready", "detailedHealth"], name).toContain(name);
     }
   });
@@ -142,7 +144,28 @@ describe("every route", () => {
     expect(() => guard({ auth: "user" } as unknown as Access, {} as Callers)).toThrow("permission");
   });
 
-  test.each(served.filter(({ path }) => path.includes("{id}")))(
+  test.each(served.filter(({ access }) => access.auth === "webhook"))(
+    "C1 F1: When $method $path is called by a member, with an API key, or with nothing, for a webhook that is there or not, then it is 401 alike",
+    async ({ method, path }) => {
+      const { call, signUp, saveWorkflow, db } = createTestApp();
+      const owner = await signUp();
+      await saveWorkflow(owner.token, { nodes: [{ id: "start", type: "WebhookTrigger" }], edges: [] });
+      const hook = db.state.webhooks[0]?.id ?? "";
+      const { body: key } = await call("POST", "/api/v1/api-keys", { token: owner.token, body: { name: "a key" } });
+      const answers: unknown[] = [];
+      for (const id of [hook, "wh_0123456789abcdef01234567", unknownId, "%00"]) {
+        for (const headers of [...NO_TOKENS, { authorization: `Bearer ${owner.token}` }, { "x-api-key": String(key["key"]) }]) {
+          const { status, body } = await call(method, path.replace("{id}", id), { headers, ...(method !== "GET" && { body: {} }) });
+          answers.push({ status, ...body, correlation_id: "" });
+        }
+      }
+      for (const answer of answers) expect(answer).toEqual(answers[0]);
+      expect(answers[0]).toMatchObject({ status: 401, code: "auth.invalid" });
+      expect([db.state.runs.length, db.state.deliveries.length]).toEqual([0, 0]);
+    },
+  );
+
+  test.each(served.filter(({ path, access }) => path.includes("{id}") && access.auth !== "webhook"))(
     "F1: When $method $path names what is another tenant's, then it is 404",
     async ({ name, method, path }) => {
       const { call, signUp, saveWorkflow, startRun, db, shutdown } = createTestApp();
@@ -185,7 +208,12 @@ describe("every route", () => {
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
       const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
       const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
+      await saveWorkflow(owner.token, { nodes: [{ id: "start", type: "WebhookTrigger", data: { response_mode: "accepted" } }], edges: [] });
+      const hook = db.state.webhooks[0]?.id ?? "";
+      const { body: shown } = await call("GET", `/api/v1/webhooks/${hook}`, { token: owner.token });
+      const { body: taken } = await call("POST", `/api/v1/hooks/${hook}`, { token: String(shown["security_token"]), body: {} });
       const ids: Record<string, string> = {
+        webhooks: hook,
         credentials: String(credential["id"]),
         approvals: approvalId,
         "bulk-operations": bulkId,
@@ -194,7 +222,7 @@ describe("every route", () => {
         members: second.userId,
       };
       const id = isRun ? runId : (ids[path.split("/").at(path.startsWith("/api/v1/") ? 3 : 2) ?? ""] ?? workflowId);
-      const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
+      const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id).replace("{delivery_id}", String(taken["delivery_id"])));
       const stranger = await signUp();
       const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };
 
@@ -210,7 +238,7 @@ describe("every route", () => {
     },
   );
 
-  test.each(served.filter(({ path }) => path.includes("{id}")))(
+  test.each(served.filter(({ path, access }) => path.includes("{id}") && access.auth !== "webhook"))(
     "D7: When the id of $method $path is no id, then it is 404, not a failure",
     async ({ name, method, path }) => {
       const { call, signUp } = createTestApp();

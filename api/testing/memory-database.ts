@@ -16,7 +16,7 @@ import type {
   RunFilter,
   RunRows,
   User,
-  Webhooks,
+  Webhook,
   Workflow,
   WorkflowVersion,
   Workflows,
@@ -24,6 +24,7 @@ import type {
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryCredentials } from "./memory-credentials.ts";
+import { memoryWebhooks, type StoredDelivery, storeWebhook } from "./memory-webhooks.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 interface Family {
@@ -60,6 +61,8 @@ export interface MemoryState {
   apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
   audit: (AuditEvent & { tenantId: TenantId })[];
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
+  webhooks: Webhook[];
+  deliveries: StoredDelivery[];
 }
 
 export interface MemoryDatabase extends Database {
@@ -73,24 +76,6 @@ export function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number;
   const nextCursor = start + limit < rows.length ? String(start + limit) : undefined;
   return { rows: rows.slice(start, start + limit), nextCursor, total: rows.length };
 }
-
-/** Webhooks are tested with the real database: here there are none. */
-const NO_WEBHOOKS: Webhooks = {
-  called: async () => undefined,
-  served: async () => undefined,
-  list: async () => ({ rows: [], nextCursor: undefined, total: 0 }),
-  get: async () => undefined,
-  create: async () => {
-    throw new PerdureError("resource.conflict", "The node has a webhook already.");
-  },
-  update: async () => undefined,
-  setSecrets: async () => undefined,
-  remove: async () => false,
-  record: async () => undefined,
-  finish: async () => undefined,
-  deliveries: async () => ({ rows: [], nextCursor: undefined, total: 0 }),
-  delivery: async () => undefined,
-};
 
 /** Keeps in memory what the api calls of `db/types.ts`, for tests of what HTTP sees. Not for concurrency, not for SQL. */
 export function createMemoryDatabase(): MemoryDatabase {
@@ -110,6 +95,8 @@ export function createMemoryDatabase(): MemoryDatabase {
     invitations: [],
     audit: [],
     bulk: [],
+    webhooks: [],
+    deliveries: [],
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
     state.runs
@@ -128,7 +115,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     state,
     payloads: createMemoryStore(),
     credentials: createMemoryCredentials(),
-    webhooks: NO_WEBHOOKS,
+    webhooks: memoryWebhooks(state),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
@@ -179,7 +166,8 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
-    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
+    log: { listen: async () => ({ close: async () => undefined }) } satisfies Partial<Database["log"]> as unknown as Database["log"],
+    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache">),
     ping: async () => undefined,
     close: async () => undefined,
   };
@@ -285,6 +273,7 @@ function workflows(state: MemoryState): Workflows {
         deleted: false,
       };
       state.workflows.push(stored);
+      for (const webhook of version.webhooks ?? []) storeWebhook(state, tenant, stored.workflow.id, webhook);
       return at(stored, 1) as { workflow: Workflow; version: WorkflowVersion };
     },
     async list(tenant, { search, tags }, page) {

@@ -10,10 +10,10 @@ export function keepWebhooks(workflows: Workflows, vault: Pick<WebhookVault, "ma
     return { ...version, webhooks: await Promise.all(nodes.map(({ id, inputs }) => vault.make(tenant, id, inputs))) };
   }
 
-  return {
-    ...workflows,
+  const kept: Pick<Workflows, "create" | "update"> = {
     create: async (tenant, workflow, version) => workflows.create(tenant, workflow, await withWebhooks(tenant, version)),
     update: async (tenant, id, fields, version, expectedVersion) =>
       workflows.update(tenant, id, fields, version && (await withWebhooks(tenant, version)), expectedVersion),
   };
+  return Object.assign(Object.create(workflows) as Workflows, kept);
 }
