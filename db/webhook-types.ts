@@ -98,7 +98,11 @@ export interface Webhooks {
   /** For good; saving the graph does not bring it back. What came in stays. */
   remove(tenant: TenantId, id: string): Promise<boolean>;
   /** Stores a delivery that starts no run; those that do are stored with their run (`RunRows.insert`). One that is there stays. */
-  record(tenant: TenantId, delivery: NewWebhookDelivery): Promise<void>;
+  record(tenant: TenantId, delivery: NewWebhookDelivery, fed?: { runId: string; key?: string | undefined }): Promise<void>;
+  /** The oldest open run of the workflow that waits for this event, with this correlation or for any. */
+  waiting(tenant: TenantId, workflowId: string, event: string, correlation: string | undefined): Promise<string | undefined>;
+  /** The run that a call of this key was handed to before, where that went well. */
+  fed(tenant: TenantId, webhookId: string, key: string): Promise<string | undefined>;
   /** What it was answered, once; counts it. */
   finish(tenant: TenantId, deliveryId: string, answered: Answered): Promise<void>;
   /** The newest first. */

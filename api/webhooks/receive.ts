@@ -147,9 +147,34 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
       delivery_id: sent.id,
     };
     const key = signature?.deliveryId ?? nameOf(own.deduplication_key, inputs, c.req.raw.headers);
+    const fed = own.node_behavior === "start_only" ? undefined : await feed(call, sent, c.req.raw.headers, delivery, key);
+    if (fed) return runResponse(c, webhook.id, sent.id, fed);
+    if (own.node_behavior === "trigger_only") throw new PerdureError("run.state", "No run waits for this event, and the webhook starts none.");
     const { run, plan } = await start(webhook.tenantId, webhook, inputs, { ...delivery, ...(signature?.once && { signature: signature.once }) }, key);
     const answer = await wait(c, call, run, plan);
     return answer.kind === "node" ? nodeResponse(answer.value) : runResponse(c, webhook.id, sent.id, answer.run);
+  }
+
+  /** Hands the call to a run that waits for an event of its type. Undefined where none does. The event is kept for a run that no worker has at the moment. */
+  async function feed(
+    { webhook, signature }: WebhookCall,
+    { eventType, body }: Sent,
+    headers: Headers,
+    delivery: NewWebhookDelivery,
+    name: string | undefined,
+  ) {
+    const { tenantId: tenant, id, workflowId } = webhook;
+    // Of a signature that may be taken once the key is the signature: what waited for the first is not told again.
+    const named = name ?? signature?.once?.hash;
+    const key = named === undefined ? undefined : sha256(named);
+    const earlier = key === undefined ? undefined : await webhooks.fed(tenant, id, key);
+    const correlation = correlationOf(headers, body);
+    const runId = earlier ?? (await webhooks.waiting(tenant, workflowId, eventType, correlation));
+    if (runId === undefined) return undefined;
+    await webhooks.record(tenant, delivery, { runId, ...(key !== undefined && { key }) });
+    if (earlier !== undefined) return db.runs.get(tenant, runId);
+    const event = { kind: "send_event" as const, name: eventType, ...(correlation !== undefined && { correlation }), payload: body };
+    return (await runs.command(tenant, runId, event, id)).run;
   }
 
   /** Notes what a call was answered. What cannot be noted is not worth failing a call that has its run. */
@@ -255,6 +280,13 @@ function nameOf(key: string, inputs: JsonObject, headers: Headers): string | und
   const text = typeof value === "string" ? value : JSON.stringify(value);
   if (text === "" || text === "null") throw new PerdureError("validation.failed", "The call has no value for the webhook's deduplication key.");
   return text.slice(0, KEY_MAX_LENGTH);
+}
+
+/** What tells events of one type apart, where the sender says so. */
+function correlationOf(headers: Headers, body: Json): string | undefined {
+  const { correlation, correlation_id: id, correlation_key: key } = isObject(body) ? (body as JsonObject) : {};
+  const found = [headers.get("x-webhook-correlation"), correlation, id, key].find((value) => typeof value === "string" && value !== "");
+  return typeof found === "string" ? found.slice(0, KEY_MAX_LENGTH) : undefined;
 }
 
 /** Slack asks a new URL to say back a challenge. */

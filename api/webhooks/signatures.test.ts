@@ -17,7 +17,7 @@ const STANDARD = {
   id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
   timestamp: 1614265330,
   body: '{"test": 2432232314}',
-  signature: "v1,g0hM9SsE+OTPJTt/tmtKtSyZlE3uFJELVlNIOLJ1OBs=",
+  signature: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
 };
 
 describe("signatures", () => {

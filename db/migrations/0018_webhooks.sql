@@ -37,6 +37,8 @@ create table webhook_deliveries (
   run_id uuid,
   is_repeat boolean not null default false,
   redelivery_of uuid,
+  -- Names a call that was handed to a run which waited for it; of one that started a run the key is that run's.
+  delivery_key text,
   event_type text not null,
   method text not null,
   path text not null,
@@ -58,6 +60,7 @@ create table webhook_deliveries (
   constraint webhook_deliveries_kind_check check (kind in ('call', 'test', 'redelivery'))
 );
 create index webhook_deliveries_list_idx on webhook_deliveries (tenant_id, webhook_id, created_at, id);
+create index webhook_deliveries_key_idx on webhook_deliveries (tenant_id, webhook_id, delivery_key) where delivery_key is not null;
 
 -- Signatures that were taken, until their time window has passed.
 create table webhook_replays (

@@ -17,7 +17,7 @@ const {
   updatedAt: _updated,
   ...checked
 } = shown;
-const { tenantId: _tenant, keyVersion: _keyVersion, sealed: _sealed, ...shownDelivery } = getTableColumns(webhookDeliveries);
+const { tenantId: _tenant, keyVersion: _keyVersion, sealed: _sealed, deliveryKey: _deliveryKey, ...shownDelivery } = getTableColumns(webhookDeliveries);
 const { tenantId: _workflowTenant, deletedAt: _workflowDeletedAt, ...workflowColumns } = getTableColumns(workflows);
 const { tenantId: _versionTenant, workflowId: _workflowId, credentials: _credentials, ...versionColumns } = getTableColumns(workflowVersions);
 
@@ -144,13 +144,14 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
       return (await change(tenant, id, { deletedAt: sql`now()` })) !== undefined;
     },
 
-    async record(tenant, { sealed, signature: _signature, query, headers, body, ...delivery }) {
+    async record(tenant, { sealed, signature: _signature, query, headers, body, ...delivery }, fed) {
       await sessions.onceAll(tenant, (db) => [
         db
           .insert(webhookDeliveries)
           .values({
             ...delivery,
             tenantId: tenant,
+            ...(fed && { runId: fed.runId, deliveryKey: fed.key }),
             query: asJson(query),
             headers: asJson(headers),
             body: asJson(body),
@@ -159,6 +160,37 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
           .onConflictDoNothing(),
         db.execute(sql`select pg_notify('perdure_runs', ${delivery.webhookId})`),
       ]);
+    },
+
+    async waiting(tenant, workflowId, event, correlation) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db.execute<{ id: string }>(sql`
+          select r.id from runs r join node_executions n on n.tenant_id = r.tenant_id and n.run_id = r.id
+          where r.tenant_id = ${tenant} and r.workflow_id = ${workflowId} and r.completed_at is null and n.status = 'waiting' and n.wait ->> 'kind' = 'event'
+            and exists (select from run_events e
+              where e.tenant_id = r.tenant_id and e.run_id = r.id and e.kind = 'waiting' and e.node_id = n.node_id and coalesce(e.iteration, '') = n.iteration
+                and e.data ->> 'event' = ${event} and (e.data ->> 'correlation' is null or e.data ->> 'correlation' = ${correlation ?? null}))
+          order by r.created_at, r.id limit 1`),
+      );
+      return found?.id;
+    },
+
+    async fed(tenant, webhookId, key) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db
+          .select({ runId: webhookDeliveries.runId })
+          .from(webhookDeliveries)
+          .where(
+            and(
+              eq(webhookDeliveries.tenantId, tenant),
+              eq(webhookDeliveries.webhookId, webhookId),
+              eq(webhookDeliveries.deliveryKey, key),
+              lt(webhookDeliveries.responseStatus, 400),
+            ),
+          )
+          .limit(1),
+      );
+      return found?.runId ?? undefined;
     },
 
     async finish(tenant, deliveryId, { status, body, errorCode, errorMessage, durationMs }) {

@@ -53,6 +53,7 @@ export const webhookDeliveries = pgTable(
     runId: uuid("run_id"),
     isRepeat: boolean("is_repeat").notNull().default(false),
     redeliveryOf: uuid("redelivery_of"),
+    deliveryKey: text("delivery_key"),
     eventType: text("event_type").notNull(),
     method: text("method").notNull(),
     path: text("path").notNull(),
@@ -74,6 +75,9 @@ export const webhookDeliveries = pgTable(
   },
   (table) => [
     index("webhook_deliveries_list_idx").on(table.tenantId, table.webhookId, table.createdAt, table.id),
+    index("webhook_deliveries_key_idx")
+      .on(table.tenantId, table.webhookId, table.deliveryKey)
+      .where(sql`${table.deliveryKey} is not null`),
     check("webhook_deliveries_kind_check", sql`${table.kind} in ('call', 'test', 'redelivery')`),
   ],
 );

@@ -252,6 +252,44 @@ describe("what is answered", () => {
   });
 });
 
+describe("runs that wait", () => {
+  const nodes: JsonObject[] = [
+    { id: "paid", type: "WaitForEvent", data: { inputs: { event: "payment.received", correlation: "{{hook.body.order}}" } } },
+    { id: "end", type: "End", data: { inputs: { value: "{{paid.amount}}" } } },
+  ];
+  const edges = [
+    { source: "hook", target: "paid" },
+    { source: "paid", target: "end" },
+  ];
+  const paid = { event_type: "payment.received", correlation: "4711", amount: 12 };
+
+  test("C1: When a run waits for the event that a call brings, then the call feeds it, once; another call starts a run", async () => {
+    const hook = await makeHook({ response_mode: "accepted" }, nodes, edges);
+    const started = await send(hook, { order: "4711" });
+    const runId = started.body["execution_id"] as string;
+    await user.until(runId, ["waiting"]);
+    const fed = await send(hook, paid, { "idempotency-key": "p-1" });
+    expect([fed.status < 300, fed.body["execution_id"]]).toEqual([true, runId]);
+    expect((await user.ended(runId))["outputs"]).toBe(12);
+    const again = await send(hook, paid, { "idempotency-key": "p-1" });
+    expect(again.body["execution_id"]).toBe(runId);
+    expect(await runsOf(hook)).toHaveLength(1);
+    expect((await send(hook, paid)).body["execution_id"]).not.toBe(runId);
+    expect(await runsOf(hook)).toHaveLength(2);
+  });
+
+  test("C1: When the webhook only feeds runs, or only starts them, then it does that", async () => {
+    const feeding = await makeHook({ node_behavior: "trigger_only" }, nodes, edges);
+    expect((await send(feeding, paid)).status).toBe(409);
+    expect(await runsOf(feeding)).toEqual([]);
+    const starting = await makeHook({ node_behavior: "start_only", response_mode: "accepted" }, nodes, edges);
+    const first = await send(starting, { order: "4711" });
+    await user.until(first.body["execution_id"] as string, ["waiting"]);
+    await send(starting, paid);
+    expect(await runsOf(starting)).toHaveLength(2);
+  });
+});
+
 describe("what is sent", () => {
   test("C2: When it is a form, a multipart form with a file, text, bytes or a query, then the trigger hands it on", async () => {
     const hook = await makeHook();
