@@ -182,7 +182,7 @@ export function webhookHandlers(services: Services, vault: WebhookVault): Handle
       const { id } = await existing(principal.tenantId, params.id);
       const { url, testUrl } = webhookUrls(id, settings, c.req.url);
       const greeting = { webhook_id: id, webhook_url: url, test_url: testUrl };
-      return liveDeliveries({ db, tenantId: principal.tenantId, webhookId: id, greeting, over: AbortSignal.any([c.req.raw.signal, shutdown]) });
+      return liveDeliveries({ db, tenantId: principal.tenantId, webhookId: id, greeting, over: [c.req.raw.signal, shutdown] });
     },
 
     callWebhook: receive,

@@ -1,5 +1,6 @@
 import type { TenantId } from "#core";
 import type { Database, WebhookDelivery } from "#db";
+import { firstAbort } from "./first-abort.ts";
 import { deliveryJson } from "./shown.ts";
 
 /** Between two looks where nobody says that something came: a notification may be lost with its connection. */
@@ -16,7 +17,8 @@ export interface LiveOptions {
   readonly webhookId: string;
   /** Said first. */
   readonly greeting: object;
-  readonly over: AbortSignal;
+  /** Any of them ends the stream. */
+  readonly over: readonly AbortSignal[];
 }
 
 /** Deliveries as they come and as they are answered, as server-sent events, from now on. */
@@ -24,9 +26,10 @@ export function liveDeliveries(options: LiveOptions): Response {
   return new Response(ReadableStream.from(lines(options)), { headers: SSE_HEADERS });
 }
 
-async function* lines({ db, tenantId, webhookId, greeting, over }: LiveOptions): AsyncGenerator<Uint8Array> {
+async function* lines({ db, tenantId, webhookId, greeting, over: endings }: LiveOptions): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   const say = (event: string, data: object): Uint8Array => encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  const { signal: over, release } = firstAbort(endings);
   let wake = (): void => undefined;
   let isStale = false;
   const listening = await db.log.listen((id) => {
@@ -53,6 +56,7 @@ async function* lines({ db, tenantId, webhookId, greeting, over }: LiveOptions):
       if (!isStale) await pause(LOOK_MS);
     }
   } finally {
+    release();
     await listening.close();
   }
 

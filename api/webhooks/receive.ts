@@ -11,6 +11,7 @@ import { notFound } from "../problem.ts";
 import type { Services } from "../services.ts";
 import { answerOf, nodeResponse, respondNodes } from "./answer.ts";
 import type { WebhookCall } from "./door.ts";
+import { firstAbort } from "./first-abort.ts";
 import type { WebhookVault } from "./secrets.ts";
 import { eventTypeOf, fieldsOf, headersOf, readSent, type SentBody } from "./sent-value.ts";
 import { timeoutMsOf } from "./settings.ts";
@@ -123,7 +124,12 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
   async function wait(c: ApiContext, { settings: own }: WebhookCall, run: Run, plan: Plan) {
     if (own.response_mode === "accepted") return { kind: "run" as const, run };
     const timeoutMs = Math.min(timeoutMsOf(own), settings.RUN_WAIT_MAX_MS);
-    return answerOf(run, { runs, events, nodes: respondNodes(plan), timeoutMs, over: AbortSignal.any([c.req.raw.signal, shutdown]) });
+    const over = firstAbort([c.req.raw.signal, shutdown]);
+    try {
+      return await answerOf(run, { runs, events, nodes: respondNodes(plan), timeoutMs, over: over.signal });
+    } finally {
+      over.release();
+    }
   }
 
   async function take(c: ApiContext, call: WebhookCall, sent: Sent, delivery: NewWebhookDelivery): Promise<Answer> {
