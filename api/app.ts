@@ -33,17 +33,25 @@ import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
 import { variableHandlers } from "./routes/variables.ts";
 import { workflowPartHandlers } from "./routes/workflow-parts.ts";
+import { webhookHandlers } from "./routes/webhooks.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createAccountMails } from "./security/account-mails.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
+import { createWebhookDoor } from "./webhooks/door.ts";
+import { keepWebhooks } from "./webhooks/keep-webhooks.ts";
+import { webhookPreflight } from "./webhooks/preflight.ts";
+import { createWebhookVault } from "./webhooks/secrets.ts";
 
 /**
  * The REST API over its services. Reads no environment and opens no connection.
  * Tenants: every query below takes the tenant of the access token; ids of others are 404, as unknown ones are.
  */
-export function createApp(services: Services): Hono<ApiEnv> {
+export function createApp(given: Services): Hono<ApiEnv> {
+  const vault = createWebhookVault(given.payloads);
+  const db = Object.assign(Object.create(given.db) as Services["db"], { workflows: keepWebhooks(given.db.workflows, vault) });
+  const services: Services = { ...given, db };
   const { settings, logger, tokens } = services;
   const app = new Hono<ApiEnv>({ strict: false });
 
@@ -52,6 +60,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
   app.use(rateHeaders());
   app.use(securityHeaders({ crossOrigin: settings.CORS_ORIGINS.length > 0 }));
   app.use(codecAccess(settings.TEMPORAL_UI_URL));
+  app.use(webhookPreflight());
   if (settings.CORS_ORIGINS.length > 0) app.use(cors(settings.CORS_ORIGINS));
   app.onError((error, c) => {
     const answer = problemResponse(error, c.get("correlationId"), logger);
@@ -88,14 +97,17 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...nodeHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),
+    ...webhookHandlers(services, vault),
     ...healthHandlers(services),
   };
+  const limits = createRouteLimits(limiter, settings);
   mount(app, handlers, {
     tokens,
     members,
     keys: createKeyHolders(services.db.apiKeys, members),
     audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
-    limits: createRouteLimits(limiter, settings),
+    limits,
+    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });

@@ -33,7 +33,8 @@ export async function readDocument(c: ApiContext, maxBytes: number, yaml: YamlTh
   return value;
 }
 
-function parseJson(text: string): Json | undefined {
+/** JSON text of a body. @returns undefined where there is none. @throws as `readJson`. */
+export function parseJson(text: string): Json | undefined {
   if (text.trim() === "") return undefined;
   refuseDepth(text);
   let value: Json;
@@ -44,6 +45,21 @@ function parseJson(text: string): Json | undefined {
   }
   if (SUSPECT.test(text)) refuseUnstorable(value);
   return value;
+}
+
+/** The body as it came. @throws PerdureError `request.too_large`. */
+export async function readBytes(c: ApiContext, maxBytes: number): Promise<Buffer> {
+  const tooLarge = (): PerdureError => new PerdureError("request.too_large", `The body has more than ${maxBytes} bytes.`);
+  const declared = c.req.header("content-length");
+  if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 async function readText(c: ApiContext, maxBytes: number): Promise<string> {

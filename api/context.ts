@@ -2,6 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { AuditActor } from "./audit/audit-trail.ts";
 import type { Verdict } from "./limits/rate-limiter.ts";
+import type { WebhookCall } from "./webhooks/door.ts";
 import type { Principal } from "./security/principal.ts";
 
 export interface ApiEnv {
@@ -18,6 +19,8 @@ export interface ApiEnv {
     auditActor: AuditActor | undefined;
     /** Methods that the path takes, where the request's is none of them. */
     allow: string | undefined;
+    /** Set on the routes that webhooks are called by. */
+    webhookCall: WebhookCall;
     /** Of the limits that the request passed or did not, the one nearest to its end. */
     rateVerdict: Verdict | undefined;
   };

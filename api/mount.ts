@@ -23,7 +23,7 @@ export interface Request<R> {
   readonly body: BodyOf<R>;
   /** The body as it was sent, before defaults and unknown fields were dealt with. */
   readonly rawBody: Json | undefined;
-  readonly principal: R extends { access: { auth: "public" } } ? undefined : Principal;
+  readonly principal: R extends { access: { auth: "public" | "webhook" } } ? undefined : Principal;
   readonly c: ApiContext;
 }
 

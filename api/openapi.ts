@@ -32,6 +32,7 @@ export function openApiDocument(version: string): object {
     bearerFormat: "JWT",
     description: "The `access_token` of `POST /api/v1/auth/login`, or an API key.",
   });
+  openAPIRegistry.registerComponent("securitySchemes", "webhook_token", { type: "http", scheme: "bearer", description: "The webhook's own token." });
   openAPIRegistry.registerComponent("securitySchemes", "api_key", { type: "apiKey", in: "header", name: "X-API-Key", description: "`pk_…`" });
   const names = Object.keys(routes) as RouteName[];
   const canonical = names.map((name) => operation(name, routes[name]));
@@ -62,7 +63,12 @@ function operation(name: RouteName, route: Route) {
   const { access, problems = [], description, rules, tags, ...rest } = route;
   const aliases = pathsOf(name).slice(1);
   const secured = access.auth === "user";
-  const statuses = new Set([...problems, ...problemsOf(route), ...(secured || tags.includes("auth") ? AUTH_PROBLEMS : []), ...COMMON_PROBLEMS]);
+  const statuses = new Set([
+    ...problems,
+    ...problemsOf(route),
+    ...(secured || access.auth === "webhook" || tags.includes("auth") ? AUTH_PROBLEMS : []),
+    ...COMMON_PROBLEMS,
+  ]);
   const answered = new Set(Object.keys(route.responses).map(Number));
   return {
     ...rest,
@@ -75,7 +81,12 @@ function operation(name: RouteName, route: Route) {
     ]
       .filter(Boolean)
       .join("\n\n"),
-    security: secured ? ["bearer", ...(isScope(access.permission) ? ["api_key"] : [])].map((scheme) => ({ [scheme]: [] })) : [],
+    security:
+      access.auth === "webhook"
+        ? [{ webhook_token: [] }, {}]
+        : secured
+          ? ["bearer", ...(isScope(access.permission) ? ["api_key"] : [])].map((scheme) => ({ [scheme]: [] }))
+          : [],
     ...(rules && { "x-has-rules": true }),
     ...(isPaged(route) && { "x-is-paged": true }),
     ...(secured && { "x-permission": access.permission }),

@@ -72,6 +72,9 @@ export type ApiSettings = Pick<
   | "VARIABLES_MAX_BYTES"
   | "VARIABLE_MAX_BYTES"
   | "WEB_URL"
+  | "WEBHOOK_BASE_URL"
+  | "WEBHOOK_BODY_MAX_BYTES"
+  | "WEBHOOK_LOGGED_MAX_BYTES"
 >;
 
 /** All that the routes need; `server.ts` makes the real ones, a test its own. */
@@ -87,7 +90,7 @@ export interface Services {
   readonly schemas: SchemaChecks;
   readonly yaml: YamlThreads;
   readonly templates: Templates;
-  /** For Temporal's Web UI, which sees sealed payloads, and for what accounts keep sealed. */
+  /** For Temporal's Web UI, which sees sealed payloads, and for what accounts and webhooks keep sealed. */
   readonly payloads: Pick<Payloads, "encode" | "show" | "rotate" | "seal" | "open">;
   readonly credentials: CredentialVault;
   /** The one way out, for testing credentials. */

@@ -17,6 +17,7 @@ const served = names.flatMap((name) => pathsOf(name).map((path) => ({ name, meth
 const unknownId = uuidv7();
 const withIds = (path: string): string =>
   (path.endsWith("/diff") ? `${path}?from=1&to=1` : path)
+    .replace("/webhooks/{id}", `/webhooks/wh_${"f".repeat(24)}`)
     .replace("{type}", "NoSuchNode")
     .replace("{version}", "1")
     .replace("{name}", "a_variable")
@@ -120,6 +121,7 @@ describe("every route", () => {
       const { access, operationId } = routes[name];
       expect(operationId, name).toBe(name);
       if (access.auth === "user") expect(PERMISSIONS, name).toContain(access.permission);
+      else if (access.auth === "webhook") expect(name).toMatch(/^call(Test)?Webhook|^getWebhookInfo$/);
       else expect(PUBLIC_ROUTES, name).toContain(name);
     }
   });
@@ -179,7 +181,28 @@ describe("every route", () => {
     expect(() => guard({ auth: "user" } as unknown as Access, {} as Callers)).toThrow("permission");
   });
 
-  test.each(served.filter(({ path }) => path.includes("{id}")))(
+  test.each(served.filter(({ access }) => access.auth === "webhook"))(
+    "C1 F1: When $method $path is called by a member, with an API key, or with nothing, for a webhook that is there or not, then it is 401 alike",
+    async ({ method, path }) => {
+      const { call, signUp, saveWorkflow, db } = createTestApp();
+      const owner = await signUp();
+      await saveWorkflow(owner.token, { nodes: [{ id: "start", type: "WebhookTrigger" }], edges: [] });
+      const hook = db.state.webhooks[0]?.id ?? "";
+      const { body: key } = await call("POST", "/api/v1/api-keys", { token: owner.token, body: { name: "a key" } });
+      const answers: unknown[] = [];
+      for (const id of [hook, "wh_0123456789abcdef01234567", unknownId, "%00"]) {
+        for (const headers of [...NO_TOKENS, { authorization: `Bearer ${owner.token}` }, { "x-api-key": String(key["key"]) }]) {
+          const { status, body } = await call(method, path.replace("{id}", id), { headers, ...(method !== "GET" && { body: {} }) });
+          answers.push({ status, ...body, correlation_id: "" });
+        }
+      }
+      for (const answer of answers) expect(answer).toEqual(answers[0]);
+      expect(answers[0]).toMatchObject({ status: 401, code: "auth.invalid" });
+      expect([db.state.runs.length, db.state.deliveries.length]).toEqual([0, 0]);
+    },
+  );
+
+  test.each(served.filter(({ path, access }) => path.includes("{id}") && access.auth !== "webhook"))(
     "F1: When $method $path names what is another tenant's, then it is 404",
     async ({ name, method, path }) => {
       const { call, signUp, saveWorkflow, startRun, db, shutdown } = createTestApp();
@@ -223,7 +246,12 @@ describe("every route", () => {
       const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
       const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
       await call("PUT", `/api/v1/workflows/${workflowId}/variables/a_variable`, { token: owner.token, body: { value: 1 } });
+      await saveWorkflow(owner.token, { nodes: [{ id: "start", type: "WebhookTrigger", data: { response_mode: "accepted" } }], edges: [] });
+      const hook = db.state.webhooks[0]?.id ?? "";
+      const { body: shown } = await call("GET", `/api/v1/webhooks/${hook}`, { token: owner.token });
+      const { body: taken } = await call("POST", `/api/v1/hooks/${hook}`, { token: String(shown["security_token"]), body: {} });
       const ids: Record<string, string> = {
+        webhooks: hook,
         credentials: String(credential["id"]),
         approvals: approvalId,
         "bulk-operations": bulkId,
@@ -233,7 +261,7 @@ describe("every route", () => {
         auth: db.state.sessions.find(({ userId }) => userId === owner.userId)?.id ?? "",
       };
       const id = isRun ? runId : (ids[path.split("/").at(path.startsWith("/api/v1/") ? 3 : 2) ?? ""] ?? workflowId);
-      const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id));
+      const target = withIds(path.replace("{workflow_id}", workflowId).replace("{id}", id).replace("{delivery_id}", String(taken["delivery_id"])));
       const stranger = await signUp();
       const body = method === "GET" ? {} : { body: BODIES[name] ?? {} };
 
@@ -249,7 +277,7 @@ describe("every route", () => {
     },
   );
 
-  test.each(served.filter(({ path }) => path.includes("{id}")))(
+  test.each(served.filter(({ path, access }) => path.includes("{id}") && access.auth !== "webhook"))(
     "D7: When the id of $method $path is no id, then it is 404, not a failure",
     async ({ name, method, path }) => {
       const { call, signUp } = createTestApp();
@@ -268,7 +296,7 @@ describe("every route", () => {
     const [membership] = await services.db.accounts.memberships(userId);
     if (!membership) throw new Error("no membership");
     for (const { name, method, path, access } of served) {
-      if (access.auth === "public") continue;
+      if (access.auth !== "user") continue;
       // One for each: some of the routes end sessions.
       const token = await services.tokens.issue({ userId, tenantId: membership.tenantId, role });
       const { status } = await call(method, withIds(path), { token, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
@@ -281,7 +309,7 @@ describe("every route", () => {
     const { token } = await signUp();
     const { body } = await call<{ key: string }>("POST", "/api/v1/api-keys", { token, body: { name: "one scope", scopes: [scope] } });
     for (const { name, method, path, access } of served) {
-      if (access.auth === "public") continue;
+      if (access.auth !== "user") continue;
       const { status } = await call(method, withIds(path), { token: body.key, ...(method !== "GET" && { body: BODIES[name] ?? {} }) });
       expect(status === 403, `${scope} ${method} ${path} → ${status}`).toBe(access.permission !== scope);
     }

@@ -236,6 +236,25 @@ export interface NodeTypes {
     takes: {  };
     provides: "model";
   };
+  /** Answers the call of the webhook that started the run, while the run goes on. The first one to run answers. */
+  "RespondToWebhook": {
+    inputs: {
+      /** HTTP status. */
+      "status"?: Value<number>;
+      /** Headers of the answer. Cookies, and those that protect browsers, are left out. */
+      "headers"?: Value<Readonly<Record<string, unknown>>>;
+      /** The answer: text as it is, anything else as JSON; without it, what arrives. */
+      "body"?: unknown;
+      /** `base64`: the body is text that stands for bytes. */
+      "encoding"?: Value<"auto" | "base64">;
+    };
+    output: { "status": number; "headers": Readonly<Record<string, string>>; "body": Anything; "encoding": "auto" | "base64" };
+    enters: "input" | "status" | "headers" | "body" | "encoding";
+    leaves: "error" | "compensate";
+    goesOn: true;
+    takes: {  };
+    provides: never;
+  };
   /** Makes an object of named values. */
   "Set": {
     inputs: {
@@ -388,23 +407,35 @@ export interface NodeTypes {
   /** Where a run begins that an HTTP call from outside starts. Hands on what was sent. */
   "WebhookTrigger": {
     inputs: {
-      /** Callers must send the webhook's token. */
+      /** Callers must send the webhook's token, unless they sign what they send. */
       "authentication_required"?: Value<boolean>;
+      /** How callers sign what they send with the webhook's signing secret; then no token is asked for. */
+      "signature"?: Value<"none" | "hmac" | "standard" | "github" | "stripe" | "slack">;
+      /** How old, or how far ahead, the time in a signature may be. */
+      "signature_tolerance_seconds"?: Value<number>;
+      /** Addresses and CIDRs that may call; empty lets all. */
+      "allowed_ips"?: Value<readonly (TextValue)[]>;
       /** Event types that are taken; empty takes all. */
       "allowed_event_types"?: Value<readonly (TextValue)[]>;
       /** Largest body, in KiB. */
       "max_payload_size"?: Value<number>;
-      /** Calls a minute; 0 is no limit. */
+      /** Calls a minute, of which two minutes' may come at once; 0 is no limit. */
       "rate_limit_per_minute"?: Value<number>;
       /** How long a caller that waits for the run's result is kept. */
       "timeout"?: TextValue | Value<number>;
+      /** Whether callers wait for a Respond node or the result, or are told at once that it was taken. */
+      "response_mode"?: Value<"result" | "accepted">;
       /** Browsers of other origins may call. */
       "enable_cors"?: Value<boolean>;
-      /** Whether a call starts a run, only feeds one, or what fits. */
+      /** Origins whose pages may call; `*` is all of them. */
+      "cors_origins"?: Value<readonly (TextValue)[]>;
+      /** Header, or template over what was sent (`{{body.id}}`), whose value names a call: the same one again finds the same run. */
+      "deduplication_key"?: string;
+      /** Whether a call starts a run, only feeds one that waits for it, or what fits. */
       "node_behavior"?: Value<"auto" | "start_only" | "trigger_only">;
     };
-    output: { "headers": Readonly<Record<string, string>>; "query": Readonly<Record<string, Anything>>; "body": Anything; "event_type": string };
-    enters: "input" | "authentication_required" | "allowed_event_types" | "max_payload_size" | "rate_limit_per_minute" | "timeout" | "enable_cors" | "node_behavior";
+    output: { "method": string; "headers": Readonly<Record<string, string>>; "query": Readonly<Record<string, Anything>>; "body": Anything; "files": readonly (Anything)[]; "event_type": string; "delivery_id": string };
+    enters: "input" | "authentication_required" | "signature" | "signature_tolerance_seconds" | "allowed_ips" | "allowed_event_types" | "max_payload_size" | "rate_limit_per_minute" | "timeout" | "response_mode" | "enable_cors" | "cors_origins" | "deduplication_key" | "node_behavior";
     leaves: "error";
     goesOn: true;
     takes: {  };

@@ -12,7 +12,12 @@ export interface ServedPath {
 }
 
 /** Paths that serve a route beside those of the documents: other names that clients may try. */
-export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {};
+export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {
+  // A call of a webhook: both documented systems, and the paths of the canonical twin.
+  callWebhook: ["/api/v1/webhooks/{id}", "/api/webhooks/{id}"],
+  getWebhookInfo: ["/api/v1/webhooks/{id}/info", "/api/webhooks/{id}/info"],
+  listWebhookDeliveries: ["/api/v1/webhooks/{id}/logs", "/api/webhooks/{id}/logs"],
+};
 
 const CANONICAL_BASE = "/api/v1/";
 const DOCUMENTED_BASE = "/api/";

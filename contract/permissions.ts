@@ -27,6 +27,8 @@ export const PERMISSIONS = [
   "approval.answer",
   "credential.read",
   "credential.write",
+  "webhook.read",
+  "webhook.write",
   "key.rotate",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
@@ -57,6 +59,8 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "approval.answer": "Answer it",
   "credential.read": "See credentials, never their values",
   "credential.write": "Make, change, try and delete credentials",
+  "webhook.read": "See webhooks and what came in, never their tokens",
+  "webhook.write": "Change webhooks, see and rotate their tokens, deliver again",
   "key.rotate": "Have the organization's data sealed with a new key",
 };
 
@@ -71,6 +75,7 @@ const viewer: readonly Permission[] = [
   "workflow.read",
   "run.read",
   "approval.read",
+  "webhook.read",
 ];
 const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
 const editor: readonly Permission[] = [
@@ -82,6 +87,7 @@ const editor: readonly Permission[] = [
   "workflow.publish",
   "credential.read",
   "credential.write",
+  "webhook.write",
 ];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {

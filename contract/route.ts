@@ -1,10 +1,14 @@
 import { createRoute, type RouteConfig, type z } from "@hono/zod-openapi";
 import type { Permission } from "./permissions.ts";
 
-/** Who may call a route. Every route says so; a route that does not is not served (default deny). */
-export type Access = { readonly auth: "public" } | { readonly auth: "user"; readonly permission: Permission };
+/**
+ * Who may call a route. Every route says so; a route that does not is not served (default deny). `webhook`: whoever proves to be the sender that the
+ * webhook named in the path was made for; no member or API key does.
+ */
+export type Access = { readonly auth: "public" } | { readonly auth: "webhook" } | { readonly auth: "user"; readonly permission: Permission };
 
 export const PUBLIC = { auth: "public" } as const satisfies Access;
+export const WEBHOOK = { auth: "webhook" } as const satisfies Access;
 export function needs(permission: Permission): Extract<Access, { auth: "user" }> {
   return { auth: "user", permission };
 }

@@ -16,6 +16,7 @@ import { signInRoutes } from "./sign-in.ts";
 import { templateRoutes } from "./templates.ts";
 import { variableRoutes } from "./variables.ts";
 import { workflowPartRoutes } from "./workflow-parts.ts";
+import { webhookRoutes } from "./webhooks.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
@@ -38,6 +39,7 @@ export const routes = {
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,
+  ...webhookRoutes,
   ...healthRoutes,
 };
 

@@ -13,6 +13,13 @@ export function tenantId(text: string): TenantId {
   return text as TenantId;
 }
 
+const WEBHOOK_ID = /^wh_[0-9a-f]{24}$/;
+
+/** `wh_` and 24 hexadecimal digits (96 random bits). */
+export function isWebhookId(text: string): boolean {
+  return WEBHOOK_ID.test(text);
+}
+
 let lastMs = 0;
 let sequence = 0;
 

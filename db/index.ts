@@ -2,3 +2,4 @@
 export { migrate } from "./migrate.ts";
 export { openDatabase, type DatabaseSettings } from "./open.ts";
 export type * from "./types.ts";
+export type * from "./webhook-types.ts";

@@ -26,6 +26,7 @@ import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
 import { createSecondFactors } from "./queries/second-factors.ts";
 import { createUserSessions } from "./queries/user-sessions.ts";
+import { createWebhooks } from "./queries/webhooks.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { Database } from "./types.ts";
@@ -63,6 +64,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     audit: createAudit(sessions, pageMaxBytes),
     rateBuckets: createRateBuckets(sessions),
     workflows: createWorkflows(sessions, pageMaxBytes),
+    webhooks: createWebhooks(sessions, pageMaxBytes),
     runs,
     admission: createAdmission(sessions, runs),
     approvals: createApprovals(sessions, pageMaxBytes),

@@ -1,6 +1,7 @@
 import type { EventKind, FailureValue, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
 import type { Plan } from "#graph";
 import type { Approval, NodeRow, QueuedStart, RecordedNode, RecordedOutput, Run, StartRun, StoredEvent } from "../runs/types.ts";
+import type { NewWebhook, Webhooks } from "./webhook-types.ts";
 
 export interface User {
   id: string;
@@ -364,6 +365,8 @@ export interface WorkflowVersion {
 }
 
 export interface NewVersion {
+  /** Its webhook nodes: their webhooks are made and brought in line with it as it is saved. Left out, they stay as they are. */
+  webhooks?: NewWebhook[];
   graph: Json;
   plan: Plan | null;
   problems: Json[];
@@ -880,6 +883,7 @@ export interface Database {
   audit: Audit;
   rateBuckets: RateBuckets;
   workflows: Workflows;
+  webhooks: Webhooks;
   runs: RunRows;
   admission: Admission;
   approvals: Approvals;

@@ -9,4 +9,6 @@ export { nodeTypesOf } from "./node-types-of.ts";
 export * from "./plan.ts";
 export { compileOwnTemplates } from "./template/own.ts";
 export { credentialNamed, credentialsOf } from "./credentials.ts";
+export { compileText } from "./template/standalone.ts";
+export { nodesOfType } from "./triggers.ts";
 export { type SubWorkflowRef, subWorkflowsOf } from "./sub-workflows.ts";

@@ -11,6 +11,7 @@ import setNode from "./data/set.ts";
 import templateNode from "./data/template.ts";
 import transformNode from "./data/transform.ts";
 import httpRequestNode from "./http/http-request.ts";
+import respondToWebhookNode from "./http/respond-to-webhook.ts";
 import humanApprovalNode from "./human/human-approval.ts";
 import humanInputNode from "./human/human-input.ts";
 import conditionNode from "./logic/condition.ts";
@@ -35,6 +36,7 @@ export const definitions: readonly NodeDefinition[] = [
   templateNode,
   transformNode,
   httpRequestNode,
+  respondToWebhookNode,
   humanApprovalNode,
   humanInputNode,
   conditionNode,

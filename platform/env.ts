@@ -187,6 +187,21 @@ export const envSchema = z.object({
     .default(16 * 1024),
   /** Of testing one credential against its provider. */
   CREDENTIAL_TEST_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
+  /** What webhook URLs begin with, where it is not PUBLIC_URL. */
+  WEBHOOK_BASE_URL: z.string().optional(),
+  /** Of a call of a webhook, whatever the webhook allows. */
+  WEBHOOK_BODY_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .max(16 * 1024 * 1024)
+    .default(4 * 1024 * 1024),
+  /** Of a call's body, and of its answer, in the log of deliveries; what is longer stands there as its length. */
+  WEBHOOK_LOGGED_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(16 * 1024),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: z.string().optional(),
   REQUEST_MAX_BODY_BYTES: z.coerce

@@ -101,7 +101,8 @@ export function createAdmission({ db, temporal, env, logger, refused }: Admissio
       if (request.parentId !== undefined) return undefined;
       const { concurrency, priority } = request.plan.settings;
       const own = request.workflowId === null ? undefined : concurrency;
-      const knownToBeLimited = isLimited || own !== undefined;
+      // What came by a webhook is started by the rounds of the queue where this process does not get to it.
+      const knownToBeLimited = isLimited || own !== undefined || request.delivery !== undefined;
       return {
         groupKey: groupKeyOf(request),
         workflowId: request.workflowId,
@@ -164,7 +165,7 @@ export function freesSlot(run: Run): boolean {
   return run.slot !== null && isClosed(run.status);
 }
 
-function queued({ idempotency: _idempotency, graph: _graph, ...request }: StartRun): QueuedStart {
+function queued({ idempotency: _idempotency, graph: _graph, delivery: _delivery, ...request }: StartRun): QueuedStart {
   return request;
 }
 

@@ -104,11 +104,17 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
       if (limited) return { run: await admission.enter(tenant, run, asked), created };
       try {
         await temporal.start(tenant, run.id, asked);
+        if (asked.delivery) await db.admission.started(tenant, run.id);
       } catch (error) {
         const isFinal = error instanceof PerdureError && !error.retryable;
         if (isFinal) await closeNotStarted(tenant, run.id, error.message, false);
+        else if (asked.delivery) {
+          logger.warn({ err: error, run_id: run.id }, "a webhook's run was not started, or its start not noted; the rounds of the queue will");
+          return { run, created };
+        }
         throw error;
       }
+      if (asked.delivery) return { run, created };
       if (Date.now() - Math.min(askedAt, run.createdAt.getTime()) >= START_IN_FLIGHT_MS / 2) await callBackIfGivenUp(tenant, run.id);
       return { run, created };
     },

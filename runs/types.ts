@@ -120,12 +120,38 @@ export interface StartRun {
   subVersions?: Record<string, number>;
   /** What is not given of activities and waits fails, and nothing is called. */
   recordedOnly?: true;
+  /** What came in by a webhook and starts the run. Stored with it in one transaction, after which the run is sure to start, also where Temporal is away. */
+  delivery?: NewWebhookDelivery;
   /** With the same key and the same `requestHash`: the run that exists. Another hash: `idempotency.mismatch`. */
   idempotency?: { key: string; requestHash: string };
 }
 
 /** What a queued run is started with, as it is stored. */
-export type QueuedStart = Omit<StartRun, "idempotency" | "graph">;
+export type QueuedStart = Omit<StartRun, "idempotency" | "graph" | "delivery">;
+
+/** A call of a webhook, as people may see it: without what is secret. */
+export interface NewWebhookDelivery {
+  id: string;
+  webhookId: string;
+  kind: "call" | "test" | "redelivery";
+  redeliveryOf: string | null;
+  eventType: string;
+  method: string;
+  path: string;
+  query: JsonObject;
+  headers: JsonObject;
+  body: Json | null;
+  /** Of the body as it came. */
+  bodyBytes: number;
+  sourceIp: string;
+  userAgent: string;
+  correlationId: string;
+  /** The call as it came, sealed, to be delivered again. */
+  sealed?: Buffer;
+  keyVersion?: number;
+  /** A signature that may be taken once, and until when it could come again. */
+  signature?: { hash: string; until: Date };
+}
 
 /** The life of a run as seen from outside its workflow; used by the api and by the worker's sweeper. */
 export interface Runs {

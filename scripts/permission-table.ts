@@ -11,6 +11,7 @@ export function permissionTable(): string {
     return `| \`${permission}\` | ${PERMISSION_MEANINGS[permission]} | ${cells.join(" | ")} | ${asking.join(", ")} |`;
   });
   const open = all.filter(({ access }) => access.auth === "public").map(written);
+  const called = all.filter(({ access }) => access.auth === "webhook").map(written);
   return [
     "<!-- Written by `npm run gen` from contract/permissions.ts and the routes. Do not edit. -->",
     "# Who may do what",
@@ -23,6 +24,8 @@ export function permissionTable(): string {
     ...rows,
     "",
     `Without a token: ${open.join(", ")}.`,
+    "",
+    `With what proves the sender of a webhook (its token or signature), and with nothing else: ${called.join(", ")}.`,
     "",
   ].join("\n");
 }

@@ -37,6 +37,19 @@ export function networkOf(text: string): string {
   return ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/${SUBSCRIBER_BITS}`).toString();
 }
 
+/** Whether an address is one of these addresses, or in one of these CIDRs. What is neither holds nobody. */
+export function isWithin(text: string, ranges: readonly string[]): boolean {
+  const address = parsed(text);
+  return (
+    address !== undefined &&
+    ranges.some((range) => {
+      if (!(range.includes("/") ? ipaddr.isValidCIDR(range) : ipaddr.isValid(range))) return false;
+      const [network, bits] = range.includes("/") ? ipaddr.parseCIDR(range) : wholeAddress(range);
+      return network.kind() === address.kind() && address.match([network, bits] as [Address, number]);
+    })
+  );
+}
+
 /** IPv4 written as IPv6 is IPv4. */
 function parsed(text: string): Address | undefined {
   return ipaddr.isValid(text) ? ipaddr.process(text) : undefined;

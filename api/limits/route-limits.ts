@@ -23,7 +23,13 @@ export interface RouteLimits {
   byCaller(route: Route): MiddlewareHandler<ApiEnv>;
   /** A token or key that was wrong. @throws PerdureError `rate.limited` where there were too many from this address. */
   failed(c: ApiContext): Promise<void>;
+  /** A call of a webhook; two minutes' calls may come at once. `perMinute` 0 is no limit. @throws PerdureError `rate.limited`. */
+  called(c: ApiContext, webhookId: string, perMinute: number): Promise<void>;
 }
+
+const MINUTE_MS = 60_000;
+/** Minutes whose calls of a webhook may come at once. */
+const WEBHOOK_BURST_MINUTES = 2;
 
 export function createRouteLimits(limiter: RateLimiter, rates: Rates): RouteLimits {
   async function pass(c: ApiContext, name: string, subject: string, rate: Rate | undefined): Promise<void> {
@@ -53,7 +59,7 @@ export function createRouteLimits(limiter: RateLimiter, rates: Rates): RouteLimi
     },
 
     byCaller(route) {
-      if (route.access.auth === "public") return (_c, next) => next();
+      if (route.access.auth !== "user") return (_c, next) => next();
       const { permission } = route.access;
       const group = permission === "run.start" || permission === "run.ad_hoc" ? "starts" : route.method === "get" ? "reads" : "writes";
       const groupRate = rates[GROUPS[group]];
@@ -64,6 +70,11 @@ export function createRouteLimits(limiter: RateLimiter, rates: Rates): RouteLimi
         await pass(c, group, subject, groupRate);
         await next();
       };
+    },
+
+    async called(c, webhookId, perMinute) {
+      const rate = { tokens: perMinute, perMs: MINUTE_MS, burst: perMinute * WEBHOOK_BURST_MINUTES };
+      await pass(c, "webhook", webhookId, perMinute > 0 ? rate : undefined);
     },
 
     async failed(c) {

@@ -7,6 +7,7 @@ import type { RouteLimits } from "../limits/route-limits.ts";
 import type { Members } from "../security/members.ts";
 import { type Principal, allows } from "../security/principal.ts";
 import type { Tokens } from "../security/tokens.ts";
+import type { WebhookDoor } from "../webhooks/door.ts";
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i;
 export const API_KEY_HEADER = "x-api-key";
@@ -17,18 +18,22 @@ export interface Callers {
   readonly members: Members;
   readonly keys: KeyHolders;
   readonly limits: RouteLimits;
+  readonly webhooks: WebhookDoor;
 }
 
 /** The one place that decides who may call: each route passes through it with the access its contract states. */
 export function guard(access: Access, callers: Callers): MiddlewareHandler<ApiEnv> {
   if (access.auth === "public") return (_c, next) => next();
+  if (access.auth === "webhook") {
+    return async (c, next) => {
+      c.set("webhookCall", await counted(c, callers, () => callers.webhooks.confirm(c)));
+      await next();
+    };
+  }
   const { permission } = access;
   if (!PERMISSIONS.includes(permission)) throw new PerdureError("internal", "A route states no permission: it is not served.");
   return async (c, next) => {
-    const principal = await identify(c, callers).catch(async (error: unknown) => {
-      if (error instanceof PerdureError && error.code === "auth.invalid") await callers.limits.failed(c);
-      throw error;
-    });
+    const principal = await counted(c, callers, () => identify(c, callers));
     c.set("principal", principal);
     if (!allows(principal, permission)) {
       const who = principal.apiKey ? "This API key" : `The role "${principal.role}"`;
@@ -36,6 +41,16 @@ export function guard(access: Access, callers: Callers): MiddlewareHandler<ApiEn
     }
     await next();
   };
+}
+
+/** Guesses that are wrong are counted against the address. */
+async function counted<T>(c: ApiContext, { limits }: Callers, confirm: () => Promise<T>): Promise<T> {
+  try {
+    return await confirm();
+  } catch (error) {
+    if (error instanceof PerdureError && error.code === "auth.invalid") await limits.failed(c);
+    throw error;
+  }
 }
 
 /** `Authorization` goes before `X-API-Key` where both are sent. */

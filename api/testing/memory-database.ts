@@ -18,6 +18,8 @@ import type {
   RunRows,
   SecondFactor,
   SignInUser,
+  User,
+  Webhook,
   Workflow,
   WorkflowVersion,
   Workflows,
@@ -35,6 +37,7 @@ import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryCustomNodes } from "./memory-custom-nodes.ts";
 import { createMemoryVariables } from "./memory-variables.ts";
+import { memoryWebhooks, type StoredDelivery, storeWebhook } from "./memory-webhooks.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 export interface StoredWorkflow {
@@ -64,6 +67,8 @@ export interface MemoryState {
   apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
   audit: (AuditEvent & { tenantId: TenantId })[];
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
+  webhooks: Webhook[];
+  deliveries: StoredDelivery[];
 }
 
 export interface MemoryDatabase extends Database {
@@ -99,6 +104,8 @@ export function createMemoryDatabase(): MemoryDatabase {
     invitations: [],
     audit: [],
     bulk: [],
+    webhooks: [],
+    deliveries: [],
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
     state.runs
@@ -119,6 +126,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     credentials: createMemoryCredentials(),
     variables: createMemoryVariables(workflows(state)),
     customNodes: createMemoryCustomNodes(),
+    webhooks: memoryWebhooks(state),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
@@ -172,7 +180,8 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
-    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
+    log: { listen: async () => ({ close: async () => undefined }) } satisfies Partial<Database["log"]> as unknown as Database["log"],
+    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache">),
     ping: async () => undefined,
     close: async () => undefined,
   };
@@ -239,6 +248,7 @@ function workflows(state: MemoryState): Workflows {
         versions: [{ ...version, version: 1, createdAt: now }],
       };
       state.workflows.push(stored);
+      for (const webhook of version.webhooks ?? []) storeWebhook(state, tenant, stored.workflow.id, webhook);
       return at(stored, 1) as { workflow: Workflow; version: WorkflowVersion };
     },
     async list(tenant, { search, tags, deleted = false }, page) {

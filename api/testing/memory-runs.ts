@@ -1,6 +1,7 @@
 import { type EventKind, type Json, PerdureError, type RunStatus, type TenantId, isClosed, uuidv7 } from "#core";
 import type { EventReader, Run, Runs, StoredEvent } from "#runs";
 import { type MemoryDatabase, endRun } from "./memory-database.ts";
+import { storeDelivery } from "./memory-webhooks.ts";
 
 export interface MemoryRuns extends Runs, EventReader {
   /** Commands as they arrived. */
@@ -76,6 +77,7 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
         slot: null,
       };
       state.runs.push(run);
+      if (request.delivery) storeDelivery(state, tenant, request.delivery, run.id);
       if (key !== undefined) keys.set(key, { hash: request.idempotency?.requestHash ?? "", run });
       memory.emit(run.id, "run_queued");
       return { run, created: true };

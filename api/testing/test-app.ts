@@ -60,6 +60,9 @@ export const SETTINGS: ApiSettings = {
   VARIABLES_MAX_BYTES: 2_000,
   VARIABLE_MAX_BYTES: 1_000,
   WEB_URL: undefined,
+  WEBHOOK_BASE_URL: undefined,
+  WEBHOOK_BODY_MAX_BYTES: 4 * 1024 * 1024,
+  WEBHOOK_LOGGED_MAX_BYTES: 16 * 1024,
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */

@@ -23,9 +23,9 @@ function encodeCursor(position: Position): string {
 }
 
 /** @throws PerdureError `request.malformed`. */
-function decodeCursor(cursor: string): Position {
+function decodeCursor(cursor: string, isId: (text: string) => boolean): Position {
   const [createdAt = "", id = "", ...rest] = Buffer.from(cursor, "base64url").toString("utf8").split(" ");
-  if (!isUuid(id) || !isTime(createdAt) || rest.length > 0) throw new PerdureError("request.malformed", NOT_OURS);
+  if (!isId(id) || !isTime(createdAt) || rest.length > 0) throw new PerdureError("request.malformed", NOT_OURS);
   return { createdAt, id };
 }
 
@@ -59,11 +59,11 @@ function isTime(text: string): boolean {
   return !Number.isNaN(time.getTime()) && time.toISOString() === milliseconds;
 }
 
-/** The rows behind the cursor. */
-export function behind(cursor: string | undefined, createdAt: PgColumn, id: PgColumn): SQL | undefined {
+/** The rows behind the cursor. `isTextId`: of rows whose ids are no UUIDs, what an id looks like. */
+export function behind(cursor: string | undefined, createdAt: PgColumn, id: PgColumn, isTextId?: (text: string) => boolean): SQL | undefined {
   if (cursor === undefined) return undefined;
-  const position = decodeCursor(cursor);
-  return sql`(${createdAt}, ${id}) < (${position.createdAt}::timestamptz, ${position.id}::uuid)`;
+  const position = decodeCursor(cursor, isTextId ?? isUuid);
+  return sql`(${createdAt}, ${id}) < (${position.createdAt}::timestamptz, ${isTextId ? sql`${position.id}::text` : sql`${position.id}::uuid`})`;
 }
 
 /** How a list is ordered, where callers may choose. `position` is selected beside the row, as text. */

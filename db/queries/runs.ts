@@ -6,6 +6,7 @@ import { toJsonText } from "../connection/values.ts";
 import { commands, nodeExecutions, runEvents, runs } from "../schema/index.ts";
 import type { RunFilter, RunRows } from "../types.ts";
 import { groupOf, queueFull } from "./admission-terms.ts";
+import { receiveWebhook, replayed } from "./webhook-runs.ts";
 import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 /** Of a run that nothing happens to, the time between two looks of a sweeper grows with its silence up to this. */
@@ -164,9 +165,13 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
         ? sql`(select k.run_id from idempotency_keys k where k.tenant_id = ${tenant} and k.key = ${idempotency.key})`
         : sql`${id}::uuid`;
       const given = sql`${toJsonText(row)}::jsonb, ${new Date()}::timestamptz, ${idempotency?.key ?? null}, ${idempotency?.requestHash ?? null}`;
-      const statement = admission
-        ? sql`select created, request_hash, limited from queue_run(${given}, ${toJsonText(groupOf(admission))}::jsonb, ${admission.request ? toJsonText(admission.request) : null}::json)`
-        : sql`select created, request_hash, false as limited from start_run(${given})`;
+      const { delivery } = request;
+      const statement =
+        admission && delivery
+          ? receiveWebhook(tenant, delivery, given, admission)
+          : admission
+            ? sql`select created, request_hash, limited from queue_run(${given}, ${toJsonText(groupOf(admission))}::jsonb, ${admission.request ? toJsonText(admission.request) : null}::json)`
+            : sql`select created, request_hash, false as limited from start_run(${given})`;
       const [[result], [found]] = await sessions
         .onceAll(tenant, (db) => [
           db.execute<{ created: boolean; request_hash: string | null; limited: boolean }>(statement),
@@ -176,7 +181,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
             .where(and(eq(runs.tenantId, tenant), eq(runs.id, stored))),
         ])
         .catch((error: unknown) => {
-          throw queueFull(error) ?? error;
+          throw queueFull(error) ?? replayed(error) ?? error;
         });
       if (result && idempotency && result.request_hash !== idempotency.requestHash) {
         throw new PerdureError("idempotency.mismatch", "This Idempotency-Key was used before with another request.");

@@ -5,6 +5,7 @@ import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
 import { bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
+import { syncPublished, syncWebhooks } from "./webhooks.ts";
 
 const { tenantId: _workflowTenant, ...workflowColumns } = getTableColumns(workflows);
 const { tenantId: _versionTenant, workflowId: _workflowId, credentials: _credentials, ...versionColumns } = getTableColumns(workflowVersions);
@@ -43,7 +44,9 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .values({ ...fields, id, tenantId: tenant, version: 1 })
           .returning(workflowColumns);
         if (!workflow) throw new PerdureError("internal", "The workflow was not stored.");
-        return { workflow, version: await addVersion(db, tenant, id, 1, version) };
+        const saved = await addVersion(db, tenant, id, 1, version);
+        if (version.webhooks && version.webhooks.length > 0) await syncWebhooks(db, tenant, id, version.webhooks);
+        return { workflow, version: saved };
       });
     },
 
@@ -107,6 +110,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .set({ ...fields, version: saved.version, ...CHANGED })
           .where(live(tenant, id))
           .returning(workflowColumns);
+        if (workflow && version?.webhooks) await syncWebhooks(db, tenant, id, version.webhooks);
         return workflow && { workflow, version: saved };
       });
     },
@@ -176,6 +180,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .set({ publishedVersion: version, ...CHANGED })
           .where(and(live(tenant, id), sql`${version}::integer between 1 and ${workflows.version}`))
           .returning(workflowColumns);
+        if (published) await syncPublished(db, tenant, id);
         return published;
       });
     },
@@ -195,7 +200,13 @@ function isSame(saved: NewVersion, stored: WorkflowVersion): boolean {
   return saved.hash === stored.hash && compiled(saved) === compiled(stored);
 }
 
-async function addVersion(db: Statements, tenant: TenantId, workflowId: string, version: number, content: NewVersion): Promise<WorkflowVersion> {
+async function addVersion(
+  db: Statements,
+  tenant: TenantId,
+  workflowId: string,
+  version: number,
+  { webhooks: _webhooks, ...content }: NewVersion,
+): Promise<WorkflowVersion> {
   const [saved] = await db
     .insert(workflowVersions)
     .values({ ...content, tenantId: tenant, workflowId, version })

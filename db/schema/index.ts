@@ -10,4 +10,5 @@ export * from "./messages.ts";
 export * from "./payloads.ts";
 export * from "./organizations.ts";
 export * from "./runs.ts";
+export * from "./webhooks.ts";
 export * from "./workflows.ts";
