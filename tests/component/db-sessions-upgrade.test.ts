@@ -3,12 +3,15 @@ import { readdir, readFile } from "node:fs/promises";
 import postgres from "postgres";
 import { expect, inject, test } from "vitest";
 import { migrate, openDatabase } from "#db";
+import { createTestDatabase } from "#tests/database.ts";
 
 const FOLDER = new URL("../../db/migrations/", import.meta.url);
 const SESSIONS = "0015_accounts";
 
 /** As the migration before left a database, with people signed in. */
 async function databaseBefore(): Promise<{ url: string; sql: postgres.Sql; drop: () => Promise<void> }> {
+  // Makes the roles, which belong to the cluster.
+  await (await createTestDatabase()).drop();
   const name = `test_${randomBytes(8).toString("hex")}`;
   const admin = postgres(inject("postgresAdminUrl"), { max: 1, onnotice: () => {} });
   await admin.unsafe(`create database ${name}`);
