@@ -27,6 +27,7 @@ import { invitationHandlers } from "./routes/invitations.ts";
 import { memberHandlers, organizationHandlers } from "./routes/organizations.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
+import { scheduleHandlers } from "./routes/schedules.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
@@ -79,6 +80,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...bulkHandlers(services),
     ...approvalHandlers(services),
     ...queueHandlers(services),
+    ...scheduleHandlers(services),
     ...nodeHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),

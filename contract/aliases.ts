@@ -10,10 +10,25 @@ export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {
   login: ["/api/v1/auth/signin", "/api/auth/signin"],
   me: ["/api/v1/auth/profile", "/api/auth/profile"],
   executeGraph: ["/api/v1/workflows/execute", "/api/workflows/execute"],
-  // KAI-Fusion requirements
+  // KAI-Fusion requirements; jobs as the backend calls them
+  listSchedules: jobPaths(),
+  createSchedule: jobPaths(),
+  getSchedule: jobPaths("/{id}"),
+  replaceSchedule: jobPaths("/{id}"),
+  updateSchedule: jobPaths("/{id}"),
+  deleteSchedule: jobPaths("/{id}"),
+  triggerSchedule: jobPaths("/{id}/trigger"),
+  pauseSchedule: ["/api/v1/schedules/{id}/disable", "/api/schedules/{id}/disable", ...jobPaths("/{id}/pause"), ...jobPaths("/{id}/disable")],
+  resumeSchedule: ["/api/v1/schedules/{id}/enable", "/api/schedules/{id}/enable", ...jobPaths("/{id}/resume"), ...jobPaths("/{id}/enable")],
+  backfillSchedule: jobPaths("/{id}/backfill"),
+  listScheduleExecutions: jobPaths("/{id}/executions"),
   listNodes: ["/api/v1/nodes/registry", "/api/nodes/registry"],
   getNode: ["/api/v1/nodes/registry/{type}", "/api/nodes/registry/{type}"],
 };
+
+function jobPaths(rest = ""): string[] {
+  return ["/api/v1/jobs/scheduled", "/api/jobs/scheduled", "/api/v1/scheduled-jobs", "/api/scheduled-jobs"].map((path) => path + rest);
+}
 
 const CANONICAL_BASE = "/api/v1/";
 const DOCUMENTED_BASE = "/api/";

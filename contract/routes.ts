@@ -12,6 +12,7 @@ import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
+import { scheduleRoutes } from "./schedules.ts";
 import { templateRoutes } from "./templates.ts";
 import { workflowRoutes } from "./workflows.ts";
 
@@ -29,6 +30,7 @@ export const routes = {
   ...bulkRoutes,
   ...approvalRoutes,
   ...queueRoutes,
+  ...scheduleRoutes,
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,

@@ -21,6 +21,7 @@ import { createOrganizations } from "./queries/organizations.ts";
 import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
+import { createScheduleRows } from "./queries/schedules.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { Database } from "./types.ts";
@@ -65,6 +66,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),
     credentials: createCredentials(sessions, pageMaxBytes),
+    schedules: createScheduleRows(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

@@ -1,5 +1,6 @@
 import type { EventKind, FailureValue, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
 import type { Plan } from "#graph";
+import type { ScheduleRows, TimerSchedule } from "./schedule-types.ts";
 import type { Approval, NodeRow, QueuedStart, RecordedNode, RecordedOutput, Run, StartRun, StoredEvent } from "../runs/types.ts";
 
 export interface User {
@@ -241,12 +242,13 @@ export interface Workflows {
     version?: NewVersion,
     expectedVersion?: number,
   ): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
-  /** Soft: its runs stay readable. */
+  /** Soft: its runs stay readable. Its schedules go with it. */
   remove(tenant: TenantId, id: string): Promise<boolean>;
   /** The newest first. */
   versions(tenant: TenantId, id: string, page: Page): Promise<Paged<Omit<WorkflowVersion, "plan" | "graph">> | undefined>;
   version(tenant: TenantId, id: string, version: number): Promise<WorkflowVersion | undefined>;
-  publish(tenant: TenantId, id: string, version: number): Promise<Workflow | undefined>;
+  /** `timers` of the version become the workflow's schedules, in the same transaction. */
+  publish(tenant: TenantId, id: string, version: number, timers?: readonly TimerSchedule[], by?: string): Promise<Workflow | undefined>;
   /** What running takes: the version asked for, else the published, else the newest. One round trip; on the hot path of `execute`. */
   runnable(tenant: TenantId, id: string, version?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
 }
@@ -645,6 +647,7 @@ export interface Database {
   bulk: BulkRows;
   payloads: PayloadStore;
   credentials: CredentialRows;
+  schedules: ScheduleRows;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;
@@ -652,3 +655,4 @@ export interface Database {
 }
 
 export type { EventKind };
+export type * from "./schedule-types.ts";

@@ -31,7 +31,7 @@ type Change = Pick<Request<Routes["updateWorkflow"]>, "params" | "headers" | "bo
 
 const EMPTY_GRAPH: JsonObject = { nodes: [], edges: [] };
 
-export function workflowHandlers({ db: { workflows }, compile }: Services): Handlers<WorkflowRoute> {
+export function workflowHandlers({ db: { workflows }, compile, schedules }: Services): Handlers<WorkflowRoute> {
   async function existing(tenantId: Principal["tenantId"], id: string) {
     const found = await workflows.get(tenantId, id);
     if (!found) throw notFound("workflow");
@@ -118,6 +118,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
     async deleteWorkflow({ params, principal }) {
       if (!(await workflows.remove(principal.tenantId, params.id))) throw notFound("workflow");
+      await schedules.follow(principal.tenantId, params.id);
       return { status: 204, body: undefined };
     },
 
@@ -132,7 +133,8 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       if (!version) throw notFound("version");
       const { plan, problems } = await standingOf(compile, principal.tenantId, version, params.id);
       if (!plan) throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, { findings: problems });
-      const published = await workflows.publish(principal.tenantId, params.id, version.version);
+      const published = await workflows.publish(principal.tenantId, params.id, version.version, schedules.timersOf(plan), principal.userId);
+      await schedules.follow(principal.tenantId, params.id);
       const newest = await workflows.get(principal.tenantId, params.id);
       if (!published || !newest) throw notFound("workflow");
       const standing = await standingOf(compile, principal.tenantId, newest.version, params.id);

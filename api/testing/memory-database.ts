@@ -23,6 +23,7 @@ import type {
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryCredentials } from "./memory-credentials.ts";
+import { createMemorySchedules } from "./memory-schedules.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 interface Family {
@@ -109,6 +110,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     state,
     payloads: createMemoryStore(),
     credentials: createMemoryCredentials(),
+    schedules: createMemorySchedules(state),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },

@@ -3,6 +3,7 @@ import { PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, Workflows, WorkflowVersion } from "../types.ts";
+import { putTimers, removeSchedules } from "./schedules.ts";
 import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 const { tenantId: _workflowTenant, deletedAt: _deletedAt, ...workflowColumns } = getTableColumns(workflows);
@@ -97,15 +98,16 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       });
     },
 
-    async remove(tenant, id) {
-      const removed = await sessions.once(tenant, (db) =>
-        db
+    remove(tenant, id) {
+      return sessions.transaction(tenant, async (db) => {
+        const removed = await db
           .update(workflows)
           .set({ deletedAt: sql`now()` })
           .where(live(tenant, id))
-          .returning({ id: workflows.id }),
-      );
-      return removed.length > 0;
+          .returning({ id: workflows.id });
+        if (removed.length > 0) await removeSchedules(db, tenant, id);
+        return removed.length > 0;
+      });
     },
 
     async versions(tenant, id, page) {
@@ -140,15 +142,16 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       return found?.version;
     },
 
-    async publish(tenant, id, version) {
-      const [published] = await sessions.once(tenant, (db) =>
-        db
+    publish(tenant, id, version, timers = [], by) {
+      return sessions.transaction(tenant, async (db) => {
+        const [published] = await db
           .update(workflows)
           .set({ publishedVersion: version, updatedAt: sql`now()` })
           .where(and(live(tenant, id), sql`${version}::integer between 1 and ${workflows.version}`))
-          .returning(workflowColumns),
-      );
-      return published;
+          .returning(workflowColumns);
+        if (published) await putTimers(db, tenant, id, timers, by ?? null);
+        return published;
+      });
     },
 
     async runnable(tenant, id, version) {

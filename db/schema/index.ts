@@ -8,4 +8,5 @@ export * from "./messages.ts";
 export * from "./payloads.ts";
 export * from "./organizations.ts";
 export * from "./runs.ts";
+export * from "./schedules.ts";
 export * from "./workflows.ts";

@@ -13,7 +13,7 @@ import { createHttp } from "#integrations/http";
 import { catalogue } from "#nodes";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
-import { type EventReader, connectTemporal, createCheckpoints, createEventReader, createRuns } from "#runs";
+import { type EventReader, connectTemporal, createCheckpoints, createEventReader, createRuns, createScheduleParts } from "#runs";
 import { type TestDatabase, createTestDatabase } from "#tests/database.ts";
 import { testPayloadKeys } from "#tests/payloads.ts";
 
@@ -61,6 +61,7 @@ beforeAll(async () => {
       nodes: { compile: compileGraph, isEffectFree: () => false },
       limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
     }),
+    schedules: createScheduleParts({ db, temporal: temporal.client, runs, compile: compileGraph, env, logger }).schedules,
     compile: compileGraph,
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
