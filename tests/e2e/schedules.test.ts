@@ -74,3 +74,89 @@ test("C3: When a schedule of every second is made by REST, then each second is o
     await checkRun(perdure, user, run["id"] as string);
   }
 });
+
+test("C3: When three workers and two apis serve a schedule of every second, the api and all workers are killed and come back after six seconds, then each moment has fired exactly once", async () => {
+  const { user } = perdure;
+  await Promise.all([perdure.startWorker(), perdure.startWorker()]);
+  const workflow = await user.saveWorkflow(plainGraph);
+  const made = await schedule(user, { workflow_id: workflow, cron_expression: "*/1 * * * * *", catchup_window_seconds: 60 });
+  await until("two firings", async () => (await executions(user, made["id"])).length >= 2);
+  await perdure.killAll();
+  await pause(6_000);
+  await Promise.all([perdure.startWorker(), perdure.startWorker(), perdure.startWorker()]);
+  await perdure.startApi();
+  const target = Math.ceil(Date.now() / 1000) + 3;
+  await until("the moments after", async () => (await executions(user, made["id"])).some((each) => seconds(each) >= target), 60_000);
+  expect((await user.post(`/api/v1/schedules/${made["id"] as string}/pause`, { note: "Seen enough" })).body).toMatchObject({ status: "paused", note: "Seen enough" });
+  await until("the last run has ended", async () => (await executions(user, made["id"])).every(({ completed_at: at }) => at !== null), 60_000);
+  const fired = await executions(user, made["id"]);
+  const moments = fired.map(seconds).toSorted((a, b) => a - b);
+  expect(moments).toEqual(Array.from({ length: moments.length }, (_, index) => (moments[0] as number) + index));
+  expect(moments.length).toBeGreaterThanOrEqual(10);
+  expect(fired.map(({ status }) => status)).toEqual(fired.map(() => "completed"));
+  const { body: runs } = await user.get<JsonObject[]>(`/api/v1/workflows/${workflow}/executions?limit=500`);
+  expect(runs.map(({ id }) => id as string).toSorted()).toEqual(fired.map((each) => each["execution_id"] as string).toSorted());
+  expect(fired.map((each) => each["number"] as number).toSorted((a, b) => a - b)).toEqual(fired.map((_, index) => index + 1));
+  for (const { id } of runs) await checkRun(perdure, user, id as string);
+});
+
+test("C3: When a workflow with a timer is published, then the timer has its schedule and hands on which firing it is; a change comes with the next version, and goes with the workflow", async () => {
+  const { user } = perdure;
+  const workflow = await user.saveWorkflow(timerGraph({ schedule_type: "interval", interval_seconds: 1, max_executions: 3, run_inputs: { of: "timer" } }, { value: "{{timer}}" }));
+  const schedules = async () => (await user.get<JsonObject[]>(`/api/v1/jobs/scheduled?workflow_id=${workflow}&enabled=true`)).body;
+  expect(await schedules()).toEqual([]);
+  expect((await user.post(`/api/v1/workflows/${workflow}/publish`)).status).toBe(200);
+  const [job, ...others] = await schedules();
+  expect(others).toEqual([]);
+  expect(job).toMatchObject({ node_id: "timer", job_name: "Every so often", source: "node", timer_type: "interval", interval_seconds: 1, max_executions: 3, in_sync: true });
+  await until("all three", async () => (await read(user, job?.["id"]))["status"] === "over");
+  await pause(2_500);
+  await until("they end", async () => (await executions(user, job?.["id"])).every(({ completed_at: at }) => at !== null));
+  const fired = (await executions(user, job?.["id"])).toReversed();
+  expect(fired.map((each) => each["number"])).toEqual([1, 2, 3]);
+  for (const [index, each] of fired.entries()) {
+    expect(each).toMatchObject({ status: "completed", result: { of: "timer", execution_number: index + 1, scheduled_at: each["scheduled_at"], fired_at: each["fired_at"] } });
+  }
+  expect(await read(user, job?.["id"])).toMatchObject({ current_executions: 3, status: "over", next_run_at: null });
+
+  await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "Changed", flow_data: timerGraph({ schedule_type: "cron", cron_expression: "0 9 * * MON-FRI", timezone: "America/New_York" }) });
+  expect((await schedules())[0], "a draft changes nothing").toMatchObject({ timer_type: "interval" });
+  await user.post(`/api/v1/workflows/${workflow}/publish`);
+  const [changed] = await schedules();
+  expect(changed).toMatchObject({ id: job?.["id"], timer_type: "cron", cron_expression: "0 9 * * MON-FRI", timezone: "America/New_York", in_sync: true, status: "active" });
+  for (const at of changed?.["next_runs"] as string[]) {
+    const local = new Date(at).toLocaleString("en-US", { timeZone: "America/New_York", weekday: "short", hour: "numeric", minute: "2-digit" });
+    expect(local).toMatch(/^(Mon|Tue|Wed|Thu|Fri),? 9:00 AM$/);
+  }
+
+  const broken = await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "Changed", flow_data: timerGraph({ schedule_type: "cron", cron_expression: "0 9 31 2 *" }) });
+  expect(JSON.stringify(broken.body["problems"])).toContain("never comes");
+  expect((await user.request("DELETE", `/api/v1/workflows/${workflow}`)).status).toBe(204);
+  expect(await schedules()).toEqual([]);
+});
+
+test("C3: When the run of a schedule is still under way, then skip leaves moments out, cancel_other and terminate_other end it, buffer_one waits", async () => {
+  const { user } = perdure;
+  const workflow = await user.saveWorkflow(waitingGraph);
+  const make = (overlap_policy: string) => schedule(user, { workflow_id: workflow, cron_expression: "*/2 * * * * *", overlap_policy });
+  const [skip, cancel, terminate, buffer] = await Promise.all(["skip", "cancel_other", "terminate_other", "buffer_one"].map(make));
+  await pause(9_000);
+  const of = async (each: JsonObject | undefined) => (await executions(user, each?.["id"])).toReversed();
+  expect((await of(skip)).map(({ status }) => status)).toEqual(["waiting"]);
+  expect((await read(user, skip?.["id"]))["skipped"]).toBeGreaterThan(1);
+  for (const each of [cancel, terminate]) {
+    const fired = await of(each);
+    expect(fired.length).toBeGreaterThan(2);
+    expect(fired.slice(0, -1).map(({ status }) => status)).toEqual(fired.slice(1).map(() => "cancelled"));
+  }
+  expect((await of(terminate))[0]?.["error"]).toMatchObject({ message: "The run was terminated." });
+  const [first, ...rest] = await of(buffer);
+  expect(rest).toEqual([]);
+  await user.post(`/api/v1/executions/${first?.["execution_id"] as string}/cancel`);
+  await until("the one that waited", async () => (await of(buffer)).length === 2);
+  await Promise.all([skip, cancel, terminate, buffer].map((each) => user.request("DELETE", `/api/v1/schedules/${each?.["id"] as string}`)));
+  // What is open is left to itself.
+  for (const each of (await user.get<JsonObject[]>(`/api/v1/workflows/${workflow}/executions?status=waiting`)).body) {
+    await user.post(`/api/v1/executions/${each["id"] as string}/cancel`);
+  }
+});

@@ -18,6 +18,8 @@ export interface Perdure {
   /** A second process of the kind, in the same installation. */
   startApi(env?: Record<string, string>): Promise<RunningProcess>;
   startWorker(env?: Record<string, string>): Promise<RunningProcess>;
+  /** Every api and worker, without notice. */
+  killAll(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -66,6 +68,10 @@ export async function startPerdure(
     user: await TestClient.register(base),
     startApi: (more = {}) => keep(startApi({ ...settings, PORT: new URL(base).port, ...more })),
     startWorker: (more = {}) => keep(startWorker({ ...settings, ...more }, servers.workerArgs)),
+    async killAll() {
+      for (const process of started) process.kill9();
+      await Promise.all(started.map(({ exited }) => exited));
+    },
     async stop() {
       await Promise.all(started.map((process) => process.stop()));
       await database.drop();
