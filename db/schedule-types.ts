@@ -54,6 +54,8 @@ export interface Schedule {
   /** Why it is paused, or why it goes on. */
   note: string;
   pausedAt: Date | null;
+  /** Moments up to then fire although it is paused. */
+  backfilledTo: Date | null;
   executions: number;
   firings: number;
   revision: number;
@@ -114,6 +116,8 @@ export interface ScheduleRows {
   /** Also those that were deleted, as long as Temporal may have them. */
   ofWorkflow(tenant: TenantId, workflowId: string): Promise<Schedule[]>;
   update(tenant: TenantId, id: string, change: ScheduleChange): Promise<Schedule | undefined>;
+  /** Moments up to then may fire, also while it is paused. */
+  allowBackfill(tenant: TenantId, id: string, to: Date): Promise<void>;
   /** Soft: its firings stay. */
   remove(tenant: TenantId, id: string): Promise<Schedule | undefined>;
   /** Temporal has it as of this revision, or why it has not. */
@@ -122,7 +126,7 @@ export interface ScheduleRows {
   due(everyMs: number, unsyncedAfterMs: number, limit: number): Promise<{ tenantId: TenantId; id: string }[]>;
   /**
    * Notes that a moment fires; again it changes nothing and returns the same. Undefined where the schedule is gone, or has fired as often as it
-   * may, or was paused before the moment.
+   * may, or was paused before the moment and no backfill asked for it.
    */
   fire(
     tenant: TenantId,

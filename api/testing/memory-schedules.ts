@@ -24,6 +24,7 @@ export function createMemorySchedules(state: MemoryState): ScheduleRows {
         ...schedule,
         tenantId: tenant,
         pausedAt: schedule.enabled ? null : now,
+        backfilledTo: null,
         executions: 0,
         firings: 0,
         revision: 1,
@@ -54,6 +55,7 @@ export function createMemorySchedules(state: MemoryState): ScheduleRows {
       const row = live(tenant, id);
       return change(row, { ...fields, ...(fields.enabled !== undefined && { pausedAt: fields.enabled ? null : (row?.pausedAt ?? new Date()) }) });
     },
+    allowBackfill: async () => undefined,
     remove: async (tenant, id) => change(live(tenant, id), { deletedAt: new Date() }),
     async synced(tenant, id, revision, error) {
       const row = find(tenant, id);

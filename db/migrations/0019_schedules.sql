@@ -14,6 +14,8 @@ create table schedules (
   note text not null default '',
   -- Since when it is not enabled.
   paused_at timestamptz,
+  -- Moments up to then fire although it is not enabled: a backfill asked for them.
+  backfilled_to timestamptz,
   -- Firings that count against the most there may be.
   executions integer not null default 0,
   -- All firings: the number of the next is one more.

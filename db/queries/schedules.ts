@@ -117,6 +117,15 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
       });
     },
 
+    async allowBackfill(tenant, id, to) {
+      await sessions.once(tenant, (db) =>
+        db
+          .update(schedules)
+          .set({ backfilledTo: sql`greatest(${schedules.backfilledTo}, ${to.toISOString()}::timestamptz)` })
+          .where(live(tenant, id)),
+      );
+    },
+
     remove(tenant, id) {
       return sessions.transaction(tenant, async (db) => {
         const removed = await db
@@ -164,7 +173,7 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
           .where(isManual && starter !== undefined ? and(mine, eq(scheduleFirings.starter, starter)) : ofMoment(attempt));
         if (known) return { schedule, firing: known satisfies ScheduleFiring };
         if (schedule.deletedAt !== null) return undefined;
-        if (!isManual && schedule.pausedAt !== null && scheduledAt >= schedule.pausedAt && attempt === 1) return undefined;
+        if (!isManual && attempt === 1 && isPausedAt(schedule, scheduledAt)) return undefined;
         const { max_executions: most } = schedule.definition;
         const counts = attempt === 1 && !isManual;
         if (counts && most > 0 && schedule.executions >= most) return undefined;
@@ -253,6 +262,10 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
       return { rows: shown, total: counted?.total ?? 0, nextCursor: rows.length > page.limit ? String(start + page.limit) : undefined };
     },
   };
+}
+
+function isPausedAt({ pausedAt, backfilledTo }: Schedule, moment: Date): boolean {
+  return pausedAt !== null && moment >= pausedAt && !(backfilledTo !== null && moment <= backfilledTo);
 }
 
 function offsetOf(cursor: string): number {

@@ -20,6 +20,7 @@ export const schedules = pgTable(
     enabled: boolean("enabled").notNull(),
     note: text("note").notNull().default(""),
     pausedAt: instant("paused_at"),
+    backfilledTo: instant("backfilled_to"),
     executions: integer("executions").notNull().default(0),
     firings: integer("firings").notNull().default(0),
     revision: integer("revision").notNull().default(1),

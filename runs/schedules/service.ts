@@ -179,7 +179,10 @@ export function createSchedules({ db, temporal, sync, firings, env, logger }: Sc
       if (schedule.revision !== schedule.syncedRevision) await sync.bring(tenant, id);
       const moments = await temporal.moments(tenant, id, new Date(from.getTime() - 1), to, BACKFILL_MAX_RUNS + 1);
       if (moments.length > BACKFILL_MAX_RUNS) throw wrong("start_at", `more than ${BACKFILL_MAX_RUNS} moments lie between; choose a shorter time`);
-      if (moments.length > 0) await temporal.backfill(schedule, from, to);
+      if (moments.length > 0) {
+        await db.schedules.allowBackfill(tenant, id, to);
+        await temporal.backfill(schedule, from, to);
+      }
       return moments.length;
     },
 
