@@ -37,6 +37,7 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   createInvitation: { email: "guest@example.com", role: "viewer" },
   acceptInvitation: { token: "t", password: "secure_password" },
   joinOrganization: { token: "t" },
+  backfillSchedule: { start_at: "2026-01-01T00:00:00Z", end_at: "2026-01-01T00:03:00Z" },
 };
 
 function membership(db: TestApp["db"], userId: string) {
@@ -185,7 +186,12 @@ describe("every route", () => {
       const { id: bulkId } = await db.bulk.create(run.tenantId, bulk, {}, 10);
       const written = { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${taker.url}/` } };
       const { body: credential } = await call("POST", "/api/v1/credentials", { token: owner.token, body: written });
+      const timing = { workflow_id: workflowId, interval_seconds: 60 };
+      const { body: schedule } = await call("POST", "/api/v1/schedules", { token: owner.token, body: timing });
       const ids: Record<string, string> = {
+        schedules: String(schedule["id"]),
+        jobs: String(schedule["id"]),
+        "scheduled-jobs": String(schedule["id"]),
         credentials: String(credential["id"]),
         approvals: approvalId,
         "bulk-operations": bulkId,

@@ -224,6 +224,8 @@ export const envSchema = z.object({
   SCHEDULE_CATCHUP_MAX_SECONDS: z.coerce.number().int().min(10).default(31_536_000),
   /** Days that one backfill may be about. */
   SCHEDULE_BACKFILL_MAX_DAYS: z.coerce.number().int().positive().max(3_650).default(366),
+  /** Runs that one backfill may make. Temporal lists no more than a thousand moments. */
+  SCHEDULE_BACKFILL_MAX_RUNS: z.coerce.number().int().positive().max(999).default(500),
   /** How often each schedule is compared with what Temporal has. */
   SCHEDULE_CHECK_INTERVAL_MS: z.coerce.number().int().min(100).default(60_000),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),

@@ -253,12 +253,10 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
         ),
       ]);
       if (found.length === 0) return undefined;
-      const shown: ScheduleExecution[] = rows
-        .slice(0, page.limit)
-        .map(({ firing, run }) => ({
-          ...firing,
-          run: run as { status: RunStatus; outputs: Json; error: FailureValue | null; startedAt: Date | null; completedAt: Date | null } | null,
-        }));
+      const shown: ScheduleExecution[] = rows.slice(0, page.limit).map(({ firing, run }) => ({
+        ...firing,
+        run: run as { status: RunStatus; outputs: Json; error: FailureValue | null; startedAt: Date | null; completedAt: Date | null } | null,
+      }));
       return { rows: shown, total: counted?.total ?? 0, nextCursor: rows.length > page.limit ? String(start + page.limit) : undefined };
     },
   };

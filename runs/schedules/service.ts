@@ -10,8 +10,6 @@ import { isOver, type ScheduleSync } from "./sync.ts";
 import type { TemporalSchedules } from "./temporal.ts";
 import { timersOf } from "./timers.ts";
 
-/** Temporal keeps no more moments of a backfill waiting (the server's buffer). */
-const BACKFILL_MAX_RUNS = 1_000;
 const DESCRIBED_AT_ONCE = 8;
 
 export interface ScheduleWrite {
@@ -69,6 +67,7 @@ export interface SchedulesOptions {
     | "SCHEDULE_CATCHUP_DEFAULT_SECONDS"
     | "SCHEDULE_CATCHUP_MAX_SECONDS"
     | "SCHEDULE_BACKFILL_MAX_DAYS"
+    | "SCHEDULE_BACKFILL_MAX_RUNS"
     | "RUN_INPUTS_MAX_BYTES"
   >;
   logger: Logger;
@@ -177,8 +176,9 @@ export function createSchedules({ db, temporal, sync, firings, env, logger }: Sc
         throw wrong("start_at", `lies more than ${env.SCHEDULE_BACKFILL_MAX_DAYS} days before the end (SCHEDULE_BACKFILL_MAX_DAYS)`);
       }
       if (schedule.revision !== schedule.syncedRevision) await sync.bring(tenant, id);
-      const moments = await temporal.moments(tenant, id, new Date(from.getTime() - 1), to, BACKFILL_MAX_RUNS + 1);
-      if (moments.length > BACKFILL_MAX_RUNS) throw wrong("start_at", `more than ${BACKFILL_MAX_RUNS} moments lie between; choose a shorter time`);
+      const most = env.SCHEDULE_BACKFILL_MAX_RUNS;
+      const moments = await temporal.moments(tenant, id, new Date(from.getTime() - 1), to, most + 1);
+      if (moments.length > most) throw wrong("start_at", `more than ${most} moments lie between (SCHEDULE_BACKFILL_MAX_RUNS); choose a shorter time`);
       if (moments.length > 0) {
         await db.schedules.allowBackfill(tenant, id, to);
         await temporal.backfill(schedule, from, to);

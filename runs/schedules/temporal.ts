@@ -29,7 +29,7 @@ export interface TemporalSchedules {
   remove(tenant: TenantId, id: string): Promise<void>;
   /** Undefined where there is none. */
   describe(schedule: Schedule): Promise<ScheduleStanding | undefined>;
-  /** The moments between the two, as many as `limit`. */
+  /** The moments after the one and not after the other, as many as `limit`, which Temporal cuts at a thousand. */
   moments(tenant: TenantId, id: string, from: Date, to: Date, limit: number): Promise<Date[]>;
   backfill(schedule: Schedule, from: Date, to: Date): Promise<void>;
   /** Those that were made through us, on our task queue. */
@@ -112,20 +112,15 @@ export function createTemporalSchedules(client: Client, { taskQueue, namespace }
     },
 
     async moments(tenant, id, from, to, limit) {
-      try {
-        const { startTime } = await ask(() =>
-          client.workflowService.listScheduleMatchingTimes({
-            namespace,
-            scheduleId: scheduleIdOf(tenant, id),
-            startTime: timestamp(from),
-            endTime: timestamp(to),
-          }),
-        );
-        return startTime.slice(0, limit).map(({ seconds }) => new Date(Number(seconds) * 1000));
-      } catch (error) {
-        if (isTooMany(error)) return Array.from({ length: limit }, () => to);
-        throw error;
-      }
+      const { startTime } = await ask(() =>
+        client.workflowService.listScheduleMatchingTimes({
+          namespace,
+          scheduleId: scheduleIdOf(tenant, id),
+          startTime: timestamp(from),
+          endTime: timestamp(to),
+        }),
+      );
+      return startTime.slice(0, limit).map(({ seconds }) => new Date(Number(seconds) * 1000));
     },
 
     backfill: (schedule, from, to) =>
@@ -218,8 +213,4 @@ function isSame(found: ScheduleDescription, schedule: Schedule, taskQueue: strin
 
 function timestamp(at: Date) {
   return { seconds: Math.floor(at.getTime() / 1000) as never, nanos: (at.getTime() % 1000) * 1_000_000 };
-}
-
-function isTooMany(error: unknown): boolean {
-  return error instanceof Error && /too many/i.test(`${error.message} ${String((error as { details?: unknown }).details ?? "")}`);
 }
