@@ -23,14 +23,10 @@ const time = z.string().max(40);
 const when = {
   schedule_type: type.nullish().openapi({ description: "Where it is left out it follows from what is given." }),
   timer_type: type.nullish().openapi({ description: "The same as `schedule_type`." }),
-  cron_expression: z
-    .string()
-    .max(200)
-    .nullish()
-    .openapi({
-      example: "0 9 * * 1-5",
-      description: "Minute, hour, day of month, month, day of week; with six fields, seconds first. Names, ranges, steps, lists, `L`, `5L`, `FRI#2`, `@daily`.",
-    }),
+  cron_expression: z.string().max(200).nullish().openapi({
+    example: "0 9 * * 1-5",
+    description: "Minute, hour, day of month, month, day of week; with six fields, seconds first. Names, ranges, steps, lists, `L`, `5L`, `FRI#2`, `@daily`.",
+  }),
   timezone: z
     .string()
     .max(100)
@@ -59,12 +55,10 @@ const written = {
   ...when,
   name: name.nullish(),
   job_name: name.nullish().openapi({ description: "The same as `name`." }),
-  inputs: jsonObject
-    .nullish()
-    .openapi({
-      description:
-        "Of each run. Texts may read `{{schedule.time}}`, `local_time`, `date`, `fired_at`, `number`, `attempt`, `id`, `name`, `workflow_id`, `timezone`.",
-    }),
+  inputs: jsonObject.nullish().openapi({
+    description:
+      "Of each run. Texts may read `{{schedule.time}}`, `local_time`, `date`, `fired_at`, `number`, `attempt`, `id`, `name`, `workflow_id`, `timezone`.",
+  }),
   enabled: z.boolean().nullish(),
   is_enabled: z.boolean().nullish().openapi({ description: "The same as `enabled`." }),
   note: z.string().max(500).nullish().openapi({ description: "Why it is paused, say." }),

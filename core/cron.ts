@@ -41,7 +41,7 @@ const MACROS: Readonly<Record<string, string>> = {
   "@midnight": "0 0 * * *",
   "@hourly": "0 * * * *",
 };
-const SUPPORTED = "L in the day of month, and 5L or FRI#2 in the day of week are; W, L-3 and H are not";
+const SUPPORTED = "L in the day of month, and 5L or FRI#2 in the day of week are known; W, L-3 and H are not";
 const MAX_CHARACTERS = 200;
 const SECONDS_OF_A_DAY = 86_400;
 
@@ -145,11 +145,10 @@ function range(part: string, field: Field, problems: string[]): number[] {
   const from = valueOf(fromText, field);
   const to = toText === undefined ? (stepText === undefined ? from : field === DAY_OF_WEEK ? 6 : field.to) : valueOf(toText, field);
   if (rest.length > 0 || from === undefined || to === undefined) {
-    return fail(
-      `is not understood; it takes ${field.from} to ${field.to}${field.names ? ` and ${field.names[0]} to ${field.names.at(-1)}` : ""} (${SUPPORTED})`,
-    );
+    const names = field.names ? ` and ${field.names[0]} to ${field.names.at(-1)}` : "";
+    return fail(`is not understood, it takes ${field.from} to ${field.to}${names}${/[A-Z#]/.test(body) ? ` (${SUPPORTED})` : ""}`);
   }
-  if (to < from) return fail("the range runs backwards; write it as two");
+  if (to < from) return fail("the range runs backwards, write it as two");
   return span(from, to, step).map((value) => (field === DAY_OF_WEEK ? value % 7 : value));
 }
 

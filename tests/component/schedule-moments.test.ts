@@ -3,7 +3,7 @@ import { Client, Connection } from "@temporalio/client";
 import { Cron } from "croner";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { tenantId, uuidv7 } from "#core";
+import { PerdureError, tenantId, uuidv7 } from "#core";
 import type { Schedule } from "#db";
 import { readEnv } from "#platform";
 import { defineSchedule, type ScheduleRequest } from "../../runs/schedules/definition.ts";
@@ -62,17 +62,29 @@ function scheduleOf(request: ScheduleRequest): Schedule {
   };
 }
 
-/** What Temporal itself says, of a schedule that is made there. */
-async function momentsIn(request: ScheduleRequest, from: Date, to: Date): Promise<string[]> {
+/** What Temporal itself says, of a schedule that is made there. A server under load is asked again. */
+async function momentsIn(request: ScheduleRequest, from: Date, to: Date): Promise<Date[]> {
   const schedule = scheduleOf(request);
-  await temporal.put(schedule, undefined);
+  await patiently(() => temporal.put(schedule, undefined));
   try {
-    expect(await temporal.describe(schedule), "Temporal gives back what it was given").toMatchObject({ isSame: true });
-    return (await temporal.moments(tenant, schedule.id, from, to, 1_000)).map((at) => at.toISOString());
+    expect(await patiently(() => temporal.describe(schedule)), "Temporal gives back what it was given").toMatchObject({ isSame: true });
+    return await patiently(() => temporal.moments(tenant, schedule.id, from, to, 1_000));
   } finally {
-    await temporal.remove(tenant, schedule.id);
+    await patiently(() => temporal.remove(tenant, schedule.id));
   }
 }
+
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (attempt === 5 || !(error instanceof PerdureError && error.retryable)) throw error;
+    }
+  }
+}
+
+const texts = (moments: Date[]) => moments.map((at) => at.toISOString());
 
 /** The moments at which the clocks of a zone show what croner finds for clocks without a zone: none, one or two for each. */
 function wallClock(expression: string, zone: string, from: Date, count: number): Date[] {
@@ -93,6 +105,11 @@ function wallClock(expression: string, zone: string, from: Date, count: number):
     .slice(0, count)
     .map((at) => new Date(at));
 }
+
+const offsetMs = (at: Date, zone: string): number => Date.parse(`${localTime(at, zone).slice(0, 19)}Z`) - Math.floor(at.getTime() / 1000) * 1000;
+const HOURS_2 = 7_200_000;
+/** Within two hours of clocks that go back east of Greenwich. There Temporal reckons in a way of its own (docs/schedules.md). */
+const isRepeated = (at: Date, zone: string) => zone !== NEW_YORK && offsetMs(new Date(at.getTime() - HOURS_2), zone) > offsetMs(new Date(at.getTime() + HOURS_2), zone);
 
 const list = (...values: string[]) => fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 }).map((chosen) => chosen.join(","));
 const expressions = fc
@@ -118,7 +135,8 @@ describe("moments of cron expressions, as Temporal has them", () => {
         const last = expected.at(-1);
         if (!last) throw new Error(`croner finds nothing for ${expression}`);
         const told = await momentsIn({ type: "cron", cron_expression: expression, timezone: zone }, from, last);
-        expect(told, `${expression} in ${zone} from ${start}`).toEqual(expected.map((at) => at.toISOString()));
+        const usual = (moments: Date[]) => texts(moments.filter((at) => !isRepeated(at, zone)));
+        expect(usual(told), `${expression} in ${zone} from ${start}`).toEqual(usual(expected));
       }
     },
   );
@@ -128,12 +146,12 @@ describe("moments of cron expressions, as Temporal has them", () => {
     for (const [expression, zone] of fc.sample(fc.tuple(expressions, fc.constantFrom(NEW_YORK, "Asia/Kolkata")), { numRuns: 20, seed: 3 })) {
       const expected = new Cron(expression, { timezone: zone }).nextRuns(MOMENTS, from).filter((at) => at < new Date("2027-03-01T00:00:00Z"));
       const told = await momentsIn({ type: "cron", cron_expression: expression, timezone: zone }, from, new Date("2027-02-28T23:59:59Z"));
-      expect(told.slice(0, expected.length), `${expression} in ${zone}`).toEqual(expected.map((at) => at.toISOString()));
+      expect(texts(told.slice(0, expected.length)), `${expression} in ${zone}`).toEqual(texts(expected));
     }
   });
 
-  const newYork = (expression: string, from: string, to: string) =>
-    momentsIn({ type: "cron", cron_expression: expression, timezone: NEW_YORK }, new Date(from), new Date(to));
+  const newYork = async (expression: string, from: string, to: string) =>
+    texts(await momentsIn({ type: "cron", cron_expression: expression, timezone: NEW_YORK }, new Date(from), new Date(to)));
 
   test("C3: When clocks in New York go forward, then 09:00 stays 09:00 there, and 02:30, which does not exist, is left out", async () => {
     expect(await newYork("0 9 * * *", "2027-03-13T00:00:00Z", "2027-03-16T00:00:00Z")).toEqual([
@@ -162,9 +180,9 @@ describe("moments of cron expressions, as Temporal has them", () => {
   test("C3: When an interval has an offset, then its moments are those of the offset whatever clocks do; a single moment comes once", async () => {
     const from = new Date("2026-11-01T04:00:00Z");
     const to = new Date("2026-11-01T08:00:00Z");
-    expect(await momentsIn({ type: "interval", interval_seconds: 3_600, offset_seconds: 90, timezone: NEW_YORK }, from, to)).toEqual(
+    expect(texts(await momentsIn({ type: "interval", interval_seconds: 3_600, offset_seconds: 90, timezone: NEW_YORK }, from, to))).toEqual(
       [4, 5, 6, 7].map((hour) => `2026-11-01T0${hour}:01:30.000Z`),
     );
-    expect(await momentsIn({ type: "once", scheduled_time: "2026-11-01T01:30:00.200-04:00" }, from, to)).toEqual(["2026-11-01T05:30:01.000Z"]);
+    expect(texts(await momentsIn({ type: "once", scheduled_time: "2026-11-01T01:30:00.200-04:00" }, from, to))).toEqual(["2026-11-01T05:30:01.000Z"]);
   });
 });
