@@ -109,7 +109,8 @@ function wallClock(expression: string, zone: string, from: Date, count: number):
 const offsetMs = (at: Date, zone: string): number => Date.parse(`${localTime(at, zone).slice(0, 19)}Z`) - Math.floor(at.getTime() / 1000) * 1000;
 const HOURS_2 = 7_200_000;
 /** Within two hours of clocks that go back east of Greenwich. There Temporal reckons in a way of its own (docs/schedules.md). */
-const isRepeated = (at: Date, zone: string) => zone !== NEW_YORK && offsetMs(new Date(at.getTime() - HOURS_2), zone) > offsetMs(new Date(at.getTime() + HOURS_2), zone);
+const isRepeated = (at: Date, zone: string) =>
+  zone !== NEW_YORK && offsetMs(new Date(at.getTime() - HOURS_2), zone) > offsetMs(new Date(at.getTime() + HOURS_2), zone);
 
 const list = (...values: string[]) => fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 }).map((chosen) => chosen.join(","));
 const expressions = fc
