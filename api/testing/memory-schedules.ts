@@ -102,7 +102,7 @@ export function createMemorySchedules(state: MemoryState): ScheduleRows {
 /** Takes what it is given and fires nothing. */
 export function createMemoryTemporalSchedules(): TemporalSchedules {
   const known = new Map<string, Schedule>();
-  const told = (schedule: Schedule) => JSON.stringify([schedule.definition, schedule.enabled, schedule.note]);
+  const told = (schedule: Schedule) => JSON.stringify([schedule.definition, schedule.enabled]);
   return {
     async put(schedule) {
       known.set(schedule.id, structuredClone(schedule));

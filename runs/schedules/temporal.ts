@@ -7,7 +7,8 @@ import { isSilence, unavailable } from "../temporal-errors.ts";
 import { overlapOf, specOf } from "./spec.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
-const NOTE_CHARACTERS = 500;
+/** People's own notes stay out of Temporal, which stores them unsealed. */
+const PAUSED_NOTE = "Paused through the API, which has the note.";
 
 /** What Temporal says of a schedule. */
 export interface ScheduleStanding {
@@ -149,7 +150,7 @@ function scheduleIdOf(tenant: TenantId, id: string): string {
 }
 
 function wantedOf(schedule: Schedule, taskQueue: string) {
-  const { tenantId: tenant, id, workflowId, definition, enabled, note, executions, name } = schedule;
+  const { tenantId: tenant, id, workflowId, definition, enabled, executions, name } = schedule;
   const start: ScheduledStart = { tenant_id: tenant, schedule_id: id, on_cancel: definition.overlap_policy === "terminate_other" ? "terminate" : "cancel" };
   return {
     spec: specOf(definition) ?? ({ calendars: [] } satisfies ScheduleSpec),
@@ -169,7 +170,7 @@ function wantedOf(schedule: Schedule, taskQueue: string) {
     policies: { overlap: overlapOf(definition), catchupWindow: definition.catchup_window_seconds * 1000, pauseOnFailure: false },
     state: {
       paused: !enabled,
-      note: note.slice(0, NOTE_CHARACTERS),
+      note: enabled ? "" : PAUSED_NOTE,
       ...(definition.max_executions > 0 && { remainingActions: Math.max(0, definition.max_executions - executions) }),
     },
   };

@@ -3,7 +3,7 @@ import { Client, Connection } from "@temporalio/client";
 import { Cron } from "croner";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { PerdureError, tenantId, uuidv7 } from "#core";
+import { parseCron, PerdureError, tenantId, uuidv7 } from "#core";
 import type { Schedule } from "#db";
 import { readEnv } from "#platform";
 import { defineSchedule, type ScheduleRequest } from "../../runs/schedules/definition.ts";
@@ -134,7 +134,10 @@ describe("moments of cron expressions, as Temporal has them", () => {
         const from = new Date(Date.parse(start) - 1);
         const expected = wallClock(expression, zone, from, MOMENTS);
         const last = expected.at(-1);
-        if (!last) throw new Error(`croner finds nothing for ${expression}`);
+        if (!last) {
+          expect(parseCron(expression).ok, `${expression} never comes`).toBe(false);
+          continue;
+        }
         const told = await momentsIn({ type: "cron", cron_expression: expression, timezone: zone }, from, last);
         const usual = (moments: Date[]) => texts(moments.filter((at) => !isRepeated(at, zone)));
         expect(usual(told), `${expression} in ${zone} from ${start}`).toEqual(usual(expected));

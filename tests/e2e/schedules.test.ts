@@ -158,7 +158,7 @@ test("C3: When a workflow with a timer is published, then the timer has its sche
     in_sync: true,
     status: "active",
   });
-  for (const at of changed?.["next_runs"] as string[]) {
+  for (const at of (changed as JsonObject)["next_runs"] as string[]) {
     const local = new Date(at).toLocaleString("en-US", { timeZone: "America/New_York", weekday: "short", hour: "numeric", minute: "2-digit" });
     expect(local).toMatch(/^(Mon|Tue|Wed|Thu|Fri),? 9:00 AM$/);
   }
@@ -275,7 +275,7 @@ test("C3: When a process dies between the table and Temporal, then the change co
     );
     await temporal.db.schedules.update(tenant as TenantId, id, { enabled: false, note: "left too" });
     await until("it is paused", async () => (await handle.describe()).state.paused);
-    expect((await handle.describe()).state.note).toBe("left too");
+    expect((await handle.describe()).state.note, "what people write is not for Temporal").not.toContain("left too");
     await temporal.db.schedules.remove(tenant as TenantId, id);
     await until("it is gone", () =>
       handle.describe().then(
