@@ -6,7 +6,7 @@ create table schedules (
   -- The timer of the workflow that it starts at; null where runs begin as they do by hand.
   node_id text,
   -- Who says how it is: the timer of the published version, or who wrote it by REST.
-  source text not null,
+  source text not null default 'api',
   name text not null,
   definition jsonb not null,
   inputs jsonb not null,
@@ -51,7 +51,7 @@ create table schedule_firings (
   attempt integer not null,
   number integer not null,
   is_manual boolean not null,
-  outcome text not null,
+  outcome text not null default 'pending',
   run_id uuid,
   error jsonb,
   -- Temporal's workflow that waits for the run, or the idempotency key of who started it by hand.

@@ -178,6 +178,7 @@ describe("tenants", () => {
     .map((name) => ({ name, method: routes[name].method.toUpperCase(), path: pathsOf(name, routes[name].path)[0] ?? "" }))
     .filter(({ path }) => path.includes("{id}"));
   const bodies: Partial<Record<RouteName, unknown>> = {
+    backfillSchedule: { start_at: "2026-01-01T00:00:00Z", end_at: "2026-01-02T00:00:00Z" },
     replaceCredential: { name: "Mine now" },
     setVariable: { value: 1 },
     answerApproval: { decision: "approved" },
@@ -194,6 +195,7 @@ describe("tenants", () => {
     credential: string;
     member: string;
     invitation: string;
+    schedule: string;
     key: string;
     tenantId: string;
     token: string;
@@ -208,7 +210,9 @@ describe("tenants", () => {
     const key = await call("POST", "/api/v1/api-keys", token, { name: "a key" });
     const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
     const credential = await call("POST", "/api/v1/credentials", token, { name: "Key", type: "http_bearer", data: { token: "t" } });
+    const schedule = await call("POST", "/api/v1/schedules", token, { workflow_id: workflow, cron_expression: "0 0 1 1 *" });
     mine = {
+      schedule: String(schedule.body["id"]),
       credential: String(credential.body["id"]),
       token,
       tenantId,
@@ -228,6 +232,7 @@ describe("tenants", () => {
     const ids: Record<string, string> = {
       approvals: mine.approval,
       credentials: mine.credential,
+      schedules: mine.schedule,
       "bulk-operations": mine.bulk,
       members: mine.member,
       invitations: mine.invitation,
@@ -282,7 +287,9 @@ describe("tenants", () => {
     expect(rows.every(({ userId }) => userId === mine.member)).toBe(true);
     expect((await call<JsonObject[]>("GET", "/api/v1/executions", mine.token)).body).toHaveLength(1);
     expect((await call("GET", `/api/v1/credentials/${mine.credential}`, mine.token)).body).toMatchObject({ name: "Key", last_test: null });
-    for (const list of ["workflows", "executions", "approvals", "credentials"]) expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
+    expect((await call("GET", `/api/v1/schedules/${mine.schedule}`, mine.token)).body).toMatchObject({ enabled: true, in_sync: true });
+    for (const list of ["workflows", "executions", "approvals", "credentials", "schedules"])
+      expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
   });
 });
 
