@@ -5,6 +5,7 @@ import type { Database, Schedule } from "#db";
 import type { TestClient } from "../support/client.ts";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
 import { checkRun } from "../support/run-checker.ts";
+import { recordWorkflow, workflowIdOf } from "../support/record-history.ts";
 import { openTemporal } from "../support/sealed.ts";
 import { until } from "../support/until.ts";
 
@@ -49,6 +50,11 @@ async function schedule(user: TestClient, body: JsonObject): Promise<JsonObject>
 const read = async (user: TestClient, id: unknown) => (await user.get(`/api/v1/schedules/${id as string}`)).body;
 const executions = async (user: TestClient, id: unknown) => (await user.get<JsonObject[]>(`/api/v1/schedules/${id as string}/executions?limit=500`)).body;
 const seconds = (execution: JsonObject) => Date.parse(execution["scheduled_at"] as string) / 1000;
+/** Temporal's id of the workflow that waits for the run of a moment. */
+async function starterOf(user: TestClient, execution: JsonObject | undefined): Promise<string> {
+  const [tenant] = workflowIdOf(await user.run(execution?.["execution_id"] as string)).split("/");
+  return `${tenant}/schedule-${execution?.["schedule_id"] as string}-${(execution?.["scheduled_at"] as string).replace(/\.\d+Z$/, "Z")}`;
+}
 /** Whose it is. */
 async function tenantsWith(db: Database, id: string): Promise<TenantId[]> {
   const due = await db.schedules.due(0, 0, 500);
@@ -186,6 +192,7 @@ test("C3: When the run of a schedule is still under way, then skip leaves moment
     const fired = await of(each);
     expect(fired.slice(0, -1).map(({ status }) => status)).toEqual(fired.slice(1).map(() => "cancelled"));
   }
+  if (process.env["RECORD_HISTORIES"]) await recordWorkflow(perdure, await starterOf(user, (await of(cancel))[0]), "schedule-called-off.json");
   expect((await of(terminate))[0]?.["error"]).toMatchObject({ message: "The run was terminated." });
   const [first, ...rest] = await of(buffer);
   expect(rest).toEqual([]);
@@ -308,6 +315,7 @@ test("C3: When runs of a schedule fail, then each is started again as often as w
   const tries = (await executions(user, made["id"])).toReversed();
   expect(tries.map(({ attempt, number, status }) => [attempt, number, status])).toEqual([1, 2, 3].map((attempt) => [attempt, 1, "failed"]));
   expect(new Set(tries.map((each) => each["scheduled_at"])).size).toBe(1);
+  if (process.env["RECORD_HISTORIES"]) await recordWorkflow(perdure, await starterOf(user, tries[0]), "schedule-retries.json");
   expect(await read(user, made["id"])).toMatchObject({ status: "over", current_executions: 1 });
 });
 
