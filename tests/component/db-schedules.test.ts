@@ -122,9 +122,12 @@ describe("what a worker does with a moment", () => {
     return createFirings({ db, runs, compile: () => Promise.resolve({ ok: false, problems: [], warnings: [] }) });
   }
   const asked: Parameters<Runs["start"]>[1][] = [];
-  const started = firingsWith(async (_tenant, request) => {
-    asked.push(request);
-    return { run: { id: uuidv7() } as Run, created: true };
+  let started: ReturnType<typeof firingsWith>;
+  beforeAll(() => {
+    started = firingsWith(async (_tenant, request) => {
+      asked.push(request);
+      return { run: { id: uuidv7() } as Run, created: true };
+    });
   });
 
   test("C3: When a worker dies after it made the run, then the next one asks for the run by the same key, and the moment names one", async () => {
