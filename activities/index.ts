@@ -3,7 +3,7 @@ import { Context } from "@temporalio/activity";
 import { tenantId, toFailureValue } from "#core";
 import { nodeDefinition, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
-import type { RunsService } from "#runs";
+import type { RunsService, ScheduleFirings } from "#runs";
 import { type Activities, receiptKey } from "#workflows/messages";
 import type { EventLog, NodeCache, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
@@ -18,6 +18,7 @@ export interface ActivityDeps {
   receipts: Receipts;
   nodeCache: NodeCache;
   openChild: RunsService["openChild"];
+  schedules: Pick<ScheduleFirings, "fire" | "end" | "status">;
   services: ActivityServices;
   secrets: RunNodeDeps["secrets"];
   credentials: RunNodeDeps["credentials"];
@@ -45,6 +46,9 @@ export function createActivities(deps: ActivityDeps): Activities {
       }
     },
     openChild: (call) => orFailure(deps.openChild(call)),
+    fireSchedule: (call) => orFailure(deps.schedules.fire(call)),
+    endScheduledRun: (call) => orFailure(deps.schedules.end(call)),
+    scheduledRunStatus: (call) => orFailure(deps.schedules.status(call)),
     receiptsOf: ({ tenant_id, run_id, nodes }) =>
       orFailure(
         Promise.all(

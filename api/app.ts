@@ -29,6 +29,7 @@ import { passwordHandlers } from "./routes/passwords.ts";
 import { secondFactorHandlers } from "./routes/second-factor.ts";
 import { sessionHandlers } from "./routes/sessions.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
+import { scheduleHandlers } from "./routes/schedules.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
 import { variableHandlers } from "./routes/variables.ts";
@@ -94,6 +95,7 @@ export function createApp(given: Services): Hono<ApiEnv> {
     ...bulkHandlers(services),
     ...approvalHandlers(services),
     ...queueHandlers(services),
+    ...scheduleHandlers(services),
     ...nodeHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),

@@ -13,7 +13,7 @@ import { createOidc } from "#integrations/oidc";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
-import { connectTemporal, createCheckpoints, createCompiler, createEventReader, createQueueRounds, createRelay, createRuns } from "#runs";
+import { connectTemporal, createCheckpoints, createCompiler, createEventReader, createQueueRounds, createRelay, createRuns, createScheduleParts } from "#runs";
 import { createApp } from "./app.ts";
 import { createHealthProbes } from "./health-probes.ts";
 import { createNodeRegistry } from "./node-registry.ts";
@@ -75,6 +75,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       nodes: { compile: compileGraph, isEffectFree, checkInputs: (schema, inputs) => schemas.check(schema, inputs, "inputs") },
       limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
     }),
+    schedules: createScheduleParts({ db, temporal: temporal.client, runs, compile: compileGraph, env, logger }).schedules,
     events,
     compile: compileGraph,
     nodes: createNodeRegistry(),

@@ -6,7 +6,7 @@ import type { Http } from "#integrations/http";
 import type { Mailer } from "#integrations/mail";
 import type { Oidc } from "#integrations/oidc";
 import type { Payloads } from "#payloads";
-import type { Checkpoints, CompileGraph, EventReader, Runs } from "#runs";
+import type { Checkpoints, CompileGraph, EventReader, Runs, Schedules } from "#runs";
 import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
@@ -82,6 +82,7 @@ export interface Services {
   readonly db: Database;
   readonly runs: Runs;
   readonly checkpoints: Checkpoints;
+  readonly schedules: Schedules;
   readonly events: EventReader;
   readonly compile: CompileGraph;
   readonly nodes: NodeRegistry;

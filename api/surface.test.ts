@@ -48,6 +48,7 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   createInvitation: { email: "guest@example.com", role: "viewer" },
   acceptInvitation: { token: "t", password: "secure_password" },
   joinOrganization: { token: "t" },
+  backfillSchedule: { start_at: "2026-01-01T00:00:00Z", end_at: "2026-01-01T00:03:00Z" },
 };
 
 function membership(db: TestApp["db"], userId: string) {
@@ -250,8 +251,13 @@ describe("every route", () => {
       const hook = db.state.webhooks[0]?.id ?? "";
       const { body: shown } = await call("GET", `/api/v1/webhooks/${hook}`, { token: owner.token });
       const { body: taken } = await call("POST", `/api/v1/hooks/${hook}`, { token: String(shown["security_token"]), body: {} });
+      const timing = { workflow_id: workflowId, interval_seconds: 60 };
+      const { body: schedule } = await call("POST", "/api/v1/schedules", { token: owner.token, body: timing });
       const ids: Record<string, string> = {
         webhooks: hook,
+        schedules: String(schedule["id"]),
+        jobs: String(schedule["id"]),
+        "scheduled-jobs": String(schedule["id"]),
         credentials: String(credential["id"]),
         approvals: approvalId,
         "bulk-operations": bulkId,

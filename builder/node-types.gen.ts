@@ -333,7 +333,7 @@ export interface NodeTypes {
     inputs: {
       /** How the moments are chosen. */
       "schedule_type"?: Value<"cron" | "interval" | "once" | "manual">;
-      /** Five fields: minute, hour, day of month, month, day of week. For `cron`. */
+      /** Minute, hour, day of month, month, day of week; with six fields, seconds first. For `cron`. */
       "cron_expression"?: TextValue;
       /** Seconds between firings. For `interval`. */
       "interval_seconds"?: Value<number>;
@@ -341,6 +341,20 @@ export interface NodeTypes {
       "delay_seconds"?: Value<number>;
       /** Moment of the only firing, ISO 8601. For `once`. */
       "scheduled_time"?: TextValue;
+      /** Of an interval: its moments are those at which the seconds since 1970 less this are a multiple of it. */
+      "offset_seconds"?: Value<number>;
+      /** No firing before it, ISO 8601. */
+      "start_at"?: TextValue;
+      /** No firing after it, ISO 8601. */
+      "end_at"?: TextValue;
+      /** Each firing is put off by a random part of it. */
+      "jitter_seconds"?: Value<number>;
+      /** What becomes of a firing that comes while the run of an earlier one has not ended. */
+      "overlap_policy"?: Value<"allow_all" | "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other">;
+      /** How late a firing may come after an outage. */
+      "catchup_window_seconds"?: Value<number>;
+      /** Handed on with what the timer says. Without templates. */
+      "run_inputs"?: Value<Readonly<Record<string, unknown>>>;
       /** IANA time zone in which `cron_expression` is read. */
       "timezone"?: TextValue;
       /** Off keeps the schedule without firing. */
@@ -353,9 +367,11 @@ export interface NodeTypes {
       "retry_on_failure"?: Value<boolean>;
       /** How often, with `retry_on_failure`. */
       "retry_count"?: Value<number>;
+      /** Time before a run is started again. */
+      "retry_delay_seconds"?: Value<number>;
     };
     output: { "scheduled_at": string; "fired_at": string; "execution_number": number };
-    enters: "input" | "schedule_type" | "cron_expression" | "interval_seconds" | "delay_seconds" | "scheduled_time" | "timezone" | "enabled" | "auto_trigger_workflow" | "max_executions" | "retry_on_failure" | "retry_count";
+    enters: "input" | "schedule_type" | "cron_expression" | "interval_seconds" | "delay_seconds" | "scheduled_time" | "offset_seconds" | "start_at" | "end_at" | "jitter_seconds" | "overlap_policy" | "catchup_window_seconds" | "run_inputs" | "timezone" | "enabled" | "auto_trigger_workflow" | "max_executions" | "retry_on_failure" | "retry_count" | "retry_delay_seconds";
     leaves: "error";
     goesOn: true;
     takes: {  };

@@ -17,7 +17,23 @@ export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {
   callWebhook: ["/api/v1/webhooks/{id}", "/api/webhooks/{id}"],
   getWebhookInfo: ["/api/v1/webhooks/{id}/info", "/api/webhooks/{id}/info"],
   listWebhookDeliveries: ["/api/v1/webhooks/{id}/logs", "/api/webhooks/{id}/logs"],
+  // Jobs as the backend calls them
+  listSchedules: jobPaths(),
+  createSchedule: jobPaths(),
+  getSchedule: jobPaths("/{id}"),
+  replaceSchedule: jobPaths("/{id}"),
+  updateSchedule: jobPaths("/{id}"),
+  deleteSchedule: jobPaths("/{id}"),
+  triggerSchedule: jobPaths("/{id}/trigger"),
+  pauseSchedule: ["/api/v1/schedules/{id}/disable", "/api/schedules/{id}/disable", ...jobPaths("/{id}/pause"), ...jobPaths("/{id}/disable")],
+  resumeSchedule: ["/api/v1/schedules/{id}/enable", "/api/schedules/{id}/enable", ...jobPaths("/{id}/resume"), ...jobPaths("/{id}/enable")],
+  backfillSchedule: jobPaths("/{id}/backfill"),
+  listScheduleExecutions: jobPaths("/{id}/executions"),
 };
+
+function jobPaths(rest = ""): string[] {
+  return ["/api/v1/jobs/scheduled", "/api/jobs/scheduled", "/api/v1/scheduled-jobs", "/api/scheduled-jobs"].map((path) => path + rest);
+}
 
 const CANONICAL_BASE = "/api/v1/";
 const DOCUMENTED_BASE = "/api/";

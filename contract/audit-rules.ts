@@ -92,6 +92,7 @@ const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   retryExecution: start,
   forkExecution: start,
   replayExecution: start,
+  triggerSchedule: start,
   setQueueLimit: { before: "getQueue", fields: ["limit"] },
 };
 

@@ -25,6 +25,8 @@ export const PERMISSIONS = [
   "run.control",
   "approval.read",
   "approval.answer",
+  "schedule.read",
+  "schedule.write",
   "credential.read",
   "credential.write",
   "webhook.read",
@@ -52,11 +54,13 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "workflow.write": "Save, import and delete workflows",
   "workflow.publish": "Publish a version",
   "run.read": "See runs, their nodes and events",
-  "run.start": "Start a saved workflow; retry, fork and replay",
+  "run.start": "Start a saved workflow; retry, fork and replay; start a schedule now, backfill it",
   "run.ad_hoc": "Run a graph that is not saved",
-  "run.control": "Cancel, pause, resume and change live runs",
+  "run.control": "Cancel, pause, resume and change live runs; pause and resume schedules",
   "approval.read": "See what waits for people",
   "approval.answer": "Answer it",
+  "schedule.read": "See schedules and what became of their moments",
+  "schedule.write": "Make, change and delete schedules",
   "credential.read": "See credentials, never their values",
   "credential.write": "Make, change, try and delete credentials",
   "webhook.read": "See webhooks and what came in, never their tokens",
@@ -76,6 +80,7 @@ const viewer: readonly Permission[] = [
   "run.read",
   "approval.read",
   "webhook.read",
+  "schedule.read",
 ];
 const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
 const editor: readonly Permission[] = [
@@ -88,6 +93,7 @@ const editor: readonly Permission[] = [
   "credential.read",
   "credential.write",
   "webhook.write",
+  "schedule.write",
 ];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {

@@ -13,6 +13,7 @@ import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { signInRoutes } from "./sign-in.ts";
+import { scheduleRoutes } from "./schedules.ts";
 import { templateRoutes } from "./templates.ts";
 import { variableRoutes } from "./variables.ts";
 import { workflowPartRoutes } from "./workflow-parts.ts";
@@ -36,6 +37,7 @@ export const routes = {
   ...bulkRoutes,
   ...approvalRoutes,
   ...queueRoutes,
+  ...scheduleRoutes,
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,

@@ -1,4 +1,5 @@
 /** Shared words: errors, ids, durations, JSON and event types. Imports nothing. */
+export * from "./cron.ts";
 export * from "./durations.ts";
 export * from "./errors.ts";
 export * from "./events.ts";

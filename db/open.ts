@@ -27,6 +27,7 @@ import { createVariables } from "./queries/variables.ts";
 import { createSecondFactors } from "./queries/second-factors.ts";
 import { createUserSessions } from "./queries/user-sessions.ts";
 import { createWebhooks } from "./queries/webhooks.ts";
+import { createScheduleRows } from "./queries/schedules.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { Database } from "./types.ts";
@@ -77,6 +78,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     credentials: createCredentials(sessions, pageMaxBytes),
     variables: createVariables(sessions, pageMaxBytes),
     customNodes: createCustomNodes(sessions, pageMaxBytes),
+    schedules: createScheduleRows(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

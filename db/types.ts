@@ -1,5 +1,6 @@
 import type { EventKind, FailureValue, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
 import type { Plan } from "#graph";
+import type { ScheduleRows, TimerSchedule } from "./schedule-types.ts";
 import type { Approval, NodeRow, QueuedStart, RecordedNode, RecordedOutput, Run, StartRun, StoredEvent } from "../runs/types.ts";
 import type { NewWebhook, Webhooks } from "./webhook-types.ts";
 
@@ -461,6 +462,13 @@ export interface Paged<T> {
   total: number;
 }
 
+export interface PublishOptions {
+  expectedRevision?: number;
+  timers?: readonly TimerSchedule[];
+  /** Whose schedules they are. */
+  by?: string;
+}
+
 export interface Workflows {
   create(
     tenant: TenantId,
@@ -477,14 +485,15 @@ export interface Workflows {
     version?: NewVersion,
     expectedRevision?: number,
   ): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
-  /** Soft: its runs stay readable. @throws PerdureError `precondition.failed`. */
+  /** Soft: its runs stay readable. Its schedules go with it. @throws PerdureError `precondition.failed`. */
   remove(tenant: TenantId, id: string, expectedRevision?: number): Promise<boolean>;
   /** Takes a deletion back; one that is not deleted stays as it is. */
   restore(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
   /** The newest first. */
   versions(tenant: TenantId, id: string, page: Page): Promise<Paged<Omit<WorkflowVersion, "plan" | "graph">> | undefined>;
   version(tenant: TenantId, id: string, version: number): Promise<WorkflowVersion | undefined>;
-  publish(tenant: TenantId, id: string, version: number, expectedRevision?: number): Promise<Workflow | undefined>;
+  /** `timers` of the version become the workflow's schedules, in the same transaction. @throws PerdureError `precondition.failed`. */
+  publish(tenant: TenantId, id: string, version: number, options?: PublishOptions): Promise<Workflow | undefined>;
   /** What running takes: the version asked for, else the published, else the newest. One round trip; on the hot path of `execute`. */
   runnable(tenant: TenantId, id: string, version?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
 }
@@ -896,6 +905,7 @@ export interface Database {
   credentials: CredentialRows;
   variables: Variables;
   customNodes: CustomNodes;
+  schedules: ScheduleRows;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;
@@ -903,3 +913,4 @@ export interface Database {
 }
 
 export type { EventKind };
+export type * from "./schedule-types.ts";

@@ -286,6 +286,19 @@ export const envSchema = z.object({
   ORGANIZATION_QUEUE_LIMIT: z.coerce.number().int().positive().max(1_000_000).default(10_000),
   /** A run that waits for a person, an event or a timer gives its slot to the next after this time. */
   CONCURRENCY_WAITING_MS: z.coerce.number().int().positive().max(2_000_000_000).default(60_000),
+  /** Schedules of one organization. */
+  SCHEDULES_MAX: z.coerce.number().int().positive().default(1_000),
+  /** The shortest time between two moments of a schedule. */
+  SCHEDULE_MIN_INTERVAL_SECONDS: z.coerce.number().int().min(1).max(86_400).default(1),
+  /** How late a moment may be fired after an outage: where a schedule does not say, and at most. */
+  SCHEDULE_CATCHUP_DEFAULT_SECONDS: z.coerce.number().int().min(10).default(86_400),
+  SCHEDULE_CATCHUP_MAX_SECONDS: z.coerce.number().int().min(10).default(31_536_000),
+  /** Days that one backfill may be about. */
+  SCHEDULE_BACKFILL_MAX_DAYS: z.coerce.number().int().positive().max(3_650).default(366),
+  /** Runs that one backfill may make. Temporal lists no more than a thousand moments. */
+  SCHEDULE_BACKFILL_MAX_RUNS: z.coerce.number().int().positive().max(999).default(500),
+  /** How often each schedule is compared with what Temporal has. */
+  SCHEDULE_CHECK_INTERVAL_MS: z.coerce.number().int().min(100).default(60_000),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),

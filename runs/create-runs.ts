@@ -15,6 +15,7 @@ const START_IN_FLIGHT_MS = 10_000;
 const ASK_AGAIN_MS = 250;
 /** While a run is queued for a slot, a waiter asks again after this. */
 const ASK_QUEUE_AGAIN_MS = 1_000;
+const SCHEDULE = "schedule";
 const GIVEN_UP = "The run had been given up as not started.";
 
 export interface RunsOptions {
@@ -58,7 +59,16 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
 
   function ended(run: Run): void {
     if (freesSlot(run)) serve();
+    if (run.trigger === SCHEDULE && run.status !== "completed") tellStarter(run);
     onClosed?.(run);
+  }
+
+  /** What ended without a word of its own (terminated, refused, withdrawn from the queue) is told here. A word that is lost, the starter asks for some time. */
+  function tellStarter({ tenantId: tenant, id, status }: Run): void {
+    void db.schedules
+      .starterOf(tenant, id)
+      .then((starter) => (starter === undefined ? undefined : temporal.childClosed(tenant, starter, { run_id: id, status })))
+      .catch((error: unknown) => logger.warn({ err: error, run_id: id }, "who waits for a run of a schedule was not told of its end"));
   }
 
   function serve(): void {

@@ -10,5 +10,16 @@ export { createEventWriter, type EventWriterOptions } from "./event-writer.ts";
 export { createQueueRounds, type QueueRoundsOptions } from "./queue-rounds.ts";
 export { createRelay, type RelayOptions } from "./relay.ts";
 export type { Rounds } from "./rounds.ts";
+export {
+  createScheduleParts,
+  type ScheduleFirings,
+  type ScheduleParts,
+  type ScheduleRequest,
+  type Schedules,
+  type ScheduleStanding,
+  type ScheduleWrite,
+  type StandingSchedule,
+  type TemporalSchedules,
+} from "./schedules/index.ts";
 export { createSweeper, type SweeperOptions } from "./sweeper.ts";
 export type * from "./types.ts";

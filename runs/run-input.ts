@@ -21,6 +21,9 @@ export function runGraphInput(tenant: TenantId, runId: string, request: StartRun
     ...(request.given && { given: request.given }),
     ...(request.recordedOnly && { recorded_only: true }),
     ...(request.subVersions && { sub_versions: request.subVersions }),
+    ...(request.scheduleId !== undefined && { schedule_id: request.scheduleId }),
+    // Told of the end as a parent is, of which it is none: what it runs counts its depth from here.
+    ...(request.startedBy !== undefined && { parent: { run_id: request.startedBy, node_id: "", iteration: "", depth: 0 } }),
   };
 }
 

@@ -113,6 +113,10 @@ export interface StartRun {
   trigger: string;
   createdBy: string | null;
   parentId?: string;
+  /** The schedule whose moment it is. */
+  scheduleId?: string;
+  /** The Temporal workflow that waits for its end, by its id without the organization. */
+  startedBy?: string;
   forkedFrom?: string;
   /** What nodes of the run it is forked from came to. */
   given?: Record<string, Given>;

@@ -22,6 +22,7 @@ import {
   createQueueRounds,
   createRelay,
   createRuns,
+  createScheduleParts,
   createSweeper,
 } from "#runs";
 import type { EventSinks } from "#workflows/messages";
@@ -97,12 +98,15 @@ const models = createModels({
 });
 const credentials = createCredentialVault({ rows: db.credentials, payloads });
 
+const compile = createCompiler(db, catalogue);
+const schedules = createScheduleParts({ db, temporal: temporal.client, runs, compile, env, logger });
 const activities = createActivities({
   writer,
   log: db.log,
   receipts: db.receipts,
   nodeCache: db.nodeCache,
   openChild: runs.openChild,
+  schedules: schedules.firings,
   services: { http: breakHttp(http, breakers), models: breakModels(models, breakers), jsonata, sandbox },
   secrets: secrets.of,
   credentials: credentials.read,
@@ -165,10 +169,11 @@ const queue = createQueueRounds({ runs, logger });
 const checkpoints = createCheckpoints({
   db,
   runs,
-  nodes: { compile: createCompiler(db, catalogue), isEffectFree },
+  nodes: { compile, isEffectFree },
   limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
 });
 const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });
+const scheduleRounds = schedules.startRounds();
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 try {
@@ -180,6 +185,7 @@ try {
   await relay.close();
   await queue.close();
   await bulk.close();
+  await scheduleRounds.close();
   await writer.close();
   await jsonata.close();
   await sandbox.close();

@@ -13,6 +13,23 @@ export function temporalWorkflowId(tenantId: string, runId: string): string {
   return `${tenantId}/${runId}`;
 }
 
+/** The Temporal workflow that each moment of a schedule starts: it has the run made, and is open until the run has ended. */
+export const START_SCHEDULED_RUN = "startScheduledRun";
+
+/** Temporal adds the moment to it. */
+export function scheduleWorkflowId(tenantId: string, scheduleId: string): string {
+  return temporalWorkflowId(tenantId, `schedule-${scheduleId}`);
+}
+
+export interface ScheduledStart {
+  tenant_id: string;
+  schedule_id: string;
+  /** What becomes of the run when the next moment asks this workflow to end. */
+  on_cancel: "cancel" | "terminate";
+  /** Set on the later links of a chain. */
+  followed?: { scheduled_at: string; taken_at: string; attempt: number; run_id: string; number_of_looks: number; is_ending: boolean };
+}
+
 export interface RunGraphInput {
   run_id: string;
   tenant_id: string;
@@ -34,6 +51,8 @@ export interface RunGraphInput {
   sub_versions?: Record<string, number>;
   /** Of a replay: activities and waits that are not given fail; nothing is called and nobody is asked. */
   recorded_only?: true;
+  /** Of one that a schedule started. */
+  schedule_id?: string;
   /** Of a child: who waits for it. */
   parent?: ParentRun;
   /** Set on the later links of a chain. */
@@ -247,6 +266,32 @@ export interface Activities {
   openChild(call: ChildCall): Promise<OpenedChild>;
   /** In the order of `nodes`; null where there is none. */
   receiptsOf(call: ReceiptsCall): Promise<({ value: Json } | null)[]>;
+  /** Makes the run of a moment, once. */
+  fireSchedule(call: FireCall): Promise<Fired>;
+  /** Asks a run to end. */
+  endScheduledRun(call: ScheduledRunCall & { kind: "cancel" | "terminate" }): Promise<void>;
+  /** How a run stands, for a starter that has heard nothing for a while. */
+  scheduledRunStatus(call: ScheduledRunCall): Promise<RunStatus>;
+}
+
+/** Argument of the activity `fireSchedule`. Times are ISO 8601. */
+export interface FireCall {
+  tenant_id: string;
+  schedule_id: string;
+  scheduled_at: string;
+  /** When Temporal took the moment up: from then on the catch-up window counts. */
+  taken_at: string;
+  /** 1, or more where a run that failed is started again. */
+  attempt: number;
+  /** Id of the workflow that waits for the run, without its organization. */
+  starter: string;
+}
+
+export type Fired = { outcome: "started"; run_id: string; retries: number; retry_delay_ms: number } | { outcome: "refused"; reason: string };
+
+export interface ScheduledRunCall {
+  tenant_id: string;
+  run_id: string;
 }
 
 export interface OpenedChild {

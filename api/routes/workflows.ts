@@ -33,7 +33,17 @@ type Change = Pick<Request<Routes["updateWorkflow"]>, "params" | "headers" | "bo
 
 const EMPTY_GRAPH: JsonObject = { nodes: [], edges: [] };
 
-export function workflowHandlers({ db: { workflows }, compile }: Services): Handlers<WorkflowRoute> {
+export function workflowHandlers({ db: { workflows }, compile, schedules }: Services): Handlers<WorkflowRoute> {
+  /** The timers of what was published went with its workflow. */
+  async function publishAgain({ tenantId, userId }: Principal, { id, publishedVersion }: Workflow): Promise<Workflow | undefined> {
+    const version = publishedVersion === null ? undefined : await workflows.version(tenantId, id, publishedVersion);
+    const plan = version && (await standingOf(compile, tenantId, version, id)).plan;
+    if (!version || !plan) return undefined;
+    const published = await workflows.publish(tenantId, id, version.version, { timers: schedules.timersOf(plan), by: userId });
+    await schedules.follow(tenantId, id);
+    return published;
+  }
+
   async function existing(tenantId: Principal["tenantId"], id: string) {
     const found = await workflows.get(tenantId, id);
     if (!found) throw notFound("workflow");
@@ -128,6 +138,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
 
     async deleteWorkflow({ params, headers, principal }) {
       if (!(await workflows.remove(principal.tenantId, params.id, expectedRevision(headers["if-match"])))) throw notFound("workflow");
+      await schedules.follow(principal.tenantId, params.id);
       return { status: 204, body: undefined };
     },
 
@@ -135,7 +146,8 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       const restored = await workflows.restore(principal.tenantId, params.id);
       if (!restored) throw notFound("workflow");
       const { problems } = await standingOf(compile, principal.tenantId, restored.version, params.id);
-      return savedWorkflow(200, restored.workflow, restored.version, problems);
+      const published = await publishAgain(principal, restored.workflow);
+      return savedWorkflow(200, published ?? restored.workflow, restored.version, problems);
     },
 
     async validateWorkflow({ params, principal }) {
@@ -149,7 +161,12 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       if (!version) throw notFound("version");
       const { plan, problems } = await standingOf(compile, principal.tenantId, version, params.id);
       if (!plan) throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, { findings: problems });
-      const published = await workflows.publish(principal.tenantId, params.id, version.version, expectedRevision(headers["if-match"]));
+      const published = await workflows.publish(principal.tenantId, params.id, version.version, {
+        expectedRevision: expectedRevision(headers["if-match"]),
+        timers: schedules.timersOf(plan),
+        by: principal.userId,
+      });
+      await schedules.follow(principal.tenantId, params.id);
       const newest = await workflows.get(principal.tenantId, params.id);
       if (!published || !newest) throw notFound("workflow");
       const standing = await standingOf(compile, principal.tenantId, newest.version, params.id);

@@ -38,6 +38,7 @@ import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryCustomNodes } from "./memory-custom-nodes.ts";
 import { createMemoryVariables } from "./memory-variables.ts";
 import { memoryWebhooks, type StoredDelivery, storeWebhook } from "./memory-webhooks.ts";
+import { createMemorySchedules } from "./memory-schedules.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 export interface StoredWorkflow {
@@ -127,6 +128,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     variables: createMemoryVariables(workflows(state)),
     customNodes: createMemoryCustomNodes(),
     webhooks: memoryWebhooks(state),
+    schedules: createMemorySchedules(state),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
@@ -289,7 +291,7 @@ function workflows(state: MemoryState): Workflows {
       return stored && pageOf(stored.versions.toReversed(), page);
     },
     version: async (tenant, id, version) => find(tenant, id)?.versions.find((each) => each.version === version),
-    async publish(tenant, id, version, expectedRevision) {
+    async publish(tenant, id, version, { expectedRevision } = {}) {
       const stored = find(tenant, id);
       if (stored) change(stored, expectedRevision, { publishedVersion: version });
       return stored && { ...stored.workflow };

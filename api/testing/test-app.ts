@@ -6,6 +6,7 @@ import type { Mail } from "#integrations/mail";
 import { createOidc } from "#integrations/oidc";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
+import { createScheduleParts } from "#runs";
 import { createApp } from "../app.ts";
 import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
@@ -16,6 +17,7 @@ import { createYamlThreads } from "../yaml/index.ts";
 import { createMemoryCheckpoints } from "./memory-checkpoints.ts";
 import { type MemoryDatabase, createMemoryDatabase } from "./memory-database.ts";
 import { createMemoryRuns } from "./memory-runs.ts";
+import { createMemoryTemporalSchedules } from "./memory-schedules.ts";
 
 export const SETTINGS: ApiSettings = {
   CONCURRENCY_WAITING_MS: 60_000,
@@ -140,6 +142,14 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     db,
     runs,
     checkpoints,
+    schedules: createScheduleParts({
+      db,
+      temporal: createMemoryTemporalSchedules(),
+      runs,
+      compile: (_tenant, graph) => Promise.resolve(compileForTest(graph)),
+      env: { ...ENV, SCHEDULES_MAX: 3, RUN_INPUTS_MAX_BYTES: SETTINGS.RUN_INPUTS_MAX_BYTES },
+      logger: createLogger("api", "silent"),
+    }).schedules,
     events: runs,
     compile: (_tenant, graph) => Promise.resolve(compileForTest(graph)),
     nodes: { list: () => [], categories: () => [], get: () => undefined },

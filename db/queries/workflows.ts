@@ -5,6 +5,7 @@ import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
 import { bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
+import { putTimers, removeSchedules } from "./schedules.ts";
 import { syncPublished, syncWebhooks } from "./webhooks.ts";
 
 const { tenantId: _workflowTenant, ...workflowColumns } = getTableColumns(workflows);
@@ -124,6 +125,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .update(workflows)
           .set({ deletedAt: sql`now()`, revision: CHANGED.revision })
           .where(live(tenant, id));
+        await removeSchedules(db, tenant, id);
         return true;
       });
     },
@@ -171,7 +173,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       return found?.version;
     },
 
-    publish(tenant, id, version, expectedRevision) {
+    publish(tenant, id, version, { expectedRevision, timers = [], by } = {}) {
       return sessions.transaction(tenant, async (db) => {
         const [present] = await db.select({ revision: workflows.revision }).from(workflows).where(live(tenant, id)).for("update");
         if (present) refuseStale(expectedRevision, present.revision, "workflow");
@@ -181,6 +183,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .where(and(live(tenant, id), sql`${version}::integer between 1 and ${workflows.version}`))
           .returning(workflowColumns);
         if (published) await syncPublished(db, tenant, id);
+        if (published) await putTimers(db, tenant, id, timers, by ?? null);
         return published;
       });
     },

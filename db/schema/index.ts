@@ -11,4 +11,5 @@ export * from "./payloads.ts";
 export * from "./organizations.ts";
 export * from "./runs.ts";
 export * from "./webhooks.ts";
+export * from "./schedules.ts";
 export * from "./workflows.ts";

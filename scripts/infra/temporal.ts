@@ -29,7 +29,13 @@ export interface TemporalServer extends Server {
 const START_TRIES = 5;
 
 /** Registered when the file is made; the application also registers them on servers that are not ours. */
-const SEARCH_ATTRIBUTES = { PerdureTenant: "Keyword", PerdureWorkflow: "Keyword", PerdureVersion: "Int", PerdureTrigger: "Keyword" };
+const SEARCH_ATTRIBUTES = {
+  PerdureTenant: "Keyword",
+  PerdureWorkflow: "Keyword",
+  PerdureVersion: "Int",
+  PerdureTrigger: "Keyword",
+  PerdureSchedule: "Keyword",
+};
 
 /**
  * A single-host server: the default poll rates and the clock tolerance between hosts cost up to a second a step, and fairness is off.

@@ -14,7 +14,7 @@ import { createOidc } from "#integrations/oidc";
 import { catalogue } from "#nodes";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
-import { type EventReader, connectTemporal, createCheckpoints, createEventReader, createRuns } from "#runs";
+import { type EventReader, connectTemporal, createCheckpoints, createEventReader, createRuns, createScheduleParts } from "#runs";
 import { type TestDatabase, createTestDatabase } from "#tests/database.ts";
 import { testPayloadKeys } from "#tests/payloads.ts";
 
@@ -62,6 +62,7 @@ beforeAll(async () => {
       nodes: { compile: compileGraph, isEffectFree: () => false },
       limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
     }),
+    schedules: createScheduleParts({ db, temporal: temporal.client, runs, compile: compileGraph, env, logger }).schedules,
     compile: compileGraph,
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: randomBytes(32).toString("hex"), accessMinutes: 30 }),
@@ -180,6 +181,7 @@ describe("tenants", () => {
     .map((name) => ({ name, method: routes[name].method.toUpperCase(), path: pathsOf(name)[0] ?? "" }))
     .filter(({ path }) => path.includes("{id}"));
   const bodies: Partial<Record<RouteName, unknown>> = {
+    backfillSchedule: { start_at: "2026-01-01T00:00:00Z", end_at: "2026-01-02T00:00:00Z" },
     replaceCredential: { name: "Mine now" },
     setVariable: { value: 1 },
     addWorkflowNode: { type: "Set" },
@@ -202,6 +204,7 @@ describe("tenants", () => {
     credential: string;
     member: string;
     invitation: string;
+    schedule: string;
     key: string;
     session: string;
     tenantId: string;
@@ -218,7 +221,9 @@ describe("tenants", () => {
     const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
     await call("POST", `/api/v1/workflows/${workflow}/variables`, token, { name: "region", value: "eu" });
     const credential = await call("POST", "/api/v1/credentials", token, { name: "Key", type: "http_bearer", data: { token: "t" } });
+    const schedule = await call("POST", "/api/v1/schedules", token, { workflow_id: workflow, cron_expression: "0 0 1 1 *" });
     mine = {
+      schedule: String(schedule.body["id"]),
       credential: String(credential.body["id"]),
       token,
       tenantId,
@@ -239,6 +244,7 @@ describe("tenants", () => {
     const ids: Record<string, string> = {
       approvals: mine.approval,
       credentials: mine.credential,
+      schedules: mine.schedule,
       "bulk-operations": mine.bulk,
       members: mine.member,
       invitations: mine.invitation,
@@ -299,7 +305,9 @@ describe("tenants", () => {
     expect(rows.every(({ userId }) => userId === mine.member)).toBe(true);
     expect((await call<JsonObject[]>("GET", "/api/v1/executions", mine.token)).body).toHaveLength(1);
     expect((await call("GET", `/api/v1/credentials/${mine.credential}`, mine.token)).body).toMatchObject({ name: "Key", last_test: null });
-    for (const list of ["workflows", "executions", "approvals", "credentials"]) expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
+    expect((await call("GET", `/api/v1/schedules/${mine.schedule}`, mine.token)).body).toMatchObject({ enabled: true, in_sync: true });
+    for (const list of ["workflows", "executions", "approvals", "credentials", "schedules"])
+      expect((await call("GET", `/api/v1/${list}`, stranger)).body, list).toEqual([]);
   });
 });
 

@@ -74,7 +74,7 @@ describe("changes from one state, twenty at once", () => {
   test("D2: When they publish or delete a workflow, then one wins and the others are told", async () => {
     const tenant = organization();
     const id = await workflow(tenant);
-    expect(await race(() => db.workflows.publish(tenant, id, 1, 1))).toEqual(ONE_WINS);
+    expect(await race(() => db.workflows.publish(tenant, id, 1, { expectedRevision: 1 }))).toEqual(ONE_WINS);
     await expect(db.workflows.remove(tenant, id, 1)).rejects.toMatchObject({ code: "precondition.failed" });
     expect(await db.workflows.remove(tenant, id, 2)).toBe(true);
     expect(await db.workflows.restore(tenant, id)).toMatchObject({ workflow: { revision: 4, deletedAt: null } });

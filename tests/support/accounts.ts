@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, createTokens, createYamlThreads, readTemplates } from "#api";
-import type { Checkpoints, EventReader, Runs } from "#runs";
+import type { Checkpoints, EventReader, Runs, Schedules } from "#runs";
 import type { JsonObject } from "#core";
 import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
@@ -30,7 +30,7 @@ export async function startAccounts(settings: Readonly<Record<string, string>> =
   const shutdown = new AbortController();
   const app = createApp({
     db,
-    ...({} as { runs: Runs; checkpoints: Checkpoints; events: EventReader }),
+    ...({} as { runs: Runs; checkpoints: Checkpoints; events: EventReader; schedules: Schedules }),
     compile: async (_tenant, graph) => compile(graph, catalogue),
     nodes: createNodeRegistry(),
     tokens: createTokens({ secret: JWT_SECRET, previousSecrets: env.JWT_PREVIOUS_SECRET_KEYS, accessMinutes: 30 }),

@@ -19,6 +19,8 @@ export interface Perdure {
   startApi(env?: Record<string, string>): Promise<RunningProcess>;
   /** `root`: another source tree than this one. */
   startWorker(env?: Record<string, string>, root?: string): Promise<RunningProcess>;
+  /** Every api and worker, without notice. */
+  killAll(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -67,6 +69,10 @@ export async function startPerdure(
     user: await TestClient.register(base),
     startApi: (more = {}) => keep(startApi({ ...settings, PORT: new URL(base).port, ...more })),
     startWorker: (more = {}, root = servers.root) => keep(startWorker({ ...settings, ...more }, servers.workerArgs, root)),
+    async killAll() {
+      for (const process of started) process.kill9();
+      await Promise.all(started.map(({ exited }) => exited));
+    },
     async stop() {
       await Promise.all(started.map((process) => process.stop()));
       await database.drop();

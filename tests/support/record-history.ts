@@ -8,10 +8,15 @@ import { opened } from "./sealed.ts";
 const folder = new URL("../histories/", import.meta.url);
 
 /** Keeps the history of a run, its payloads opened, as `tests/histories/<name>`; `npm run record:histories` does so for every graph case. */
-export async function recordHistory({ temporalAddress, user }: Perdure, run: JsonObject, name: string): Promise<void> {
+export function recordHistory(perdure: Perdure, run: JsonObject, name: string): Promise<void> {
+  return recordWorkflow(perdure, workflowIdOf(run), name);
+}
+
+/** As `recordHistory`, of any workflow of the user's organization. */
+export async function recordWorkflow({ temporalAddress, user }: Perdure, workflowId: string, name: string): Promise<void> {
   const connection = await Connection.connect({ address: temporalAddress });
   try {
-    const handle = new Client({ connection, namespace: "perdure" }).workflow.getHandle(workflowIdOf(run));
+    const handle = new Client({ connection, namespace: "perdure" }).workflow.getHandle(workflowId);
     await mkdir(folder, { recursive: true });
     const history = await opened(JSON.parse(historyToJSON(await handle.fetchHistory())) as JsonObject, user);
     await writeFile(new URL(name, folder), `${withoutPlace(JSON.stringify(history, null, 2))}\n`);
