@@ -59,12 +59,10 @@ const byId = z.object({ id: idParam });
 /** Documented by another name: `service_type`, and `secret` for the one field of a type. */
 const written = { type: type.nullish(), service_type: type.nullish(), data: optionalData, secret: z.string().min(1).max(100_000).nullish() };
 
-export const newCredential = z
-  .object({ name, description: description.nullish(), ...written })
-  .openapi("NewCredential", {
-    example: { name: "Search", type: "http_bearer", data: { token: "t-4711" } },
-    description: "`type` (or `service_type`), and `data` (or `secret`: the one secret field of the type).",
-  });
+export const newCredential = z.object({ name, description: description.nullish(), ...written }).openapi("NewCredential", {
+  example: { name: "Search", type: "http_bearer", data: { token: "t-4711" } },
+  description: "`type` (or `service_type`), and `data` (or `secret`: the one secret field of the type).",
+});
 
 const replacement = z.object({ name, description: description.nullish(), ...written }).openapi("CredentialReplacement");
 
