@@ -27,9 +27,3 @@ def filter_body(context, body):
 @schemathesis.hook
 def filter_query(context, query):
     return SENDS_NUL or not holds_nul(query)
-
-
-@schemathesis.hook
-def filter_headers(context, headers):
-    # A header that nobody described is no mistake: every HTTP client sends some of its own.
-    return "x-schemathesis-unknown-property" not in (headers or {})
