@@ -39,7 +39,10 @@ function documentedBody(body: unknown, answer: AnswerFields): unknown {
 
 function fieldsOf(body: JsonObject, answer: AnswerFields): JsonObject {
   return Object.fromEntries(
-    Object.entries(answer).map(([field, source]) => [field, typeof source === "string" ? (valueAt(body, source) ?? null) : fieldsOf(body, source)]),
+    Object.entries(answer).flatMap(([field, source]) => {
+      const value = typeof source === "string" ? valueAt(body, source) : fieldsOf(body, source);
+      return value === undefined ? [] : [[field, value]];
+    }),
   );
 }
 

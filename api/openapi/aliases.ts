@@ -75,7 +75,9 @@ function withAnswer(reply: Reply, answer: AnswerFields): Reply {
   const schema = reply.content?.["application/json"]?.schema as z.ZodType | undefined;
   if (!schema) return reply;
   const item = schema instanceof z.ZodArray ? (schema.element as z.ZodType) : schema;
-  const added = z.intersection(item, answerSchema(item, answer));
+  const fields = answerSchema(item, answer);
+  // Rows of a list may be asked for in part.
+  const added = z.intersection(item, schema instanceof z.ZodArray ? fields.partial() : fields);
   return { ...reply, content: { ...reply.content, "application/json": { schema: schema instanceof z.ZodArray ? z.array(added) : added } } };
 }
 
@@ -95,6 +97,7 @@ function constantReply({ description }: Reply, body: Readonly<Record<string, str
 /** The schema at a dotted path; any JSON where the schema does not say. */
 function fieldOf(schema: z.ZodType, path: string): z.ZodType {
   let found: z.ZodType | undefined = schema;
+  if (found instanceof z.ZodUnion) found = found.options[0] as z.ZodType;
   for (const part of path.split(".")) found = found instanceof z.ZodObject ? (found.shape as Record<string, z.ZodType>)[part] : undefined;
   return found ?? json;
 }

@@ -27,7 +27,7 @@ const FORMATS: Readonly<Record<string, fc.Arbitrary<string>>> = {
   date: fc.date({ min: new Date("1990-01-01"), max: new Date("2100-01-01"), noInvalidDate: true }).map((date) => date.toISOString().slice(0, 10)),
   email: fc
     .tuple(fc.stringMatching(/^[a-z][a-z0-9.+-]{0,10}[a-z0-9]$/), fc.stringMatching(/^[a-z0-9]{1,10}$/))
-    .map(([name, host]) => `${name.replaceAll("..", ".")}@${host}.example`),
+    .map(([name, host]) => `${name.replaceAll(/\.+/g, ".")}@${host}.example`),
   uri: fc.webUrl(),
 };
 

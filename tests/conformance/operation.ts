@@ -146,6 +146,15 @@ function encode(value: Json): string {
   return encodeURIComponent(plain(value).slice(0, PART_MAX).toWellFormed());
 }
 
+/** Whether the body is JSON that fits the operation's schema. */
+export function fitsSchema(document: JsonObject, operation: Operation, body: string): boolean {
+  try {
+    return new Validator({ ...document, ...operation.body?.schema } as never, "2020-12", true).validate(JSON.parse(body)).valid;
+  } catch {
+    return false;
+  }
+}
+
 /** What of an answer is not as the description has it. */
 export function misfits(document: JsonObject, operation: Operation, answer: { status: number; type: string | null; text: string }): string[] {
   const { status, type, text } = answer;
