@@ -6,7 +6,9 @@ import type { ApiEnv } from "./context.ts";
 import { locate } from "./limits/addresses.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { createAccountLimits, createRouteLimits, rateHeaders } from "./limits/route-limits.ts";
+import { type Live, createLive } from "./live/index.ts";
 import { correlate } from "./middleware/correlation.ts";
+import type { Callers } from "./middleware/guard.ts";
 import { codecAccess } from "./middleware/codec-access.ts";
 import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
@@ -30,6 +32,8 @@ import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
+import { createStanding } from "./security/caller.ts";
+import { createTickets } from "./security/tickets.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
@@ -38,7 +42,7 @@ import type { Services } from "./services.ts";
  * The REST API over its services. Reads no environment and opens no connection.
  * Tenants: every query below takes the tenant of the access token; ids of others are 404, as unknown ones are.
  */
-export function createApp(services: Services): Hono<ApiEnv> {
+export function createApi(services: Services): { app: Hono<ApiEnv>; live: Live } {
   const { settings, logger, tokens } = services;
   const app = new Hono<ApiEnv>({ strict: false });
 
@@ -62,8 +66,18 @@ export function createApp(services: Services): Hono<ApiEnv> {
   app.onError((error, c) => problemResponse(error, c.get("correlationId"), logger));
   app.notFound((c) => problemResponse(notFound("path"), c.get("correlationId"), logger));
 
+  const members = createMembers(services.db.accounts);
   const limiter = createRateLimiter(services.db.rateBuckets, logger);
   const accountLimits = createAccountLimits(limiter, settings);
+  const callers: Callers = {
+    tokens,
+    members,
+    keys: createKeyHolders(services.db.apiKeys, members),
+    tickets: createTickets(services.db.live, members),
+    standing: createStanding(members, services.db.apiKeys),
+    limits: createRouteLimits(limiter, settings),
+  };
+  const live = createLive(services, callers, (request, env) => app.fetch(request, env));
   const handlers: Handlers = {
     ...authHandlers(services, accountLimits),
     ...organizationHandlers(services),
@@ -83,17 +97,18 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...codecHandlers(services),
     ...credentialHandlers(services),
     ...healthHandlers(services),
+    ...live.handlers,
   };
-  const members = createMembers(services.db.accounts);
   mount(app, handlers, {
-    tokens,
-    members,
-    keys: createKeyHolders(services.db.apiKeys, members),
+    ...callers,
     audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
-    limits: createRouteLimits(limiter, settings),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });
   mountDocuments(app, services.version);
-  return app;
+  return { app, live };
+}
+
+export function createApp(services: Services): Hono<ApiEnv> {
+  return createApi(services).app;
 }

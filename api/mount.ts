@@ -53,7 +53,7 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yam
     const { limits } = callers;
     const chain = [
       limits.byAddress(route),
-      guard(route.access, callers),
+      guard(route.access, callers, route.socket),
       limits.byCaller(route),
       respond(route, audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>), { maxBodyBytes, yaml }),
     ];

@@ -12,6 +12,7 @@ const PROBLEM_TITLES: Readonly<Record<number, string>> = {
   404: "There is no such thing, or it belongs to others.",
   409: "The state it is in does not allow it.",
   413: "Too large.",
+  426: "The path serves WebSockets and nothing else.",
   422: "Well-formed, but wrong; `errors` lists all that is.",
   429: "Too many requests; see `Retry-After`.",
   500: "A failure of ours; the log has it under `correlation_id`.",
@@ -33,14 +34,16 @@ export function openApiDocument(version: string): object {
         "Durable AI workflows: a graph of nodes as JSON, run by Temporal. Names are snake_case, times ISO 8601 UTC. Every path is served with and without a trailing slash.",
     },
     servers: [{ url: "/" }],
-    tags: ["auth", "organizations", "members", "api-keys", "audit", "workflows", "templates", "executions", "approvals", "nodes", "health"].map((tag) => ({
-      name: tag,
-    })),
+    tags: ["auth", "organizations", "members", "api-keys", "audit", "workflows", "templates", "executions", "approvals", "live", "nodes", "health"].map(
+      (tag) => ({
+        name: tag,
+      }),
+    ),
   });
 }
 
 function operation(name: RouteName, route: Route) {
-  const { access, problems = [], description, tags, ...rest } = route;
+  const { access, problems = [], description, tags, socket: _socket, ...rest } = route;
   const aliases = pathsOf(name, route.path).slice(1);
   const secured = access.auth === "user";
   const statuses = new Set([...problems, ...(secured || tags.includes("auth") ? AUTH_PROBLEMS : []), ...COMMON_PROBLEMS]);

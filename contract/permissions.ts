@@ -12,6 +12,8 @@ export const PERMISSIONS = [
   "member.manage",
   "audit.read",
   "node.read",
+  "live.read",
+  "live.publish",
   "workflow.read",
   "workflow.write",
   "workflow.publish",
@@ -38,6 +40,8 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "member.manage": "Invite, change roles, remove members",
   "audit.read": "Read and export the audit log",
   "node.read": "List node types",
+  "live.read": "Open the live hub, see who watches what",
+  "live.publish": "Send messages to those who watch",
   "workflow.read": "See workflows, versions and templates",
   "workflow.write": "Save, import and delete workflows",
   "workflow.publish": "Publish a version",
@@ -58,11 +62,12 @@ const viewer: readonly Permission[] = [
   "organization.read",
   "member.read",
   "node.read",
+  "live.read",
   "workflow.read",
   "run.read",
   "approval.read",
 ];
-const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
+const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer", "live.publish"];
 const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish", "credential.read", "credential.write"];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {

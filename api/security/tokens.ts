@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { isRole } from "#contract";
 import { PerdureError, isUuid, tenantId } from "#core";
-import { SignJWT, errors, jwtVerify } from "jose";
+import { SignJWT, decodeJwt, errors, jwtVerify } from "jose";
 import type { Principal } from "./principal.ts";
 
 export interface Tokens {
@@ -62,6 +62,11 @@ async function verified(token: string, key: Uint8Array): Promise<Record<string, 
     const message = error instanceof errors.JWTExpired ? "The access token has expired." : "The access token is not valid.";
     throw new PerdureError("auth.invalid", message, { cause: error });
   }
+}
+
+/** When an access token that was verified ends, in milliseconds since 1970. */
+export function endOf(token: string): number {
+  return (decodeJwt(token).exp ?? 0) * 1_000;
 }
 
 /** An opaque refresh token, 256 random bits; only its hash is stored. */

@@ -9,6 +9,7 @@ import type {
   BulkRows,
   Circuits,
   Database,
+  EventLog,
   Invitation,
   Membership,
   Paged,
@@ -22,6 +23,7 @@ import type {
 } from "#db";
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
+import { createMemoryLive } from "./memory-live.ts";
 import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
@@ -118,6 +120,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     invitations: memoryInvitations(state),
     audit: memoryAudit(state),
     rateBuckets: memoryRateBuckets(),
+    live: createMemoryLive(state),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),
@@ -159,7 +162,11 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
-    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
+    log: {
+      listen: async () => ({ close: async () => undefined }),
+      heads: async (runIds) => new Map(runIds.map((id) => [id, state.events.get(id)?.length ?? 0])),
+    } satisfies Partial<EventLog> as unknown as EventLog,
+    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache">),
     ping: async () => undefined,
     close: async () => undefined,
   };
