@@ -78,7 +78,9 @@ async function newRun(more: Partial<StartRun> = {}): Promise<string> {
 
 async function tell(runId: string, kind: EventKind, detail: string | number, data: JsonObject = {}): Promise<void> {
   const at = new Date().toISOString();
-  await db.log.append([{ tenantId: tenant, event: { run_id: runId, key: eventKey(kind, "n", "", 1, detail), kind, at, node_id: "n", iteration: "", attempt: 1, data } }]);
+  await db.log.append([
+    { tenantId: tenant, event: { run_id: runId, key: eventKey(kind, "n", "", 1, detail), kind, at, node_id: "n", iteration: "", attempt: 1, data } },
+  ]);
 }
 
 const end = (runId: string) => db.runs.close(tenant, runId, { status: "completed", outputs: { done: true }, at: new Date() });
@@ -137,7 +139,14 @@ describe("the handshake", () => {
     const third = await hub(url, other.accessToken);
     await expect(hub(url, other.accessToken)).rejects.toMatchObject({ status: 429 });
     await sockets[0]?.close();
-    await until("a place", async () => hub(url).then(...([(socket: TestSocket) => socket.close().then(() => true), (error: Refused) => (error.status === 429 ? false : Promise.reject(error))] as const)), 5_000);
+    await until(
+      "a place",
+      async () =>
+        hub(url).then(
+          ...([(socket: TestSocket) => socket.close().then(() => true), (error: Refused) => (error.status === 429 ? false : Promise.reject(error))] as const),
+        ),
+      5_000,
+    );
     await Promise.all([sockets[1]?.close(), third.close()]);
   });
 
@@ -244,7 +253,15 @@ describe("topics", () => {
     const runId = await newRun();
     const socket = await hub(one);
     const topic = `run:${runId}`;
-    socket.send({ type: "Subscribe", data: { topics: [{ topic, where: "nothing(" }, { topic, events: ["no_kind"] }] } });
+    socket.send({
+      type: "Subscribe",
+      data: {
+        topics: [
+          { topic, where: "nothing(" },
+          { topic, events: ["no_kind"] },
+        ],
+      },
+    });
     await until("errors", () => socket.all("Error").length === 2, 5_000);
     socket.send({ type: "Subscribe", data: { topics: [{ topic, events: ["token_delta"], where: "event.text.startsWith('yes') && node_id == 'n'" }] } });
     await socket.ofType("Subscribed");
@@ -273,7 +290,10 @@ describe("messages and presence", () => {
     }
     sockets[0]?.send({ type: "Broadcast", data: { topic: "ai_analysis", payload: { content: "Analyze this text for insights", timestamp: 1 } } });
     for (const socket of sockets) {
-      expect(await socket.ofType("Broadcast")).toMatchObject({ type: "Broadcast", data: { topic: "ai_analysis", payload: { content: "Analyze this text for insights" }, from: userId } });
+      expect(await socket.ofType("Broadcast")).toMatchObject({
+        type: "Broadcast",
+        data: { topic: "ai_analysis", payload: { content: "Analyze this text for insights" }, from: userId },
+      });
     }
     // By REST alike; and what is too large, or is nobody's, is refused.
     expect((await user.post("/api/v1/live/messages", { topic: `user:${userId}`, payload: 1 })).status).toBe(202);
@@ -360,7 +380,10 @@ describe("a reader that is slow", () => {
     slow.socket.pause();
     const payload = "x".repeat(4_000);
     const sent = 3_000;
-    for (let at = 0; at < sent; at += 50) await Promise.all(Array.from({ length: 50 }, () => db.live.tell(JSON.stringify({ message: { id: "i", tenant, topic: "noise", payload, from: userId, at: "" } }))));
+    for (let at = 0; at < sent; at += 50)
+      await Promise.all(
+        Array.from({ length: 50 }, () => db.live.tell(JSON.stringify({ message: { id: "i", tenant, topic: "noise", payload, from: userId, at: "" } }))),
+      );
     await until("all of them", () => healthy.all("Broadcast").length === sent, 20_000);
     slow.socket.resume();
     const caughtUp = await slow.ofType("CaughtUp");
