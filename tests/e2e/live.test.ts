@@ -46,7 +46,7 @@ describe("the documented WebSocket of a workflow", () => {
       data: { node_id: "say_1", output: { text: expect.stringContaining("this data") } },
       timestamp: expect.stringMatching(/Z$/),
     });
-    expect(socket.all("token_delta").length).toBeGreaterThan(4);
+    expect(socket.all("token_delta").length).toBeGreaterThan(1);
     const last = socket.heard.at(-1) as JsonObject;
     expect(last).toMatchObject({ type: "workflow_complete", result: expect.stringContaining("this data") });
 
@@ -92,10 +92,10 @@ describe("the documented WebSocket of a workflow", () => {
       "resource.not_found",
     ]);
     await reader.close();
-    const draft = await TestClient.prototype.saveWorkflow.call(user, { nodes: [{ id: "a", type: "NoSuchNode" }], edges: [] });
+    const draft = await user.saveWorkflow({ nodes: [{ id: "a", type: "NoSuchNode" }], edges: [] });
     const broken = await TestSocket.open(base, `/api/v1/workflows/${draft}/stream`, { token: user.accessToken });
     broken.send({ action: "execute", inputs: {} });
-    expect(await broken.ofType("error")).toMatchObject({ error: { code: "graph.invalid", errors: [{ node_id: "a" }, {}] } });
+    expect(await broken.ofType("error")).toMatchObject({ error: { code: "graph.invalid", errors: [{ node_id: "a", code: "node.unknown_type" }] } });
     await broken.close();
     expect((await silent.closed).code).toBe(4401);
   }, 30_000);
@@ -124,7 +124,7 @@ type Visit = (base: string, runId: string, after: number, few: number, onEvent: 
 
 test("G1 G2 G3 K5: When clients reconnect 20 times while apis and workers are killed, then each has the whole sequence once; also the day after", async () => {
   const { user } = perdure;
-  const workflowId = await user.saveWorkflow(story(STEPS, "400ms"));
+  const workflowId = await user.saveWorkflow(story(STEPS, "1s"));
   const bases = [perdure.base, ""];
   const apis: (RunningProcess | undefined)[] = [perdure.api, await perdure.startApi({ PORT: "0" })];
   bases[1] = apis[1]?.url as string;
@@ -176,7 +176,6 @@ test("G1 G2 G3 K5: When clients reconnect 20 times while apis and workers are ki
 
   const seen: Record<string, number[]> = {};
   const kinds = new Map<number, string>();
-  let ended = 0;
   const follow = async (name: string, visit: Visit): Promise<number> => {
     const ids: number[] = (seen[name] = []);
     let connects = 0;
@@ -191,34 +190,40 @@ test("G1 G2 G3 K5: When clients reconnect 20 times while apis and workers are ki
       if (last) break;
       if (ids.length === before) await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    ended++;
     return connects;
   };
 
-  const kill = async (): Promise<number> => {
-    let kills = 0;
-    for (let turn = 0; ended < 3; turn++) {
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
-      if (ended > 0 || (await isOver())) break;
-      const at = turn % 3;
-      if (at === 2) {
-        worker.kill9();
-        await worker.exited;
-        worker = await perdure.startWorker();
-      } else {
-        const api = apis[at] as RunningProcess;
-        const port = new URL(bases[at] as string).port;
-        api.kill9();
-        await api.exited;
-        apis[at] = await perdure.startApi({ PORT: port });
-      }
+  /** Kills a process again and again, as long as the run goes on. */
+  let kills = 0;
+  const keepKilling = async (everyMs: number, killed: () => RunningProcess, replace: () => Promise<void>): Promise<void> => {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+      if ([...kinds.values()].some(isLast)) return;
+      killed().kill9();
+      await killed().exited;
+      await replace();
       kills++;
     }
-    return kills;
   };
-  const isOver = async (): Promise<boolean> => [...kinds.values()].some(isLast);
+  const killApi = (at: number, everyMs: number): Promise<void> =>
+    keepKilling(
+      everyMs,
+      () => apis[at] as RunningProcess,
+      async () => {
+        apis[at] = await perdure.startApi({ PORT: new URL(bases[at] as string).port });
+      },
+    );
+  const killWorker = keepKilling(
+    5_000,
+    () => worker,
+    async () => {
+      worker = await perdure.startWorker();
+    },
+  );
 
-  const [kills, ...connects] = await Promise.all([kill(), ...Object.entries(visits).map(([name, visit]) => follow(name, visit))]);
+  const killing = Promise.all([killApi(0, 1_500), killApi(1, 3_000), killWorker]);
+  const connects = await Promise.all(Object.entries(visits).map(([name, visit]) => follow(name, visit)));
+  await killing;
   const last = Math.max(...kinds.keys());
   const whole = Array.from({ length: last }, (_, at) => at + 1);
   expect(seen).toEqual({ sse: whole, socket: whole, hub: whole });
