@@ -31,7 +31,7 @@ function logInMemory() {
     events.push({ seq, run_id: runId, key: `${seq}`, kind, at: "2026-01-01T00:00:00.000Z" });
     call(runId);
   };
-  return { reader, runId, tell, queries };
+  return { reader, runId, tell, queries, call: () => call(runId) };
 }
 
 test("G1: When many watch a run, then what is new is asked for once for all of them, and each hears every event once", async () => {
@@ -54,4 +54,25 @@ test("G1: When many watch a run, then what is new is asked for once for all of t
   expect(heard.every((seqs) => seqs.every((seq, at) => seq === at + 1) && seqs.length === 21)).toBe(true);
   expect(queries.length).toBeLessThan(60);
   await reader.close();
+});
+
+test("G1: When somebody begins while a query is on its way that is older than what was just written, then they do not wait for it", async () => {
+  const { reader, runId, tell, queries, call } = logInMemory();
+  const gone = new AbortController();
+  const read = async (after: number, heard: number[]) => {
+    for await (const event of reader.read(tenant, runId, after, gone.signal)) if ("seq" in event) heard.push(event.seq);
+  };
+  const [first, second]: [number[], number[]] = [[], []];
+  tell();
+  const reading = [read(0, first)];
+  await vi.waitFor(() => expect(first).toEqual([1]));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const before = queries.length;
+  call();
+  await vi.waitFor(() => expect(queries.length).toBe(before + 1), { interval: 0 });
+  tell();
+  reading.push(read(1, second));
+  await vi.waitFor(() => expect([first, second]).toEqual([[1, 2], [2]]));
+  gone.abort();
+  await Promise.all(reading);
 });

@@ -6,7 +6,7 @@ import { TestClient } from "#tests/client.ts";
 import { type TestDatabase, createTestDatabase } from "#tests/database.ts";
 import { testPayloadKeys } from "#tests/payloads.ts";
 import { type RunningProcess, startApi } from "#tests/processes.ts";
-import { Refused, TestSocket } from "#tests/socket.ts";
+import { type Refused, TestSocket } from "#tests/socket.ts";
 import { until } from "#tests/until.ts";
 import type { StartRun } from "../../runs/types.ts";
 
