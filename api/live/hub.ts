@@ -27,6 +27,8 @@ export class Hub {
   readonly #organizations: OrganizationFeeds;
   /** By tenant and name of the topic. */
   readonly #topics = new Map<string, Set<Subscription>>();
+  /** Topics about many runs that are not heard yet. */
+  readonly #beginning = new Map<string, Promise<void>>();
   /** Subscriptions of each organization to topics about many runs. */
   readonly #wide = new Map<TenantId, number>();
 
@@ -49,7 +51,11 @@ export class Hub {
     this.parts.presence.enter({ tenantId: tenant, topic: topic.name, userId });
     if (!isWide(topic.kind)) return;
     this.#wide.set(tenant, (this.#wide.get(tenant) ?? 0) + 1);
-    if (isNew) await this.#organizations.follow(tenant);
+    if (isNew) {
+      const begun = this.#organizations.follow(tenant).finally(() => this.#beginning.delete(key));
+      this.#beginning.set(key, begun);
+    }
+    await this.#beginning.get(key);
   }
 
   remove(subscription: Subscription): void {

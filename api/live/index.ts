@@ -88,20 +88,11 @@ export function createLive(services: Services, callers: Callers, fetch: (request
           void seat.open(
             socket,
             (connection) =>
-              new RunSocket(connection, {
-                db,
-                feeds,
-                inner,
-                logger,
-                address,
-                workflowId,
-                anonymousMs: settings.LIVE_ANONYMOUS_MS,
-                identify: async (token) => {
-                  const late = await callerOf(c, token, access, callers);
-                  await knowWorkflow(late.principal, workflowId);
-                  seat.name(late);
-                  return late;
-                },
+              new RunSocket(connection, { db, feeds, inner, logger, address, workflowId, anonymousMs: settings.LIVE_ANONYMOUS_MS }, async (token) => {
+                const late = await callerOf(c, token, access, callers);
+                await knowWorkflow(late.principal, workflowId);
+                seat.name(late);
+                return late;
               }),
           ),
         abandon: seat.free,

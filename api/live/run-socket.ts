@@ -21,8 +21,6 @@ export interface RunSocketParts {
   readonly logger: Logger;
   readonly address: string;
   readonly workflowId: string;
-  /** For who says late who they are: the caller, who may be here and has a seat. @throws PerdureError. */
-  readonly identify: (token: string) => Promise<Caller>;
   readonly anonymousMs: number;
 }
 
@@ -36,11 +34,14 @@ export class RunSocket implements Guest {
   #patience: NodeJS.Timeout | undefined;
   #isBusy = false;
   #leave: (() => void) | undefined;
+  #callerOf: ((token: string) => Promise<Caller>) | undefined;
 
-  constructor(connection: Connection, parts: RunSocketParts) {
+  /** @param callerOf - For who says late who they are: the caller, who may be here and has a seat. It throws a PerdureError. */
+  constructor(connection: Connection, parts: RunSocketParts, callerOf: (token: string) => Promise<Caller>) {
     this.#connection = connection;
     this.#parts = parts;
     if (connection.caller) return;
+    this.#callerOf = callerOf;
     this.#patience = setTimeout(() => connection.close(CLOSE.unauthorized, "No token came in time."), parts.anonymousMs);
   }
 
@@ -72,9 +73,12 @@ export class RunSocket implements Guest {
 
   async #identify(token: unknown): Promise<Caller> {
     try {
-      if (typeof token !== "string" || token === "") throw new PerdureError("auth.required", "Send the access token as `token` of the first message.");
-      const caller = await this.#parts.identify(token);
+      if (!this.#callerOf || typeof token !== "string" || token === "")
+        throw new PerdureError("auth.required", "Send the access token as `token` of the first message.");
+      const caller = await this.#callerOf(token);
       clearTimeout(this.#patience);
+      // It holds the request of the handshake.
+      this.#callerOf = undefined;
       this.#connection.caller = caller;
       return caller;
     } catch (error) {

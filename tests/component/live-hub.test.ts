@@ -40,10 +40,10 @@ beforeAll(async () => {
     SHUTDOWN_GRACE_MS: "5000",
     LIVE_SLOW_READER_MS: "1500",
     LIVE_RECHECK_INTERVAL_MS: "1000",
-    LIVE_PRESENCE_MS: "3000",
+    LIVE_PRESENCE_MS: "6000",
     LIVE_QUEUE_MAX_BYTES: "65536",
   };
-  const [first, second] = [await start(), await start()];
+  const [first, second] = [await start(), await start({ LIVE_SLOW_READER_MS: "60000" })];
   one = first.url;
   two = second.url;
   user = await TestClient.register(one);
@@ -320,6 +320,8 @@ describe("messages and presence", () => {
     for (const each of guests) {
       each.send({ type: "Subscribe", data: { topics: ["room"] } });
       await each.ofType("Subscribed");
+      // It is noted a moment later.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
     }
     await watcher.next((message) => JSON.stringify(data(message)["joined"] ?? []).includes('"Guest"'));
     const { body } = await user.get<{ total: number; watchers: { name: string }[] }>("/api/v1/live/watchers?topic=room");
@@ -332,10 +334,72 @@ describe("messages and presence", () => {
     const left = () => watcher.all("Presence").filter((message) => JSON.stringify(data(message)["left"] ?? []).includes('"Guest"'));
     expect(left()).toHaveLength(0);
     doomed.kill9();
-    await until("the guest to be missed", () => left().length === 1, 15_000);
+    await until("the guest to be missed", () => left().length === 1, 30_000);
     expect((await user.get<{ total: number }>("/api/v1/live/watchers?topic=room")).body.total).toBe(1);
     await watcher.close();
-  }, 40_000);
+  }, 60_000);
+});
+
+describe("limits", () => {
+  let url: string;
+  let member: TestClient;
+
+  beforeAll(async () => {
+    ({ url } = await start({
+      LIVE_TOPICS_MAX: "2",
+      LIVE_MESSAGE_MAX_BYTES: "2000",
+      LIVE_MESSAGE_RATE: "1/s burst 10",
+      RATE_LIMIT_LIVE_MESSAGES: "3/m",
+      LIVE_ANONYMOUS_MAX: "1",
+      LIVE_PING_INTERVAL_MS: "300",
+      LIVE_RESUME_RUNS_MAX: "2",
+    }));
+    member = await TestClient.register(url);
+  });
+
+  test("F4: When a connection asks for more topics, or for more runs, than it may, then it is told so and goes on", async () => {
+    const socket = await hub(url, member.accessToken);
+    socket.send({ type: "Subscribe", data: { topics: ["a", "b", "c"] } });
+    expect(data(await socket.ofType("Error"))).toMatchObject({ topic: "c", code: "rate.limited" });
+    expect(data(await socket.ofType("Subscribed"))["topics"]).toEqual(["a", "b"]);
+    socket.send({ type: "Unsubscribe", data: { topics: ["a"] } });
+    await socket.ofType("Unsubscribed");
+    socket.send({ type: "Subscribe", data: { topics: ["c", "b"] } });
+    await socket.next((message) => message["type"] === "Subscribed" && (data(message)["topics"] as string[]).includes("c"));
+    socket.send({ type: "Unsubscribe", data: { topics: ["b", "c"] } });
+    const after = Object.fromEntries([1, 2, 3].map(() => [uuidv7(), 1]));
+    socket.send({ type: "Subscribe", data: { topics: [{ topic: "organization", after }] } });
+    expect(await socket.next((message) => data(message)["topic"] === "organization")).toMatchObject({ data: { code: "request.too_large" } });
+    await socket.close();
+  });
+
+  test("F4: When a member sends more messages, or larger or faster ones, than they may, then they are refused", async () => {
+    const answers: number[] = [];
+    for (let n = 0; n < 4; n++) answers.push((await member.post("/api/v1/live/messages", { topic: "a", payload: n })).status);
+    expect(answers).toEqual([202, 202, 202, 429]);
+    const large = await hub(url, member.accessToken);
+    large.send({ type: "Broadcast", data: { topic: "a", payload: "x".repeat(3_000) } });
+    expect((await large.closed).code).toBe(1009);
+    const fast = await hub(url, member.accessToken);
+    for (let n = 0; n < 12; n++) fast.send({ type: "Ping" });
+    expect((await fast.closed).code).toBe(4429);
+    expect(fast.all("Pong").length).toBeLessThanOrEqual(10);
+  });
+
+  test("F4: When more connect without saying who they are than may, then the next is told to come again", async () => {
+    const workflowId = await member.saveWorkflow({ nodes: [{ id: "start", type: "Start" }], edges: [] });
+    const nameless = await TestSocket.open(url, `/api/workflows/${workflowId}/stream`);
+    await expect(TestSocket.open(url, `/api/workflows/${workflowId}/stream`)).rejects.toMatchObject({ status: 429 });
+    nameless.send({ action: "authenticate", token: member.accessToken });
+    await nameless.ofType("authenticated");
+    const next = await TestSocket.open(url, `/api/workflows/${workflowId}/stream`);
+    await Promise.all([nameless.close(), next.close()]);
+  });
+
+  test("G3: When a peer does not answer pings, then its connection ends", async () => {
+    const socket = await TestSocket.open(url, "/ws", { token: member.accessToken, silent: true });
+    expect((await socket.closed).code).toBe(1006);
+  });
 });
 
 describe("a reader that is slow", () => {
@@ -372,7 +436,7 @@ describe("a reader that is slow", () => {
   }, 60_000);
 
   test("G3: When messages of members come faster than a reader reads, then it is told that it lags, and how many it has missed", async () => {
-    const [slow, healthy] = await Promise.all([hub(one), hub(one)]);
+    const [slow, healthy] = await Promise.all([hub(two), hub(two)]);
     for (const socket of [slow, healthy]) {
       socket.send({ type: "Subscribe", data: { topics: ["noise"] } });
       await socket.ofType("Subscribed");
@@ -398,7 +462,9 @@ describe("a reader that is slow", () => {
 test("K5: When a process shuts down, then its connections are told to connect again", async () => {
   const api = await start();
   const socket = await hub(api.url);
+  const stopping = Date.now();
   const stopped = api.stop();
   expect((await socket.closed).code).toBe(1001);
   await stopped;
+  expect(Date.now() - stopping, "nothing has to be cut").toBeLessThan(4_000);
 });

@@ -31,11 +31,15 @@ export class TestSocket {
     socket.on("error", () => undefined);
   }
 
-  /** @throws an Error with the status and the problem, where the handshake is refused. */
-  static open(base: string, path: string, options: { headers?: Record<string, string>; protocols?: string[]; token?: string } = {}): Promise<TestSocket> {
+  /** `silent`: answers no pings. @throws `Refused` where the handshake is. */
+  static open(
+    base: string,
+    path: string,
+    options: { headers?: Record<string, string>; protocols?: string[]; token?: string; silent?: boolean } = {},
+  ): Promise<TestSocket> {
     const url = new URL(path, base.replace(/^http/, "ws"));
     const headers = { ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }), ...options.headers };
-    const socket = new WebSocket(url, options.protocols ?? [], { headers, perMessageDeflate: false });
+    const socket = new WebSocket(url, options.protocols ?? [], { headers, perMessageDeflate: false, autoPong: !options.silent });
     const client = new TestSocket(socket);
     return new Promise((resolve, reject) => {
       socket.once("open", () => resolve(client));
