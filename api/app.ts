@@ -4,7 +4,9 @@ import type { ApiEnv } from "./context.ts";
 import { locate } from "./limits/addresses.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { createAccountLimits, createRouteLimits, rateHeaders } from "./limits/route-limits.ts";
+import { type Live, createLive } from "./live/index.ts";
 import { correlate } from "./middleware/correlation.ts";
+import type { Callers } from "./middleware/guard.ts";
 import { codecAccess } from "./middleware/codec-access.ts";
 import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
@@ -37,6 +39,8 @@ import { workflowPartHandlers } from "./routes/workflow-parts.ts";
 import { webhookHandlers } from "./routes/webhooks.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createAccountMails } from "./security/account-mails.ts";
+import { createStanding } from "./security/caller.ts";
+import { createTickets } from "./security/tickets.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
 import type { Services } from "./services.ts";
@@ -49,7 +53,7 @@ import { createWebhookVault } from "./webhooks/secrets.ts";
  * The REST API over its services. Reads no environment and opens no connection.
  * Tenants: every query below takes the tenant of the access token; ids of others are 404, as unknown ones are.
  */
-export function createApp(given: Services): Hono<ApiEnv> {
+export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
   const vault = createWebhookVault(given.payloads);
   const db = Object.assign(Object.create(given.db) as Services["db"], { workflows: keepWebhooks(given.db.workflows, vault) });
   const services: Services = { ...given, db };
@@ -71,9 +75,20 @@ export function createApp(given: Services): Hono<ApiEnv> {
   });
   app.notFound((c) => problemResponse(notFound("path"), c.get("correlationId"), logger));
 
-  const limiter = createRateLimiter(services.db.rateBuckets, logger);
   const members = createMembers(services.db.accounts);
+  const limiter = createRateLimiter(services.db.rateBuckets, logger);
   const accountTools: AccountTools = { limits: createAccountLimits(limiter, settings), members, mails: createAccountMails(services) };
+  const limits = createRouteLimits(limiter, settings);
+  const callers: Callers = {
+    tokens,
+    members,
+    keys: createKeyHolders(services.db.apiKeys, members),
+    tickets: createTickets(services.db.live, members),
+    standing: createStanding(members, services.db.apiKeys),
+    limits,
+    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
+  };
+  const live = createLive(services, callers, (request, env) => app.fetch(request, env));
   const handlers: Handlers = {
     ...authHandlers(services, accountTools),
     ...sessionHandlers(services, accountTools),
@@ -101,18 +116,18 @@ export function createApp(given: Services): Hono<ApiEnv> {
     ...credentialHandlers(services),
     ...webhookHandlers(services, vault),
     ...healthHandlers(services),
+    ...live.handlers,
   };
-  const limits = createRouteLimits(limiter, settings);
   mount(app, handlers, {
-    tokens,
-    members,
-    keys: createKeyHolders(services.db.apiKeys, members),
+    ...callers,
     audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
-    limits,
-    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });
   mountDocuments(app, services.version);
-  return app;
+  return { app, live };
+}
+
+export function createApp(services: Services): Hono<ApiEnv> {
+  return createApi(services).app;
 }

@@ -3,14 +3,23 @@ import type { Context } from "hono";
 import type { AuditActor } from "./audit/audit-trail.ts";
 import type { Verdict } from "./limits/rate-limiter.ts";
 import type { WebhookCall } from "./webhooks/door.ts";
+import type { Upgrade } from "./live/upgrade.ts";
+import type { Caller } from "./security/caller.ts";
 import type { Principal } from "./security/principal.ts";
 
 export interface ApiEnv {
-  Bindings: Partial<HttpBindings>;
+  Bindings: Partial<HttpBindings> & {
+    /** Of a WebSocket's handshake. */
+    upgrade?: Upgrade;
+    /** Of a request that the process makes of itself, for somebody who has a connection. No request from outside has it. */
+    inner?: { readonly caller: Caller; readonly address: string };
+  };
   Variables: {
     correlationId: string;
     /** Set on every route that is not public. */
     principal: Principal;
+    /** The principal, and until when they have shown who they are. Set with it. */
+    caller: Caller;
     /** An access token that came in the cookie of the codec endpoint. */
     codecToken?: string;
     /** Where the request comes from; empty where there is no socket. */

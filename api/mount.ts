@@ -52,7 +52,7 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yam
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
     const { limits } = callers;
-    const admit = [limits.byAddress(route), guard(route.access, callers), limits.byCaller(route)];
+    const admit = [limits.byAddress(route), guard(route.access, callers, route.socket), limits.byCaller(route)];
     const handler = audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>);
     return servedPaths(name).map(({ path, adaptation = {} }) => ({
       method: route.method.toUpperCase(),

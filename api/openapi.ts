@@ -14,6 +14,7 @@ const PROBLEM_TITLES: Readonly<Record<number, string>> = {
   404: "There is no such thing, or it belongs to others.",
   409: "The state it is in does not allow it.",
   413: "Too large.",
+  426: "The path serves WebSockets and nothing else.",
   422: "Well-formed, but wrong; `errors` lists all that is.",
   429: "Too many requests; see `Retry-After`.",
   500: "A failure of ours; the log has it under `correlation_id`.",
@@ -60,7 +61,7 @@ export function openApiDocument(version: string): object {
 export type Operation = ReturnType<typeof operation>;
 
 function operation(name: RouteName, route: Route) {
-  const { access, problems = [], description, rules, tags, ...rest } = route;
+  const { access, problems = [], description, rules, tags, socket: _socket, ...rest } = route;
   const aliases = pathsOf(name).slice(1);
   const secured = access.auth === "user";
   const statuses = new Set([

@@ -14,7 +14,8 @@ import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
 import { connectTemporal, createCheckpoints, createCompiler, createEventReader, createQueueRounds, createRelay, createRuns, createScheduleParts } from "#runs";
-import { createApp } from "./app.ts";
+import { createApi } from "./app.ts";
+import { isHandshake, serveUpgrades } from "./live/index.ts";
 import { createHealthProbes } from "./health-probes.ts";
 import { createNodeRegistry } from "./node-registry.ts";
 import { createSchemaChecks } from "./schema-checks.ts";
@@ -66,7 +67,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   // One listener for each open stream and each waiting request.
   setMaxListeners(0, shutdown.signal);
 
-  const app = createApp({
+  const { app, live } = createApi({
     db,
     runs,
     checkpoints: createCheckpoints({
@@ -101,7 +102,11 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     shutdown: shutdown.signal,
     version: packageVersion(),
   });
-  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: KEEP_ALIVE_MS + 1_000 } }) as Server;
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: KEEP_ALIVE_MS + 1_000, shouldUpgradeCallback: isHandshake },
+  }) as Server;
+  serveUpgrades(server, app.fetch, logger);
   const url = await listen(server, env);
 
   return {
@@ -109,6 +114,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     async close() {
       shutdown.abort();
       await drain(server, env.SHUTDOWN_GRACE_MS);
+      await live.close();
       await relay.close();
       await queue.close();
       await events.close();

@@ -13,7 +13,7 @@ export interface AuditRule {
   readonly isNew?: boolean;
 }
 
-/** Routes that change nothing although they are no GET, and sessions, of which the login activity tells. */
+/** Routes that change nothing that stays although they are no GET, and sessions, of which the login activity tells. */
 export const UNAUDITED: readonly RouteName[] = [
   "validateGraph",
   "validateWorkflow",
@@ -23,6 +23,8 @@ export const UNAUDITED: readonly RouteName[] = [
   "logout",
   "forgotPassword",
   "sendVerification",
+  "createStreamTicket",
+  "publishMessage",
 ];
 
 /** The graph of a workflow is in its versions. */

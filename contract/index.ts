@@ -6,6 +6,7 @@ export * from "./aliases.ts";
 export * from "./audit-rules.ts";
 export * from "./documented.ts";
 export * from "./events.ts";
+export * from "./live.ts";
 export * from "./permissions.ts";
 export * from "./route.ts";
 export * from "./routes.ts";

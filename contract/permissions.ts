@@ -16,6 +16,8 @@ export const PERMISSIONS = [
   "node.write",
   "variable.read",
   "variable.write",
+  "live.read",
+  "live.publish",
   "workflow.read",
   "workflow.write",
   "workflow.publish",
@@ -50,6 +52,8 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "node.write": "Register, change and delete node types of the organization",
   "variable.read": "See variables of the organization and of workflows",
   "variable.write": "Make, change and delete them",
+  "live.read": "Open the live hub, see who watches what",
+  "live.publish": "Send messages to those who watch",
   "workflow.read": "See workflows, versions and templates",
   "workflow.write": "Save, import and delete workflows",
   "workflow.publish": "Publish a version",
@@ -76,13 +80,14 @@ const viewer: readonly Permission[] = [
   "member.read",
   "node.read",
   "variable.read",
+  "live.read",
   "workflow.read",
   "run.read",
   "approval.read",
   "webhook.read",
   "schedule.read",
 ];
-const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
+const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer", "live.publish"];
 const editor: readonly Permission[] = [
   ...operator,
   "run.ad_hoc",

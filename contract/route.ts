@@ -22,6 +22,8 @@ interface OperationExtras {
   readonly rules?: string;
   /** Statuses of the problems it may answer beside 401, 403, 429, 500 and 503, which any route may. */
   readonly problems?: readonly number[];
+  /** A WebSocket: the route serves its handshake. `lateToken`: the caller may say who they are in the first message. */
+  readonly socket?: { readonly lateToken: boolean };
 }
 
 /** One operation of the REST surface, as data: the api serves it, the OpenAPI description and the client are made from it. */

@@ -8,6 +8,7 @@ import { codecRoutes } from "./codec.ts";
 import { credentialRoutes } from "./credentials.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
+import { liveRoutes } from "./live.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
@@ -38,6 +39,7 @@ export const routes = {
   ...approvalRoutes,
   ...queueRoutes,
   ...scheduleRoutes,
+  ...liveRoutes,
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,

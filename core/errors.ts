@@ -16,6 +16,7 @@ export const FAILURES = {
   "idempotency.mismatch": { status: 409, retryable: false },
   "request.method_not_allowed": { status: 405, retryable: false },
   "precondition.failed": { status: 412, retryable: false },
+  "request.upgrade_required": { status: 426, retryable: false },
   "request.too_large": { status: 413, retryable: false },
   "graph.invalid": { status: 422, retryable: false },
   "graph.stuck": { status: 422, retryable: false },

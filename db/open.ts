@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Logger } from "#platform";
 import { openConnection } from "./connection/connection.ts";
 import { translateStartup } from "./connection/errors.ts";
+import { createNotifications } from "./connection/notifications.ts";
 import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
 import { createAccountTokens } from "./queries/account-tokens.ts";
@@ -21,6 +22,7 @@ import { createNodeCache } from "./queries/node-cache.ts";
 import { createPayloadStore } from "./queries/payloads.ts";
 import { createOrganizations } from "./queries/organizations.ts";
 import { createRateBuckets } from "./queries/rate-buckets.ts";
+import { createLiveRows } from "./queries/live.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
@@ -52,7 +54,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
   await checkRoles(url);
   const pool = createPool(url, poolSize);
   const sessions = createSessions(pool);
-  const log = createEventLog(sessions, url, logger);
+  const notifications = createNotifications(url, logger);
   const runs = createRunRows(sessions, pageMaxBytes);
   return {
     accounts: createAccounts(sessions),
@@ -79,12 +81,13 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     variables: createVariables(sessions, pageMaxBytes),
     customNodes: createCustomNodes(sessions, pageMaxBytes),
     schedules: createScheduleRows(sessions, pageMaxBytes),
-    log,
+    log: createEventLog(sessions, notifications),
+    live: createLiveRows(sessions, notifications),
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));
     },
     async close() {
-      await log.close();
+      await notifications.close();
       await pool.close();
     },
   };

@@ -3,6 +3,7 @@ export * from "./catalogue.ts";
 export { compile, type CompileOptions, type CompileResult, type ResolveWorkflow, selectEntries } from "./compile/index.ts";
 export type { GraphSettingsInput, NodeSettingsInput } from "./compile/settings.ts";
 export { diff, type GraphDiff } from "./diff.ts";
+export { type Decision, readDecision } from "./expression/decision.ts";
 export { GRAPH_LIMITS, type GraphLimits, MAX_EDGES, MAX_EXPRESSIONS, MAX_GRAPH_BYTES, MAX_ID_LENGTH, MAX_JSON_DEPTH, MAX_NODES } from "./limits.ts";
 export { canMigrate, type MigrationObstacle, type MigrationRun } from "./migrate.ts";
 export { nodeTypesOf } from "./node-types-of.ts";

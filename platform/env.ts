@@ -299,6 +299,42 @@ export const envSchema = z.object({
   SCHEDULE_BACKFILL_MAX_RUNS: z.coerce.number().int().positive().max(999).default(500),
   /** How often each schedule is compared with what Temporal has. */
   SCHEDULE_CHECK_INTERVAL_MS: z.coerce.number().int().min(100).default(60_000),
+  /** WebSockets open at once in one process of the api: all, of one organization, of one member. */
+  LIVE_CONNECTIONS_MAX: z.coerce.number().int().positive().default(20_000),
+  LIVE_CONNECTIONS_ORGANIZATION_MAX: z.coerce.number().int().positive().default(10_000),
+  LIVE_CONNECTIONS_USER_MAX: z.coerce.number().int().positive().default(200),
+  /** Of those, the ones whose caller has not said yet who they are, and the time they have for it. */
+  LIVE_ANONYMOUS_MAX: z.coerce.number().int().min(0).default(200),
+  LIVE_ANONYMOUS_MS: z.coerce.number().int().positive().default(5_000),
+  /** Topics of one connection of the hub. */
+  LIVE_TOPICS_MAX: z.coerce.number().int().positive().default(100),
+  /** Of one message that the hub is sent. */
+  LIVE_MESSAGE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(64 * 1024),
+  /** What one connection may send. */
+  LIVE_MESSAGE_RATE: rate.prefault("20/s burst 100"),
+  /** Of what members send to topics as JSON. PostgreSQL carries it to the other processes, in 8,000 bytes with all that stands around it. */
+  LIVE_PAYLOAD_MAX_BYTES: z.coerce.number().int().positive().max(6_000).default(4_096),
+  /** Messages that a member or an API key sends to topics. */
+  RATE_LIMIT_LIVE_MESSAGES: rate.prefault("600/m"),
+  /** What waits for one reader. Beyond it events of runs stay in the log until the reader has read on, and other messages are dropped. */
+  LIVE_QUEUE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(256 * 1024),
+  /** A reader for whom more waits so long is disconnected. */
+  LIVE_SLOW_READER_MS: z.coerce.number().int().positive().default(15_000),
+  LIVE_PING_INTERVAL_MS: z.coerce.number().int().positive().default(20_000),
+  /** How long a connection may outlive a revoked session, key or membership; ten seconds more where the process remembers it. */
+  LIVE_RECHECK_INTERVAL_MS: z.coerce.number().int().positive().default(15_000),
+  /** How long members are shown as watching after their process has gone. */
+  LIVE_PRESENCE_MS: z.coerce.number().int().min(1000).default(30_000),
+  /** Runs that a topic of many runs is resumed with. */
+  LIVE_RESUME_RUNS_MAX: z.coerce.number().int().positive().max(500).default(200),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),

@@ -1,4 +1,4 @@
-import { CLOSING_KINDS, isClosed, PerdureError } from "#core";
+import { CLOSING_KINDS, isClosed, PerdureError, type TenantId } from "#core";
 import type { Database, EventLog } from "#db";
 import type { EventReader, StoredEvent } from "./types.ts";
 
@@ -21,6 +21,8 @@ export interface EventReaderOptions {
   pollMs?: number;
 }
 
+type EventPage = Awaited<ReturnType<Database["runs"]["eventPage"]>>;
+
 /** One live reading of one run. */
 interface Reading {
   seq: number;
@@ -35,7 +37,26 @@ export function createEventReader({ log, runs, idleMs = IDLE_MS, pollMs = POLL_M
   let listening: Promise<{ close(): Promise<void> }> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
+  /** Queries under way, by run and then by whose it is and where it begins: those who are woken by one call ask for the same. */
+  const asking = new Map<string, Map<string, Promise<EventPage>>>();
+
+  function pageAfter(tenant: TenantId, runId: string, after: number): Promise<EventPage> {
+    const key = `${tenant} ${after}`;
+    const pages = asking.get(runId) ?? new Map<string, Promise<EventPage>>();
+    asking.set(runId, pages);
+    const known = pages.get(key);
+    if (known) return known;
+    const asked = runs.eventPage(tenant, runId, after, BATCH, BATCH_BYTES).finally(() => {
+      if (pages.get(key) === asked) pages.delete(key);
+      if (pages.size === 0 && asking.get(runId) === pages) asking.delete(runId);
+    });
+    pages.set(key, asked);
+    return asked;
+  }
+
   function call(runId: string, head = Infinity): void {
+    // What is asked for already may have been read before that of which the call tells.
+    asking.delete(runId);
     for (const reading of readings.get(runId) ?? []) {
       if (reading.seq >= head) continue;
       reading.isStale = true;
@@ -96,7 +117,7 @@ export function createEventReader({ log, runs, idleMs = IDLE_MS, pollMs = POLL_M
           if (reading.isStale) {
             reading.isStale = false;
             try {
-              ({ events, hasMore } = await runs.eventPage(tenant, runId, reading.seq, BATCH, BATCH_BYTES));
+              ({ events, hasMore } = await pageAfter(tenant, runId, reading.seq));
             } catch (error) {
               if (!(error instanceof PerdureError && error.retryable)) throw error;
               await sleep(reading, RETRY_MS, signal);

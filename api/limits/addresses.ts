@@ -15,6 +15,10 @@ export function locate(trustedProxies: readonly string[]): MiddlewareHandler<Api
   const trusted = trustedProxies.map((text) => (text.includes("/") ? ipaddr.parseCIDR(text) : wholeAddress(text)));
   const isTrusted = (address: Address): boolean => trusted.some((range) => range[0].kind() === address.kind() && address.match(range));
   return (c, next) => {
+    if (c.env?.inner) {
+      c.set("address", c.env.inner.address);
+      return next();
+    }
     const peer = c.env?.incoming?.socket.remoteAddress ?? "";
     let client = parsed(peer);
     if (client && isTrusted(client)) {

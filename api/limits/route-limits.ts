@@ -4,6 +4,7 @@ import type { Rate } from "#platform";
 import type { MiddlewareHandler } from "hono";
 import { type ApiContext, type ApiEnv, clientAddress } from "../context.ts";
 import type { ApiSettings } from "../services.ts";
+import type { Principal } from "../security/principal.ts";
 import { networkOf } from "./addresses.ts";
 import type { RateLimiter, Verdict } from "./rate-limiter.ts";
 
@@ -14,7 +15,12 @@ type Rates = Pick<ApiSettings, RateSetting>;
 const WRONG_GUESS = new Set([401, 403, 404, 409]);
 
 /** Routes under one limit. */
-const GROUPS = { starts: "RATE_LIMIT_STARTS", reads: "RATE_LIMIT_READS", writes: "RATE_LIMIT_WRITES" } as const satisfies Record<string, RateSetting>;
+const GROUPS = {
+  starts: "RATE_LIMIT_STARTS",
+  messages: "RATE_LIMIT_LIVE_MESSAGES",
+  reads: "RATE_LIMIT_READS",
+  writes: "RATE_LIMIT_WRITES",
+} as const satisfies Record<string, RateSetting>;
 
 export interface RouteLimits {
   /** Before it is known who calls. */
@@ -61,10 +67,20 @@ export function createRouteLimits(limiter: RateLimiter, rates: Rates): RouteLimi
     byCaller(route) {
       if (route.access.auth !== "user") return (_c, next) => next();
       const { permission } = route.access;
-      const group = permission === "run.start" || permission === "run.ad_hoc" ? "starts" : route.method === "get" ? "reads" : "writes";
+      const group =
+        permission === "live.publish"
+          ? "messages"
+          : permission === "run.start" || permission === "run.ad_hoc"
+            ? "starts"
+            : route.method === "get"
+              ? "reads"
+              : "writes";
       const groupRate = rates[GROUPS[group]];
       return async (c, next) => {
-        const { apiKey, userId } = c.get("principal");
+        const principal = c.get("principal") as Principal | undefined;
+        // A WebSocket whose caller will say later who they are: each thing they ask for then is a request of its own.
+        if (!principal) return next();
+        const { apiKey, userId } = principal;
         const [name, subject, rate] = apiKey ? (["key", apiKey.id, rates.RATE_LIMIT_API_KEY] as const) : (["user", userId, rates.RATE_LIMIT_USER] as const);
         await pass(c, name, subject, rate);
         await pass(c, group, subject, groupRate);

@@ -1,7 +1,7 @@
 import { createHash, hkdfSync, randomBytes } from "node:crypto";
 import { isRole } from "#contract";
 import { type JsonObject, PerdureError, isUuid, tenantId } from "#core";
-import { EncryptJWT, SignJWT, errors, jwtDecrypt, jwtVerify } from "jose";
+import { EncryptJWT, SignJWT, errors, decodeJwt, jwtDecrypt, jwtVerify } from "jose";
 import type { Principal } from "./principal.ts";
 
 /** Whom an access token is for: a member, in one of their sessions. */
@@ -126,6 +126,11 @@ function isId(value: unknown): value is string {
 
 function notValid(cause?: unknown): PerdureError {
   return new PerdureError("auth.invalid", "The access token is not valid.", cause === undefined ? {} : { cause });
+}
+
+/** When an access token that was verified ends, in milliseconds since 1970. */
+export function endOf(token: string): number {
+  return (decodeJwt(token).exp ?? 0) * 1_000;
 }
 
 /** An opaque token, 256 random bits; only its hash is stored. */

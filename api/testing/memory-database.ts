@@ -9,6 +9,7 @@ import type {
   Circuits,
   Database,
   Identity,
+  EventLog,
   Invitation,
   Login,
   Membership,
@@ -34,6 +35,7 @@ import {
 } from "./memory-accounts.ts";
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
+import { createMemoryLive } from "./memory-live.ts";
 import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryCustomNodes } from "./memory-custom-nodes.ts";
 import { createMemoryVariables } from "./memory-variables.ts";
@@ -141,6 +143,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     invitations: memoryInvitations(state),
     audit: memoryAudit(state),
     rateBuckets: memoryRateBuckets(),
+    live: createMemoryLive(state),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),
@@ -182,7 +185,10 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
-    log: { listen: async () => ({ close: async () => undefined }) } satisfies Partial<Database["log"]> as unknown as Database["log"],
+    log: {
+      listen: async () => ({ close: async () => undefined }),
+      heads: async (runIds) => new Map(runIds.map((id) => [id, state.events.get(id)?.length ?? 0])),
+    } satisfies Partial<EventLog> as unknown as EventLog,
     ...({} as Pick<Database, "commands" | "receipts" | "nodeCache">),
     ping: async () => undefined,
     close: async () => undefined,

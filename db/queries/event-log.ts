@@ -1,49 +1,12 @@
 import { sql } from "drizzle-orm";
-import type { Logger } from "#platform";
-import { openConnection, type Connection } from "../connection/connection.ts";
+import type { Notifications } from "../connection/notifications.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import type { EventLog } from "../types.ts";
 
 const CHANNEL = "perdure_runs";
-const LISTEN_RETRY_MS = 1_000;
 
-export interface OwnedEventLog extends EventLog {
-  close(): Promise<void>;
-}
-
-export function createEventLog(sessions: Sessions, url: string, logger?: Logger): OwnedEventLog {
-  const listeners = new Set<(runId: string) => void>();
-  let connection: Connection | undefined;
-  let retry: NodeJS.Timeout | undefined;
-  let closed = false;
-
-  const onNotify = (_channel: string, payload: string) => {
-    for (const runId of payload.split(",")) for (const listener of listeners) listener(runId);
-  };
-
-  /** Keeps one connection listening; what is said while it is away is not said again, so readers also look by themselves. */
-  async function connect(): Promise<void> {
-    const opened = await openConnection(url, { onNotify, onLost: () => reconnectLater() });
-    await opened.sendScript(`listen ${CHANNEL}`);
-    if (closed) await opened.close();
-    else connection = opened;
-  }
-
-  function reconnectLater(): void {
-    connection = undefined;
-    if (closed || retry !== undefined) return;
-    retry = setTimeout(() => {
-      retry = undefined;
-      connect().catch((error: unknown) => {
-        logger?.warn({ err: error }, "listening to the database failed; trying again");
-        reconnectLater();
-      });
-    }, LISTEN_RETRY_MS);
-  }
-
-  let first: Promise<void> | undefined;
-
+export function createEventLog(sessions: Sessions, notifications: Notifications): EventLog {
   return {
     async append(facts) {
       if (facts.length === 0) return 0;
@@ -53,14 +16,10 @@ export function createEventLog(sessions: Sessions, url: string, logger?: Logger)
     },
 
     async listen(onRun) {
-      listeners.add(onRun);
-      first ??= connect().catch(() => reconnectLater());
-      await first;
-      return {
-        close: async () => {
-          listeners.delete(onRun);
-        },
-      };
+      const leave = await notifications.listen(CHANNEL, (payload) => {
+        for (const runId of payload.split(",")) onRun(runId);
+      });
+      return { close: async () => leave() };
     },
 
     async heads(runIds) {
@@ -68,12 +27,6 @@ export function createEventLog(sessions: Sessions, url: string, logger?: Logger)
         db.execute<{ id: string; last_seq: number }>(sql`select id, last_seq from runs where id in (select unnest(${`{${runIds.join(",")}}`}::uuid[]))`),
       );
       return new Map(rows.map((row) => [row.id, row.last_seq]));
-    },
-
-    async close() {
-      closed = true;
-      clearTimeout(retry);
-      await connection?.close();
     },
   };
 }

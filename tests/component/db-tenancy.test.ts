@@ -82,7 +82,7 @@ describe("row-level security", () => {
       if (own === null) unreadable.push(name);
       else expect({ name, own, none, strange }).toEqual({ name, own: 1, none: 0, strange: 0 });
     }
-    expect(unreadable).toEqual(["refresh_tokens"]);
+    expect(unreadable).toEqual(["refresh_tokens", "stream_tickets"]);
   });
 
   test("F1: When a tenant writes a row of another, then the database refuses it", async () => {

@@ -8,10 +8,10 @@ export interface Memory {
   rss: number;
 }
 
-/** Arguments of a worker whose memory can be asked for. */
+/** Arguments of a process whose memory can be asked for. */
 export const MEASURED = ["--import", new URL("measure-heaps.ts", import.meta.url).href];
 
-/** Asks a measured worker for its memory; it stands still meanwhile. */
+/** Asks a measured process for its memory; it stands still meanwhile. */
 export async function memoryOf(worker: RunningProcess): Promise<Memory> {
   const told = (): Memory[] =>
     worker
@@ -21,7 +21,7 @@ export async function memoryOf(worker: RunningProcess): Promise<Memory> {
       .map(read);
   const before = told().length;
   process.kill(worker.pid, "SIGUSR2");
-  await until("the worker's memory", () => told().length > before, 60_000);
+  await until("the memory of the process", () => told().length > before, 60_000);
   return told().at(-1) as Memory;
 }
 

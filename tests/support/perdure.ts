@@ -56,7 +56,7 @@ export async function startPerdure(
     started.push(running);
     return running;
   };
-  const [api, worker] = await Promise.all([keep(startApi(settings, servers.root)), keep(startWorker(settings, servers.workerArgs, servers.root))]);
+  const [api, worker] = await Promise.all([keep(startApi(settings, [], servers.root)), keep(startWorker(settings, servers.workerArgs, servers.root))]);
   const base = api.url as string;
   return {
     base,

@@ -24,9 +24,9 @@ const STOP_MS = 40_000;
 const SHOWN_LINES = 200;
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "TZ", "LANG"];
 
-/** Starts `api/server.ts` of the source tree `root`; returns when it listens. Nothing of this process's own settings reaches it but `env`. */
-export function startApi(env: Record<string, string>, root = ROOT): Promise<RunningProcess> {
-  return start("api", ["api/server.ts"], env, root, (line) => (typeof line["listening"] === "string" ? { url: line["listening"] } : undefined));
+/** Starts `api/server.ts` of the source tree `root`, with `nodeArgs` before it; returns when it listens. Nothing of this process's own settings reaches it but `env`. */
+export function startApi(env: Record<string, string>, nodeArgs: readonly string[] = [], root = ROOT): Promise<RunningProcess> {
+  return start("api", [...nodeArgs, "api/server.ts"], env, root, (line) => (typeof line["listening"] === "string" ? { url: line["listening"] } : undefined));
 }
 
 /** Starts `worker/main.ts`, with `nodeArgs` before it; returns when it polls. */
