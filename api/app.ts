@@ -7,6 +7,7 @@ import { locate } from "./limits/addresses.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
 import { createAccountLimits, createRouteLimits, rateHeaders } from "./limits/route-limits.ts";
 import { correlate } from "./middleware/correlation.ts";
+import { observe } from "./middleware/observe.ts";
 import { codecAccess } from "./middleware/codec-access.ts";
 import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
@@ -22,6 +23,7 @@ import { codecHandlers } from "./routes/codec.ts";
 import { credentialHandlers } from "./routes/credentials.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
+import { mountMetrics } from "./routes/metrics.ts";
 import { healthHandlers } from "./routes/health.ts";
 import { invitationHandlers } from "./routes/invitations.ts";
 import { memberHandlers, organizationHandlers } from "./routes/organizations.ts";
@@ -42,6 +44,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
   const { settings, logger, tokens } = services;
   const app = new Hono<ApiEnv>({ strict: false });
 
+  app.use(observe(services.metrics, services.tracing, { takesTraces: settings.OTEL_PROPAGATORS === "tracecontext" }));
   app.use(correlate(logger));
   app.use(locate(settings.TRUSTED_PROXIES));
   app.use(rateHeaders());
@@ -94,6 +97,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });
+  mountMetrics(app, services);
   mountDocuments(app, services.version);
   return app;
 }

@@ -8,6 +8,8 @@ export interface ApiEnv {
   Bindings: Partial<HttpBindings>;
   Variables: {
     correlationId: string;
+    /** Template of the route that was found. */
+    route?: string;
     /** Set on every route that is not public. */
     principal: Principal;
     /** An access token that came in the cookie of the codec endpoint. */

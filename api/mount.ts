@@ -52,6 +52,7 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yam
     const route: Route = routes[name];
     const { limits } = callers;
     const chain = [
+      named(route),
       limits.byAddress(route),
       guard(route.access, callers),
       limits.byCaller(route),
@@ -61,6 +62,13 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yam
   });
   served.sort((a, b) => specificity(a.path).localeCompare(specificity(b.path), "en"));
   for (const { method, path, chain } of served) app.on(method.toUpperCase(), [path], ...chain);
+}
+
+function named({ path }: Route): MiddlewareHandler<ApiEnv> {
+  return (c, next) => {
+    c.set("route", path);
+    return next();
+  };
 }
 
 /** Sorts `/nodes/registry` before `/nodes/:type`. */

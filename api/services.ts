@@ -4,7 +4,9 @@ import type { CredentialVault } from "#credentials";
 import type { Database } from "#db";
 import type { Http } from "#integrations/http";
 import type { Payloads } from "#payloads";
+import type { Metrics, Tracing } from "#telemetry";
 import type { Checkpoints, CompileGraph, EventReader, Runs } from "#runs";
+import type { Installation } from "./installation.ts";
 import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
@@ -37,9 +39,12 @@ export type ApiSettings = Pick<
   | "CREDENTIAL_TEST_TIMEOUT_MS"
   | "OPENAI_BASE_URL"
   | "CORS_ORIGINS"
+  | "HEALTH_DETAILED"
   | "INVITATION_EXPIRE_DAYS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
+  | "METRICS_TOKEN"
   | "ORGANIZATION_CONCURRENCY_LIMIT"
+  | "OTEL_PROPAGATORS"
   | "PUBLIC_URL"
   | "RATE_LIMIT_ACCOUNT_FAILURES"
   | "RATE_LIMIT_ADDRESS"
@@ -79,6 +84,9 @@ export interface Services {
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing;
+  readonly installation: Installation;
   /** Aborted when the process begins to shut down: streams end, `/health/ready` says no. */
   readonly shutdown: AbortSignal;
   /** Of the product, for the OpenAPI description. */

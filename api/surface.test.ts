@@ -46,7 +46,8 @@ function membership(db: TestApp["db"], userId: string) {
 }
 
 /** Served without a token: what describes the API. */
-const DESCRIPTION = ["GET /", "GET /docs", "GET /docs/:file", "GET /openapi.json", "GET /swagger-ui"];
+// The page of metrics asks for a token of the operator (api/routes/metrics.ts).
+const DESCRIPTION = ["GET /", "GET /docs", "GET /docs/:file", "GET /metrics", "GET /openapi.json", "GET /swagger-ui"];
 
 /** What opens nothing. */
 const NO_TOKENS: Record<string, string>[] = [{}, { authorization: "Bearer null" }, { authorization: "Basic dXNlcjpwYXNz" }, { "x-api-key": "pk_" }];

@@ -5,6 +5,7 @@ import { translateStartup } from "./connection/errors.ts";
 import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
 import { createAccounts } from "./queries/accounts.ts";
+import { createAnalytics } from "./queries/analytics.ts";
 import { createAdmission } from "./queries/admission.ts";
 import { createApiKeys } from "./queries/api-keys.ts";
 import { createApprovals } from "./queries/approvals.ts";
@@ -23,6 +24,7 @@ import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
+import type { RunObserver } from "./observer.ts";
 import type { Database } from "./types.ts";
 
 const PAGE_MAX_BYTES = 16 * 1024 * 1024;
@@ -35,18 +37,20 @@ export interface DatabaseSettings {
   /** Of the rows of one page, as JSON text; one row in any case. @default 16 MiB */
   pageMaxBytes?: number;
   logger?: Logger;
+  /** Hears of nodes and runs whose end this process was the first to write. */
+  observer?: RunObserver;
 }
 
 /**
  * @throws PerdureError `configuration.invalid` where the user cannot take on the narrow roles – a process must not serve without the second
  *   wall – or the URL is refused; `database.unavailable` where nothing answers.
  */
-export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTES, logger }: DatabaseSettings): Promise<Database> {
+export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTES, logger, observer }: DatabaseSettings): Promise<Database> {
   await checkRoles(url);
   const pool = createPool(url, poolSize);
   const sessions = createSessions(pool);
-  const log = createEventLog(sessions, url, logger);
-  const runs = createRunRows(sessions, pageMaxBytes);
+  const log = createEventLog(sessions, url, logger, observer);
+  const runs = createRunRows(sessions, pageMaxBytes, observer);
   return {
     accounts: createAccounts(sessions),
     apiKeys: createApiKeys(sessions, pageMaxBytes),
@@ -56,7 +60,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     rateBuckets: createRateBuckets(sessions),
     workflows: createWorkflows(sessions, pageMaxBytes),
     runs,
-    admission: createAdmission(sessions, runs),
+    admission: createAdmission(sessions, runs, observer),
     approvals: createApprovals(sessions, pageMaxBytes),
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),
@@ -65,7 +69,9 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),
     credentials: createCredentials(sessions, pageMaxBytes),
+    analytics: createAnalytics(sessions),
     log,
+    pool: () => pool.state(),
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));
     },

@@ -627,6 +627,28 @@ export interface Circuits {
   report(worker: string, circuits: readonly (CircuitState & { tenantId: string; kind: string; name: string })[], validMs: number): Promise<void>;
 }
 
+/** How the whole installation stands. */
+export interface InstallationNumbers {
+  /** Runs that have not come to their end. */
+  open: { status: RunStatus; count: number }[];
+  /** Of them, those behind a limit of concurrency. */
+  queued: number;
+  oldestQueuedMs: number;
+}
+
+export interface Analytics {
+  /** Of all organizations (system role); read from the index of open runs. */
+  installation(): Promise<InstallationNumbers>;
+}
+
+/** Connections of a process. `free` ones may still be opened; `waiting` are statements that wait for one. */
+export interface PoolState {
+  busy: number;
+  idle: number;
+  free: number;
+  waiting: number;
+}
+
 export interface Database {
   accounts: Accounts;
   apiKeys: ApiKeys;
@@ -645,7 +667,9 @@ export interface Database {
   bulk: BulkRows;
   payloads: PayloadStore;
   credentials: CredentialRows;
+  analytics: Analytics;
   log: EventLog;
+  pool(): PoolState;
   /** One cheap statement. */
   ping(): Promise<void>;
   close(): Promise<void>;

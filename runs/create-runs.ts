@@ -1,13 +1,14 @@
 import type { Client } from "@temporalio/client";
 import { isClosed, PerdureError, type TenantId, uuidv7 } from "#core";
 import type { CommandRow, Database } from "#db";
-import type { Env, Logger } from "#platform";
+import { type Env, type Logger, logContext } from "#platform";
+import { runSpanId, TRACING_OFF, type Tracing } from "#telemetry";
 import { createAdmission, freesSlot } from "./admission.ts";
 import { createClosing } from "./closing.ts";
 import { createCommanding, type Delivery } from "./commanding.ts";
 import { createSubRuns, type SubRuns } from "./sub-runs.ts";
 import { createTemporalRuns } from "./temporal.ts";
-import type { Run, Runs } from "./types.ts";
+import type { Run, Runs, StartRun } from "./types.ts";
 
 /** A run that Temporal does not know may still be on its way there for so long. */
 const START_IN_FLIGHT_MS = 10_000;
@@ -34,6 +35,8 @@ export interface RunsOptions {
     | "CONCURRENCY_WAITING_MS"
   >;
   logger: Logger;
+  /** @default nothing is traced */
+  tracing?: Pick<Tracing, "isOn" | "current" | "begin">;
   /** Called whenever this process has written the end of a run, or found it written. */
   onClosed?: (run: Run) => void;
 }
@@ -46,7 +49,7 @@ export interface RunsService extends Runs {
   adoptRuns(): Promise<void>;
 }
 
-export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): RunsService {
+export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onClosed }: RunsOptions): RunsService {
   const temporal = createTemporalRuns(client, {
     taskQueue: env.TEMPORAL_TASK_QUEUE,
     heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS,
@@ -88,12 +91,22 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
     throw new PerdureError("temporal.unavailable", "The run was not started in time.", { retryAfterMs: 1_000 });
   }
 
+  /** What asks for the run, so that its logs and its trace can be put together with it. */
+  function originOf(runId: string): Pick<StartRun, "traceparent" | "correlationId"> {
+    const correlationId = logContext()?.["correlation_id"];
+    return {
+      ...(correlationId !== undefined && { correlationId }),
+      ...(tracing.isOn && { traceparent: tracing.current() ?? tracing.begin(runSpanId(runId)) }),
+    };
+  }
+
   const runs: Runs = {
     async start(tenant, request) {
       const askedAt = Date.now();
       const subVersions = await subRuns.pinnedVersions(tenant, request.plan);
-      const asked = Object.keys(subVersions).length > 0 ? { ...request, subVersions } : request;
-      const { run, created, limited } = await db.runs.insert(tenant, uuidv7(), asked, admission.termsOf(asked));
+      const id = uuidv7();
+      const asked = { ...request, ...originOf(id), ...(Object.keys(subVersions).length > 0 && { subVersions }) };
+      const { run, created, limited } = await db.runs.insert(tenant, id, asked, admission.termsOf(asked));
       if (run.status !== "queued") return { run, created };
       if (limited) return { run: await admission.enter(tenant, run, asked), created };
       try {

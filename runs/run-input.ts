@@ -21,6 +21,8 @@ export function runGraphInput(tenant: TenantId, runId: string, request: StartRun
     ...(request.given && { given: request.given }),
     ...(request.recordedOnly && { recorded_only: true }),
     ...(request.subVersions && { sub_versions: request.subVersions }),
+    ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+    ...(request.correlationId !== undefined && { correlation_id: request.correlationId }),
   };
 }
 

@@ -24,6 +24,7 @@ import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, mem
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryCredentials } from "./memory-credentials.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
+import { memoryAnalytics } from "./memory-analytics.ts";
 
 interface Family {
   userId: string;
@@ -118,6 +119,8 @@ export function createMemoryDatabase(): MemoryDatabase {
     invitations: memoryInvitations(state),
     audit: memoryAudit(state),
     rateBuckets: memoryRateBuckets(),
+    pool: () => ({ busy: 0, idle: 1, free: 9, waiting: 0 }),
+    analytics: memoryAnalytics(state),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),

@@ -4,6 +4,7 @@ import { createCredentialVault } from "#credentials";
 import { createHttp } from "#integrations/http";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
+import { createMetrics, TRACING_OFF } from "#telemetry";
 import { createApp } from "../app.ts";
 import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
@@ -25,9 +26,12 @@ export const SETTINGS: ApiSettings = {
   CREDENTIAL_TEST_TIMEOUT_MS: 2_000,
   OPENAI_BASE_URL: undefined,
   CORS_ORIGINS: [],
+  HEALTH_DETAILED: "public",
   INVITATION_EXPIRE_DAYS: 7,
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
+  METRICS_TOKEN: undefined,
   ORGANIZATION_CONCURRENCY_LIMIT: 20,
+  OTEL_PROPAGATORS: "tracecontext",
   PUBLIC_URL: undefined,
   RATE_LIMIT_ACCOUNT_FAILURES: undefined,
   RATE_LIMIT_ADDRESS: undefined,
@@ -119,6 +123,15 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     settings: { ...SETTINGS, ...settings },
     logger: createLogger("api", "silent"),
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },
+    metrics: createMetrics({ process: "api", version: "0.0.0", entities: 2 }),
+    tracing: TRACING_OFF,
+    installation: {
+      runs: () => db.analytics.installation(),
+      queues: async () => [
+        { type: "workflow", backlog: 0, oldestMs: 0, pollers: 1 },
+        { type: "activity", backlog: 0, oldestMs: 0, pollers: 1 },
+      ],
+    },
     shutdown: shutdown.signal,
     version: "0.0.0",
     ...overrides,

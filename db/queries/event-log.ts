@@ -3,6 +3,7 @@ import type { Logger } from "#platform";
 import { openConnection, type Connection } from "../connection/connection.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
+import { NOBODY, type RunObserver, tellSettled } from "../observer.ts";
 import type { EventLog } from "../types.ts";
 
 const CHANNEL = "perdure_runs";
@@ -12,7 +13,7 @@ export interface OwnedEventLog extends EventLog {
   close(): Promise<void>;
 }
 
-export function createEventLog(sessions: Sessions, url: string, logger?: Logger): OwnedEventLog {
+export function createEventLog(sessions: Sessions, url: string, logger?: Logger, observer: RunObserver = NOBODY): OwnedEventLog {
   const listeners = new Set<(runId: string) => void>();
   let connection: Connection | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -48,7 +49,10 @@ export function createEventLog(sessions: Sessions, url: string, logger?: Logger)
     async append(facts) {
       if (facts.length === 0) return 0;
       const text = toJsonText(facts.map(({ tenantId, event }) => ({ ...event, tenant_id: tenantId })));
-      const [row] = await sessions.once("system", (db) => db.execute<{ appended: number }>(sql`select append_events(${text}::jsonb) as appended`));
+      const [row] = await sessions.once("system", (db) =>
+        db.execute<{ appended: number; settled: string | null }>(sql`select appended, settled from record_facts(${text}::jsonb)`),
+      );
+      tellSettled(observer, row?.settled);
       return row?.appended ?? 0;
     },
 
