@@ -13,6 +13,7 @@ import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { type Handlers, mount } from "./mount.ts";
 import { notFound, problemResponse } from "./problem.ts";
+import { analyticsHandlers } from "./routes/analytics.ts";
 import { auditHandlers } from "./routes/audit.ts";
 import { apiKeyHandlers } from "./routes/api-keys.ts";
 import { approvalHandlers } from "./routes/approvals.ts";
@@ -85,6 +86,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...nodeHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),
+    ...analyticsHandlers(services),
     ...healthHandlers(services),
   };
   const members = createMembers(services.db.accounts);

@@ -1,12 +1,12 @@
 import type { Client } from "@temporalio/client";
+import proto from "@temporalio/proto";
 import type { Database, InstallationNumbers } from "#db";
 import type { GaugeReading } from "#telemetry";
 
 /** What is asked of all processes together is kept so long: many readers cost one look. */
 const REMEMBERED_MS = 5_000;
-const TYPES = { workflow: 1, activity: 2 } as const;
-/** Temporal's number of a queue that is no sticky one of a worker. */
-const NORMAL_QUEUE = 1;
+const { TaskQueueType, TaskQueueKind } = proto.temporal.api.enums.v1;
+const TYPES = { workflow: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, activity: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY } as const;
 const CALL_TIMEOUT_MS = 2_000;
 
 export interface QueueNumbers {
@@ -40,7 +40,7 @@ export function createInstallation({
     const { stats, pollers } = await temporal.connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, () =>
       temporal.workflowService.describeTaskQueue({
         namespace,
-        taskQueue: { name: taskQueue, kind: NORMAL_QUEUE },
+        taskQueue: { name: taskQueue, kind: TaskQueueKind.TASK_QUEUE_KIND_NORMAL },
         taskQueueType: TYPES[type],
         reportStats: true,
       }),
@@ -49,7 +49,7 @@ export function createInstallation({
     return {
       type,
       backlog: Number(stats?.approximateBacklogCount ?? 0),
-      oldestMs: Number(seconds ?? 0) * 1000 + Number(nanos ?? 0) / 1e6,
+      oldestMs: Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1e6,
       pollers: pollers?.length ?? 0,
     };
   }

@@ -31,6 +31,7 @@ export interface HealthProbes {
 export type ApiSettings = Pick<
   Env,
   | "CONCURRENCY_WAITING_MS"
+  | "ANALYTICS_MAX_ROWS"
   | "API_KEYS_MAX"
   | "AUDIT_FIELD_MAX_BYTES"
   | "BULK_MAX_RUNS"

@@ -97,6 +97,8 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
   deleteCredential: { method: "DELETE", path: "/api/v1/credentials/{id}" },
   testCredential: { method: "POST", path: "/api/v1/credentials/{id}/test", hasBody: true },
   getCredentialUsage: { method: "GET", path: "/api/v1/credentials/{id}/usage" },
+  runAnalytics: { method: "GET", path: "/api/v1/analytics/runs" },
+  nodeAnalytics: { method: "GET", path: "/api/v1/analytics/nodes" },
   health: { method: "GET", path: "/health", isPublic: true },
   ready: { method: "GET", path: "/health/ready", isPublic: true },
   detailedHealth: { method: "GET", path: "/health/detailed", isPublic: true },

@@ -1,3 +1,4 @@
+import { analyticsRoutes } from "./analytics.ts";
 import { apiKeyRoutes } from "./api-keys.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { auditRoutes } from "./audit.ts";
@@ -32,6 +33,7 @@ export const routes = {
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,
+  ...analyticsRoutes,
   ...healthRoutes,
 };
 

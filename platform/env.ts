@@ -228,6 +228,8 @@ export const envSchema = z.object({
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),
+  /** Rows of runs or nodes that one question to the analytics looks at, the newest. */
+  ANALYTICS_MAX_ROWS: z.coerce.number().int().min(1).max(10_000_000).default(100_000),
   /** Ports of their own for `/metrics`, not to be reached from outside; 0 takes any free one. Without a number none is opened. */
   API_METRICS_PORT: z.coerce.number().int().min(0).max(65535).optional(),
   WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65535).optional(),

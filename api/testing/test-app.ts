@@ -18,6 +18,7 @@ import { createMemoryRuns } from "./memory-runs.ts";
 
 export const SETTINGS: ApiSettings = {
   CONCURRENCY_WAITING_MS: 60_000,
+  ANALYTICS_MAX_ROWS: 100,
   API_KEYS_MAX: 5,
   AUDIT_FIELD_MAX_BYTES: 1_000,
   BULK_MAX_RUNS: 3,

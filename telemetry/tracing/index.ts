@@ -81,7 +81,7 @@ export function createTracing({ settings, service, version, logger, exporter }: 
       const above = parent === undefined ? underWay.getStore() : parseTraceparent(parent);
       const span = live.startSpan(name, { kind: KINDS[kind], attributes }, below(above));
       const { traceId, spanId, traceFlags } = span.spanContext();
-      const here = { traceId, spanId, isSampled: (traceFlags & TraceFlags.SAMPLED) === TraceFlags.SAMPLED };
+      const here = { traceId, spanId, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0 };
       const told: LiveSpan = {
         rename: (changed) => void span.updateName(changed),
         set: (more) => void span.setAttributes(more),
