@@ -66,9 +66,7 @@ describe("tracing", () => {
     expect(tracing.current()).toBeUndefined();
     const found = new Map((await spans()).map((span) => [span.name, span]));
     expect(found.get("outer")?.parentSpanId).toBe(SPAN);
-    expect(["left", "right"].map((name) => found.get(name)?.parentSpanId)).toEqual(
-      Array.from({ length: 2 }, () => found.get("outer")?.spanContext().spanId),
-    );
+    expect(["left", "right"].map((name) => found.get(name)?.parentSpanId)).toEqual(Array.from({ length: 2 }, () => found.get("outer")?.spanContext().spanId));
     expect(found.get("left")?.attributes).toEqual({ "perdure.node.id": "a", "error.type": "upstream.failed" });
     expect(JSON.stringify([...found.values()].map(({ attributes, events, status }) => ({ attributes, events, status })))).not.toContain("secret");
     expect(found.get("left")?.resource.attributes).toMatchObject({ "service.name": "perdure-test", "service.version": "1.2.3" });

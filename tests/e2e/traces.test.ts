@@ -123,3 +123,57 @@ test("K2: When a run was asked for within a caller's trace, then its request, no
   // Nor has the trace left for a host that is not to see it.
   expect(outside.calls.filter(({ headers }) => headers["traceparent"] !== undefined)).toEqual([]);
 });
+
+test("K2: When a run waits, its worker is killed and it is answered later, then it is still one trace, and the run's span is as long as the run", async () => {
+  const { user } = perdure;
+  const workflow = await user.saveWorkflow({
+    nodes: [
+      { id: "start", type: "Start" },
+      { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "OK?", timeout: "1 day" } } },
+      { id: "call", type: "HttpRequest", data: { inputs: { url: `${outside.url}/after` } } },
+      { id: "end", type: "End" },
+    ],
+    edges: [
+      { source: "start", target: "ask" },
+      { source: "ask", target: "call", sourceHandle: "approved" },
+      { source: "call", target: "end" },
+    ],
+  });
+  const run = await user.start(workflow);
+  const [wait] = (await user.until(run, ["waiting"]))["waiting_for"] as { approval_id: string }[];
+  perdure.worker.kill9();
+  await perdure.worker.exited;
+  await perdure.startWorker();
+  expect((await user.post(`/api/v1/approvals/${wait?.approval_id}`, { decision: "approved" })).status).toBeLessThan(300);
+  const ended = await user.ended(run);
+  expect(ended["status"]).toBe("completed");
+  const isOfRun = ({ attributes }: CollectedSpan) => attributes["perdure.run.id"] === run;
+  await until("the run's span", () => collector.spans.some((span) => span.name === "run" && isOfRun(span)));
+  await until("its last node", () => collector.spans.some((span) => span.name === "node End" && isOfRun(span)));
+  const found = collector.spans.filter(isOfRun);
+  expect(new Set(found.map(({ traceId }) => traceId)).size).toBe(1);
+  const whole = found.find(({ name }) => name === "run") as CollectedSpan;
+  expect([whole.startMs, whole.endMs]).toEqual([ended["created_at"], ended["completed_at"]].map((at) => Date.parse(at as string)));
+  expect(found.filter(({ name }) => name.startsWith("node ")).map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual(
+    expect.arrayContaining(["Start", "HumanApproval", "HttpRequest", "End"].map((type) => [`node ${type}`, whole.spanId])),
+  );
+  const request = collector.spans.find(({ spanId }) => spanId === whole.parentSpanId);
+  expect(request?.name).toBe("POST /api/v1/workflows/{id}/execute");
+});
+
+test("K2: When the collector refuses, and then is not there at all, then runs end as ever", async () => {
+  const { user } = perdure;
+  const workflow = await user.saveWorkflow({
+    nodes: [
+      { id: "start", type: "Start" },
+      { id: "call", type: "HttpRequest", data: { inputs: { url: `${outside.url}/plain` } } },
+    ],
+    edges: [{ source: "start", target: "call" }],
+  });
+  collector.answerWith(503);
+  expect((await user.ended(await user.start(workflow)))["status"]).toBe("completed");
+  await collector.close();
+  const startedAt = performance.now();
+  for (let n = 0; n < 5; n++) expect((await user.ended(await user.start(workflow)))["status"]).toBe("completed");
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
+});
