@@ -115,6 +115,9 @@ test.skipIf(browserPath === undefined)(
     const shown = await page.locator("body").innerText();
     for (const text of ["Fetch the order (HttpRequest)", "Ask the boss (HumanApproval)", "Order approval v1", CUSTOMER]) expect(shown).toContain(text);
     const picture = process.env["UPDATE_IMAGES"];
-    if (picture !== undefined && picture !== "") await page.screenshot({ path: IMAGE });
+    if (picture !== undefined && picture !== "") {
+      await page.setViewportSize({ width: 1440, height: 1600 });
+      await page.screenshot({ path: IMAGE });
+    }
   },
 );
