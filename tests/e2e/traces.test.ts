@@ -141,6 +141,8 @@ test("K2: When a run waits, its worker is killed and it is answered later, then 
   });
   const run = await user.start(workflow);
   const [wait] = (await user.until(run, ["waiting"]))["waiting_for"] as { approval_id: string }[];
+  // What a killed process had not sent yet is lost.
+  await until("its first node", () => collector.spans.some(({ name, attributes }) => name === "node Start" && attributes["perdure.run.id"] === run));
   perdure.worker.kill9();
   await perdure.worker.exited;
   await perdure.startWorker();
