@@ -26,8 +26,8 @@ beforeAll(async () => {
         .end("{}");
     },
   });
-  // Runs that no worker keeps are replayed for whatever happens to them.
-  perdure = await startPerdure({ API_METRICS_PORT: "0", WORKER_METRICS_PORT: "0", METRICS_TOKEN: TOKEN, WORKER_CACHED_RUNS: "2" });
+  // Runs that no worker keeps are replayed for whatever happens to them. The first attempts fail together, which must open no circuit.
+  perdure = await startPerdure({ API_METRICS_PORT: "0", WORKER_METRICS_PORT: "0", METRICS_TOKEN: TOKEN, WORKER_CACHED_RUNS: "2", BREAKER_FAILURES: "100" });
   second = await perdure.startWorker();
 });
 afterAll(async () => {
