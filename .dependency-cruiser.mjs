@@ -15,15 +15,16 @@ const ARROWS = {
   client: [],
   cli: ["client"],
   platform: ["core"],
-  integrations: ["core", "nodes", "platform"],
+  telemetry: ["core", "platform", "db"],
+  integrations: ["core", "nodes", "platform", "telemetry"],
   db: ["core", "graph", "platform", "runs/types", "workflows/messages"],
   payloads: ["core", "platform", "db"],
   credentials: ["core", "nodes", "db", "payloads"],
-  runs: ["core", "graph", "platform", "db", "workflows/messages", "workflows/search-attributes"],
+  runs: ["core", "graph", "platform", "telemetry", "db", "workflows/messages", "workflows/search-attributes"],
   workflows: ["core", "graph", "nodes"],
-  activities: ["core", "graph", "nodes", "platform", "db", "integrations", "runs", "workflows/messages"],
-  api: ["core", "graph", "nodes", "contract", "platform", "db", "integrations", "payloads", "credentials", "runs", "workflows/messages"],
-  worker: ["core", "graph", "nodes", "platform", "db", "integrations", "payloads", "credentials", "runs", "activities", "workflows"],
+  activities: ["core", "graph", "nodes", "platform", "telemetry", "db", "integrations", "runs", "workflows/messages"],
+  api: ["core", "graph", "nodes", "contract", "platform", "telemetry", "db", "integrations", "payloads", "credentials", "runs", "workflows/messages"],
+  worker: ["core", "graph", "nodes", "platform", "telemetry", "db", "integrations", "payloads", "credentials", "runs", "activities", "workflows"],
 };
 
 const arrows = Object.entries(ARROWS).map(([folder, allowed]) => ({
@@ -52,6 +53,7 @@ const DOORS = {
   payloads: ["index"],
   credentials: ["index"],
   platform: ["index"],
+  telemetry: ["index"],
 };
 
 const doors = Object.entries(DOORS).map(([folder, files]) => ({
@@ -80,7 +82,7 @@ export default {
       from: { path: "^workflows/", pathNot: TESTS },
       to: {
         reachable: true,
-        path: "^(activities|integrations|payloads|credentials|platform|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)",
+        path: "^(activities|integrations|payloads|credentials|platform|telemetry|db|runs|api|worker)/|^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|crypto)(/|$)",
       },
     },
     {

@@ -9,6 +9,7 @@ const pure = [
   "client",
   "cli",
   "platform",
+  "telemetry",
   "integrations",
   "activities",
   "workflows",

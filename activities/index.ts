@@ -10,7 +10,10 @@ import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";
 import { readReceipt } from "./receipt.ts";
+import type { AttemptWatch } from "./watch.ts";
 import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
+
+export { watchAttempts } from "./watch.ts";
 
 export interface ActivityDeps {
   writer: EventWriter;
@@ -27,6 +30,8 @@ export interface ActivityDeps {
     outputMaxBytes: number;
   };
   logger: Logger;
+  /** @default nothing is traced or counted */
+  watch?: AttemptWatch;
   /** @default the catalogue of `nodes/` */
   definitionOf?(type: string): NodeDefinition | undefined;
 }
@@ -34,7 +39,11 @@ export interface ActivityDeps {
 export function createActivities(deps: ActivityDeps): Activities {
   const forNodes = { ...deps, definitionOf: deps.definitionOf ?? nodeDefinition };
   return {
-    runNode: (call) => runNode(forNodes, call, currentAttempt()),
+    runNode: (call) => {
+      const attempt = currentAttempt();
+      const work = () => runNode(forNodes, call, attempt);
+      return deps.watch ? deps.watch(call, attempt, work) : work();
+    },
     recordFacts: async ({ tenant_id, events }) => {
       try {
         // What the workflow told before through its sink comes into the log before.

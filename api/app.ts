@@ -7,11 +7,13 @@ import { createAccountLimits, createRouteLimits, rateHeaders } from "./limits/ro
 import { type Live, createLive } from "./live/index.ts";
 import { correlate } from "./middleware/correlation.ts";
 import type { Callers } from "./middleware/guard.ts";
+import { observe } from "./middleware/observe.ts";
 import { codecAccess } from "./middleware/codec-access.ts";
 import { cors } from "./middleware/cors.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { type Handlers, mount } from "./mount.ts";
 import { notFound, problemResponse } from "./problem.ts";
+import { analyticsHandlers } from "./routes/analytics.ts";
 import { auditHandlers } from "./routes/audit.ts";
 import { apiKeyHandlers } from "./routes/api-keys.ts";
 import { approvalHandlers } from "./routes/approvals.ts";
@@ -22,6 +24,7 @@ import { codecHandlers } from "./routes/codec.ts";
 import { credentialHandlers } from "./routes/credentials.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
+import { mountMetrics } from "./routes/metrics.ts";
 import { healthHandlers } from "./routes/health.ts";
 import { invitationHandlers } from "./routes/invitations.ts";
 import { memberHandlers, organizationHandlers } from "./routes/organizations.ts";
@@ -60,6 +63,7 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
   const { settings, logger, tokens } = services;
   const app = new Hono<ApiEnv>({ strict: false });
 
+  app.use(observe(services.metrics, services.tracing, { takesTraces: settings.OTEL_PROPAGATORS === "tracecontext" }));
   app.use(correlate(logger));
   app.use(locate(settings.TRUSTED_PROXIES));
   app.use(rateHeaders());
@@ -115,6 +119,7 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
     ...codecHandlers(services),
     ...credentialHandlers(services),
     ...webhookHandlers(services, vault),
+    ...analyticsHandlers(services),
     ...healthHandlers(services),
     ...live.handlers,
   };
@@ -124,6 +129,7 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });
+  mountMetrics(app, services);
   mountDocuments(app, services.version);
   return { app, live };
 }

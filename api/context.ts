@@ -16,6 +16,8 @@ export interface ApiEnv {
   };
   Variables: {
     correlationId: string;
+    /** Template of the route that was found. */
+    route?: string;
     /** Set on every route that is not public. */
     principal: Principal;
     /** The principal, and until when they have shown who they are. Set with it. */

@@ -52,7 +52,7 @@ export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yam
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
     const { limits } = callers;
-    const admit = [limits.byAddress(route), guard(route.access, callers, route.socket), limits.byCaller(route)];
+    const admit = [named(route), limits.byAddress(route), guard(route.access, callers, route.socket), limits.byCaller(route)];
     const handler = audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>);
     return servedPaths(name).map(({ path, adaptation = {} }) => ({
       method: route.method.toUpperCase(),
@@ -73,6 +73,13 @@ export function refuseOthers(methods: readonly string[]): MiddlewareHandler<ApiE
   return (c) => {
     c.set("allow", allowed);
     throw new PerdureError("request.method_not_allowed", `This path takes ${allowed}.`);
+  };
+}
+
+function named({ path }: Route): MiddlewareHandler<ApiEnv> {
+  return (c, next) => {
+    c.set("route", path);
+    return next();
   };
 }
 

@@ -10,11 +10,14 @@ import { migrate, openDatabase } from "#db";
 import { createHttp } from "#integrations/http";
 import { createMailer } from "#integrations/mail";
 import { createOidc } from "#integrations/oidc";
+import { traceHttp } from "#integrations/tracing";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
 import { connectTemporal, createCheckpoints, createCompiler, createEventReader, createQueueRounds, createRelay, createRuns, createScheduleParts } from "#runs";
+import { createMetrics, createTracing, observeEnds, openMetrics, poolGauges } from "#telemetry";
 import { createApi } from "./app.ts";
+import { createInstallation, queueGauges, runGauges } from "./installation.ts";
 import { isHandshake, serveUpgrades } from "./live/index.ts";
 import { createHealthProbes } from "./health-probes.ts";
 import { createNodeRegistry } from "./node-registry.ts";
@@ -31,6 +34,8 @@ const IDLE_SWEEP_MS = 50;
 
 interface Api {
   url: string;
+  /** Where the metrics have a port of their own. */
+  metricsUrl: string | undefined;
   /** Stops accepting, lets streams and waits end, closes what was opened. */
   close(): Promise<void>;
 }
@@ -43,7 +48,11 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     );
   }
   await migrate(env.DATABASE_URL);
-  const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
+  const version = packageVersion();
+  const metrics = createMetrics({ process: "api", version, entities: env.METRICS_ENTITIES });
+  const tracing = createTracing({ settings: env, service: "perdure-api", version, logger });
+  const observer = observeEnds({ metrics, tracing });
+  const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger, observer });
   const payloads = createPayloads({ store: db.payloads, env });
   await payloads.check();
   const temporal = await connectTemporal({
@@ -54,14 +63,19 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     dataConverter: payloads.dataConverter,
     logger,
   });
-  const runs = createRuns({ db, client: temporal.client, env, logger });
+  const runs = createRuns({ db, client: temporal.client, env, logger, tracing });
   const events = createEventReader({ log: db.log, runs: db.runs });
   const relay = createRelay({ db, runs, env, logger });
   const queue = createQueueRounds({ runs, logger });
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
   const compileGraph = createCompiler(db, catalogue);
-  const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+  const guarded = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+  const http = traceHttp(guarded, { tracing, metrics, hosts: env.TRACE_OUTBOUND_HOSTS });
+  const installation = createInstallation({ db, temporal: temporal.client, namespace: env.TEMPORAL_NAMESPACE, taskQueue: env.TEMPORAL_TASK_QUEUE });
+  metrics.source(() => runGauges(installation));
+  metrics.source(() => queueGauges(installation));
+  metrics.source(() => poolGauges(db.pool()));
   const mailer = createMailer(env, logger);
   const shutdown = new AbortController();
   // One listener for each open stream and each waiting request.
@@ -99,8 +113,11 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       qdrantUrl: env.QDRANT_URL,
       qdrantApiKey: env.QDRANT_API_KEY,
     }),
+    metrics,
+    tracing,
+    installation,
     shutdown: shutdown.signal,
-    version: packageVersion(),
+    version,
   });
   const server = createAdaptorServer({
     fetch: app.fetch,
@@ -108,9 +125,11 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   }) as Server;
   serveUpgrades(server, app.fetch, logger);
   const url = await listen(server, env);
+  const page = await openMetrics(env.API_METRICS_PORT, { metrics, host: env.METRICS_HOST, token: env.METRICS_TOKEN, logger });
 
   return {
     url,
+    metricsUrl: page?.url,
     async close() {
       shutdown.abort();
       await drain(server, env.SHUTDOWN_GRACE_MS);
@@ -124,6 +143,8 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       await http.close();
       await temporal.connection.close();
       await db.close();
+      await tracing.close();
+      await page?.close();
     },
   };
 }
@@ -184,7 +205,7 @@ async function main(): Promise<void> {
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
-    process.stdout.write(`${JSON.stringify({ listening: api.url })}\n`);
+    process.stdout.write(`${JSON.stringify({ listening: api.url, metrics: api.metricsUrl })}\n`);
   } catch (error) {
     logger.fatal({ err: error }, error instanceof Error ? error.message : "the api could not start");
     process.exit(1);

@@ -7,6 +7,8 @@ import type { Mailer } from "#integrations/mail";
 import type { Oidc } from "#integrations/oidc";
 import type { Payloads } from "#payloads";
 import type { Checkpoints, CompileGraph, EventReader, Runs, Schedules } from "#runs";
+import type { Metrics, Tracing } from "#telemetry";
+import type { Installation } from "./installation.ts";
 import type { SchemaChecks } from "./schema-checks.ts";
 import type { Passwords } from "./security/passwords.ts";
 import type { Tokens } from "./security/tokens.ts";
@@ -31,6 +33,7 @@ export interface HealthProbes {
 export type ApiSettings = Pick<
   Env,
   | "CONCURRENCY_WAITING_MS"
+  | "ANALYTICS_MAX_ROWS"
   | "API_KEYS_MAX"
   | "AUDIT_FIELD_MAX_BYTES"
   | "BULK_MAX_RUNS"
@@ -42,13 +45,16 @@ export type ApiSettings = Pick<
   | "OPENAI_BASE_URL"
   | "CORS_ORIGINS"
   | "EMAIL_TOKEN_EXPIRE_HOURS"
+  | "HEALTH_DETAILED"
   | "INVITATION_EXPIRE_DAYS"
   | "JWT_REFRESH_GRACE_MS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
   | Extract<keyof Env, `LIVE_${string}`>
+  | "METRICS_TOKEN"
   | "ORGANIZATION_CONCURRENCY_LIMIT"
   | "OIDC_FLOW_EXPIRE_MINUTES"
   | "PASSWORD_RESET_EXPIRE_MINUTES"
+  | "OTEL_PROPAGATORS"
   | "PUBLIC_URL"
   | "RATE_LIMIT_ACCOUNT_FAILURES"
   | "RATE_LIMIT_ACCOUNT_MAILS"
@@ -104,6 +110,9 @@ export interface Services {
   readonly settings: ApiSettings;
   readonly logger: Logger;
   readonly health: HealthProbes;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing;
+  readonly installation: Installation;
   /** Aborted when the process begins to shut down: streams end, `/health/ready` says no. */
   readonly shutdown: AbortSignal;
   /** Of the product, for the OpenAPI description. */

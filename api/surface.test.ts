@@ -77,7 +77,8 @@ const PUBLIC_ROUTES: readonly RouteName[] = [
 ];
 
 /** Served without a token: what describes the API. */
-const DESCRIPTION = ["GET /", "GET /docs", "GET /docs/:file", "GET /openapi.json", "GET /swagger-ui"];
+// The page of metrics asks for a token of the operator (api/routes/metrics.ts).
+const DESCRIPTION = ["GET /", "GET /docs", "GET /docs/:file", "GET /metrics", "GET /openapi.json", "GET /swagger-ui"];
 
 /** Middleware, and what refuses the methods that a path does not take. */
 const REFUSALS = ["ALL /", "ALL /*", "ALL /docs", "ALL /docs/:file", "ALL /openapi.json", "ALL /swagger-ui"];

@@ -180,6 +180,8 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
   callTestWebhook: { method: "POST", path: "/api/v1/hooks/{id}/test" },
   callTestWebhookGet: { method: "GET", path: "/api/v1/hooks/{id}/test" },
   getWebhookInfo: { method: "GET", path: "/api/v1/hooks/{id}/info" },
+  runAnalytics: { method: "GET", path: "/api/v1/analytics/runs" },
+  nodeAnalytics: { method: "GET", path: "/api/v1/analytics/nodes" },
   health: { method: "GET", path: "/health", isPublic: true },
   ready: { method: "GET", path: "/health/ready", isPublic: true },
   detailedHealth: { method: "GET", path: "/health/detailed", isPublic: true },

@@ -55,12 +55,10 @@ export const account = z
 
 export const registration = account.extend(tokens.shape).openapi("Registration");
 
-const organizationId = idParam
-  .nullish()
-  .openapi({
-    type: ["string", "null"],
-    description: "The organization to act in, where one belongs to several. Left out: the first at login, the same at refresh.",
-  });
+const organizationId = idParam.nullish().openapi({
+  type: ["string", "null"],
+  description: "The organization to act in, where one belongs to several. Left out: the first at login, the same at refresh.",
+});
 const refreshToken = z.string().min(1).max(512);
 
 export const authRoutes = {

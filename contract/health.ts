@@ -10,7 +10,9 @@ export const health = z.object({ status: z.literal("healthy"), timestamp, versio
 export const readiness = z.object({ status: z.enum(["ready", "not_ready"]), timestamp }).openapi("Readiness");
 export const detailedHealth = z
   .object({
-    status: z.enum(["healthy", "degraded", "unhealthy"]).openapi({ description: "`degraded`: runs go on, vector nodes wait." }),
+    status: z
+      .enum(["healthy", "degraded", "unhealthy"])
+      .openapi({ description: "`degraded`: what is accepted is kept, but no worker runs it, or vector nodes wait." }),
     timestamp,
     version: z.string(),
     dependencies: z.object({ postgres: dependency, temporal: dependency, qdrant: dependency }),
@@ -18,6 +20,15 @@ export const detailedHealth = z
       .object({ open: z.int(), half_open: z.int() })
       .nullable()
       .openapi({ description: "Circuit breakers of all workers that are not closed; null where PostgreSQL does not answer." }),
+    workers: z
+      .object({
+        polling: z
+          .int()
+          .openapi({ description: "Pollers for workflow tasks that Temporal has seen within minutes; 0: nothing runs, and the status is `degraded`." }),
+        backlog: z.int().openapi({ description: "Tasks that wait for a worker, about." }),
+      })
+      .nullable()
+      .openapi({ description: "Null where Temporal does not say." }),
   })
   .openapi("DetailedHealth");
 
@@ -63,6 +74,8 @@ export const healthRoutes = {
     path: "/health/detailed",
     operationId: "detailedHealth",
     summary: "Each dependency, with its latency",
+    description: "For everybody, unless the operator asks for METRICS_TOKEN (`HEALTH_DETAILED=token`).",
+    problems: [401, 403],
     tags,
     access: PUBLIC,
     responses: { 200: jsonReply("Runs are served.", detailedHealth), 503: jsonReply("PostgreSQL or Temporal does not answer.", detailedHealth) },

@@ -1,3 +1,4 @@
+import { analyticsRoutes } from "./analytics.ts";
 import { apiKeyRoutes } from "./api-keys.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { auditRoutes } from "./audit.ts";
@@ -44,6 +45,7 @@ export const routes = {
   ...codecRoutes,
   ...credentialRoutes,
   ...webhookRoutes,
+  ...analyticsRoutes,
   ...healthRoutes,
 };
 

@@ -1,5 +1,6 @@
 /** PostgreSQL: tenants' rows behind two walls, the event log of runs, and the migrations. Every tenant query takes a `TenantId` first. */
 export { migrate } from "./migrate.ts";
 export { openDatabase, type DatabaseSettings } from "./open.ts";
+export type { ClosedRun, RunObserver, SettledNode, SettledNodeTrace } from "./observer.ts";
 export type * from "./types.ts";
 export type * from "./webhook-types.ts";

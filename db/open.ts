@@ -7,6 +7,7 @@ import { createPool } from "./connection/pool.ts";
 import { createSessions } from "./connection/sessions.ts";
 import { createAccountTokens } from "./queries/account-tokens.ts";
 import { createAccounts } from "./queries/accounts.ts";
+import { createAnalytics } from "./queries/analytics.ts";
 import { createAdmission } from "./queries/admission.ts";
 import { createApiKeys } from "./queries/api-keys.ts";
 import { createApprovals } from "./queries/approvals.ts";
@@ -32,6 +33,7 @@ import { createWebhooks } from "./queries/webhooks.ts";
 import { createScheduleRows } from "./queries/schedules.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
+import type { RunObserver } from "./observer.ts";
 import type { Database } from "./types.ts";
 
 const PAGE_MAX_BYTES = 16 * 1024 * 1024;
@@ -44,18 +46,20 @@ export interface DatabaseSettings {
   /** Of the rows of one page, as JSON text; one row in any case. @default 16 MiB */
   pageMaxBytes?: number;
   logger?: Logger;
+  /** Hears of nodes and runs whose end this process was the first to write. */
+  observer?: RunObserver;
 }
 
 /**
  * @throws PerdureError `configuration.invalid` where the user cannot take on the narrow roles – a process must not serve without the second
  *   wall – or the URL is refused; `database.unavailable` where nothing answers.
  */
-export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTES, logger }: DatabaseSettings): Promise<Database> {
+export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTES, logger, observer }: DatabaseSettings): Promise<Database> {
   await checkRoles(url);
   const pool = createPool(url, poolSize);
   const sessions = createSessions(pool);
   const notifications = createNotifications(url, logger);
-  const runs = createRunRows(sessions, pageMaxBytes);
+  const runs = createRunRows(sessions, pageMaxBytes, observer);
   return {
     accounts: createAccounts(sessions),
     userSessions: createUserSessions(sessions, pageMaxBytes),
@@ -69,7 +73,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     workflows: createWorkflows(sessions, pageMaxBytes),
     webhooks: createWebhooks(sessions, pageMaxBytes),
     runs,
-    admission: createAdmission(sessions, runs),
+    admission: createAdmission(sessions, runs, observer),
     approvals: createApprovals(sessions, pageMaxBytes),
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),
@@ -81,8 +85,10 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     variables: createVariables(sessions, pageMaxBytes),
     customNodes: createCustomNodes(sessions, pageMaxBytes),
     schedules: createScheduleRows(sessions, pageMaxBytes),
-    log: createEventLog(sessions, notifications),
+    log: createEventLog(sessions, notifications, observer),
     live: createLiveRows(sessions, notifications),
+    analytics: createAnalytics(sessions),
+    pool: () => pool.state(),
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));
     },

@@ -931,6 +931,91 @@ export interface Circuits {
   report(worker: string, circuits: readonly (CircuitState & { tenantId: string; kind: string; name: string })[], validMs: number): Promise<void>;
 }
 
+/** How the whole installation stands. */
+export interface InstallationNumbers {
+  /** Runs that have not come to their end. */
+  open: { status: RunStatus; count: number }[];
+  /** Of them, those behind a limit of concurrency. */
+  queued: number;
+  oldestQueuedMs: number;
+}
+
+export interface AnalyticsRange {
+  /** When runs were accepted. */
+  from: Date;
+  to: Date;
+  workflowId?: string;
+}
+
+/** Milliseconds, of what completed. */
+export interface Latency {
+  p50: number;
+  p90: number;
+  p95: number;
+  p99: number;
+  mean: number;
+}
+
+export interface RunStats {
+  runs: number;
+  completed: number;
+  failed: number;
+  timed_out: number;
+  cancelled: number;
+  open: number;
+  latency: Latency | null;
+}
+
+export interface NodeStats {
+  nodeType: string;
+  /** Where one workflow is asked for. */
+  nodeId: string | null;
+  name: string | null;
+  executions: number;
+  completed: number;
+  failed: number;
+  skipped: number;
+  cancelled: number;
+  open: number;
+  /** Attempts beyond the first. */
+  retries: number;
+  latency: Latency | null;
+}
+
+/** `considered`: rows that were looked at, the newest; `isTruncated`: there are more. */
+interface Considered {
+  considered: number;
+  isTruncated: boolean;
+}
+
+export interface Analytics {
+  runs(
+    tenant: TenantId,
+    range: AnalyticsRange,
+    bucketMs: number,
+    maxRows: number,
+  ): Promise<
+    Considered & {
+      totals: RunStats;
+      /** In order; those without runs are left out. */
+      buckets: ({ at: Date } & RunStats)[];
+      /** The most runs first. */
+      workflows: ({ workflowId: string | null; workflowName: string } & RunStats)[];
+    }
+  >;
+  nodes(tenant: TenantId, range: AnalyticsRange, maxRows: number): Promise<Considered & { nodes: NodeStats[] }>;
+  /** Of all organizations (system role); read from the index of open runs. */
+  installation(): Promise<InstallationNumbers>;
+}
+
+/** Connections of a process. `free` ones may still be opened; `waiting` are statements that wait for one. */
+export interface PoolState {
+  busy: number;
+  idle: number;
+  free: number;
+  waiting: number;
+}
+
 export interface Database {
   accounts: Accounts;
   userSessions: UserSessions;
@@ -958,6 +1043,8 @@ export interface Database {
   schedules: ScheduleRows;
   log: EventLog;
   live: LiveRows;
+  analytics: Analytics;
+  pool(): PoolState;
   /** One cheap statement. */
   ping(): Promise<void>;
   close(): Promise<void>;

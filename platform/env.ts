@@ -23,6 +23,16 @@ const masterKeys = z.string().transform((text, context) => {
   }
 });
 
+/** `key=value,key2=value2`, values percent-encoded: what OpenTelemetry's variables hold. */
+const pairs = z.string().transform((text) =>
+  Object.fromEntries(
+    text.split(",").flatMap((pair): [string, string][] => {
+      const at = pair.indexOf("=");
+      return at < 1 ? [] : [[pair.slice(0, at).trim(), unescapePercent(pair.slice(at + 1).trim())]];
+    }),
+  ),
+);
+
 /**
  * Every setting and its default. The only place that reads `process.env`; `.env.example` says what each means (a test compares the names).
  */
@@ -338,7 +348,45 @@ export const envSchema = z.object({
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),
+  /** Rows of runs or nodes that one question to the analytics looks at, the newest. */
+  ANALYTICS_MAX_ROWS: z.coerce.number().int().min(1).max(10_000_000).default(100_000),
+  /** Ports of their own for `/metrics`, not to be reached from outside; 0 takes any free one. Without a number none is opened. */
+  API_METRICS_PORT: z.coerce.number().int().min(0).max(65535).optional(),
+  WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65535).optional(),
+  METRICS_HOST: z.string().default("127.0.0.1"),
+  /** Reads `/metrics`: on the API's own port nobody does without. */
+  METRICS_TOKEN: z.string().min(16).optional(),
+  /** Webhooks and vector collections that metrics tell apart; the rest are `other`. */
+  METRICS_ENTITIES: z.coerce.number().int().min(0).max(10_000).default(0),
+  /** Who sees `/health/detailed`: everybody, or who has METRICS_TOKEN. */
+  HEALTH_DETAILED: z.enum(["public", "token"]).default("public"),
+  /** OpenTelemetry's own variables, as its specification has them. Without an endpoint nothing is traced. */
+  OTEL_SDK_DISABLED: flag.default(false),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs.default({}),
+  OTEL_EXPORTER_OTLP_TIMEOUT: z.coerce.number().int().positive().default(10_000),
+  OTEL_SERVICE_NAME: z.string().optional(),
+  OTEL_RESOURCE_ATTRIBUTES: pairs.default({}),
+  OTEL_TRACES_SAMPLER: z
+    .enum(["always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"])
+    .default("parentbased_always_on"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
+  OTEL_BSP_SCHEDULE_DELAY: z.coerce.number().int().positive().default(5_000),
+  OTEL_BSP_MAX_QUEUE_SIZE: z.coerce.number().int().min(512).default(2_048),
+  /** `tracecontext`: a request's `traceparent` is gone on with. `none`: every request begins its own trace. */
+  OTEL_PROPAGATORS: z.enum(["tracecontext", "none"]).default("tracecontext"),
+  /** Hosts (`host`, `*.suffix`, with `:port` or without) that are sent `traceparent` by nodes. */
+  TRACE_OUTBOUND_HOSTS: list.default([]),
 });
+
+function unescapePercent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 export type Env = z.output<typeof envSchema> & { secret(name: string): string | undefined };
 

@@ -1,7 +1,8 @@
 import type { Client } from "@temporalio/client";
 import { isClosed, type JsonObject, PerdureError, type TenantId, uuidv7 } from "#core";
 import type { CommandRow, Database } from "#db";
-import type { Env, Logger } from "#platform";
+import { type Env, type Logger, logContext } from "#platform";
+import { runSpanId, TRACING_OFF, type Tracing } from "#telemetry";
 import { createAdmission, freesSlot } from "./admission.ts";
 import { createClosing } from "./closing.ts";
 import { createCommanding, type Delivery } from "./commanding.ts";
@@ -35,6 +36,8 @@ export interface RunsOptions {
     | "CONCURRENCY_WAITING_MS"
   >;
   logger: Logger;
+  /** @default nothing is traced */
+  tracing?: Pick<Tracing, "isOn" | "current" | "begin">;
   /** Called whenever this process has written the end of a run, or found it written. */
   onClosed?: (run: Run) => void;
 }
@@ -47,7 +50,7 @@ export interface RunsService extends Runs {
   adoptRuns(): Promise<void>;
 }
 
-export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): RunsService {
+export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onClosed }: RunsOptions): RunsService {
   const temporal = createTemporalRuns(client, {
     taskQueue: env.TEMPORAL_TASK_QUEUE,
     heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS,
@@ -103,12 +106,22 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
     throw new PerdureError("temporal.unavailable", "The run was not started in time.", { retryAfterMs: 1_000 });
   }
 
+  /** What asks for the run, so that its logs and its trace can be put together with it. */
+  function originOf(runId: string): Pick<StartRun, "traceparent" | "correlationId"> {
+    const correlationId = logContext()?.["correlation_id"];
+    return {
+      ...(correlationId !== undefined && { correlationId }),
+      ...(tracing.isOn && { traceparent: tracing.current() ?? tracing.begin(runSpanId(runId)) }),
+    };
+  }
+
   const runs: Runs = {
     async start(tenant, request) {
       const askedAt = Date.now();
       const [subVersions, variables] = await Promise.all([subRuns.pinnedVersions(tenant, request.plan), variablesOf(tenant, request)]);
-      const begun: StartRun = { ...request, variables, ...(Object.keys(subVersions).length > 0 && { subVersions }) };
-      const { run, created, limited } = await db.runs.insert(tenant, uuidv7(), begun, admission.termsOf(begun));
+      const id = uuidv7();
+      const begun: StartRun = { ...request, ...originOf(id), variables, ...(Object.keys(subVersions).length > 0 && { subVersions }) };
+      const { run, created, limited } = await db.runs.insert(tenant, id, begun, admission.termsOf(begun));
       if (run.status !== "queued") return { run, created };
       const asked = created ? begun : { ...begun, variables: (await db.runs.origin(tenant, run.id))?.variables ?? variables };
       if (limited) return { run: await admission.enter(tenant, run, asked), created };

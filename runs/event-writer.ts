@@ -22,6 +22,11 @@ interface Fact {
   bytes: number;
 }
 
+interface EventQueue {
+  /** Facts that are not in Postgres yet and not on their way. */
+  waiting(): number;
+}
+
 export interface EventWriterOptions {
   log: Pick<EventLog, "append">;
   logger: Logger;
@@ -29,7 +34,7 @@ export interface EventWriterOptions {
   queueMaxFacts?: number;
 }
 
-export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS }: EventWriterOptions): EventWriter {
+export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS }: EventWriterOptions): EventWriter & EventQueue {
   let queue: Fact[] = [];
   let given = 0;
   let hasDropped = false;
@@ -131,6 +136,8 @@ export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS
       makeRoom();
       begin();
     },
+
+    waiting: () => queue.length,
 
     flush() {
       if (!working) return Promise.resolve();

@@ -24,6 +24,8 @@ export function runGraphInput(tenant: TenantId, runId: string, request: StartRun
     ...(request.scheduleId !== undefined && { schedule_id: request.scheduleId }),
     // Told of the end as a parent is, of which it is none: what it runs counts its depth from here.
     ...(request.startedBy !== undefined && { parent: { run_id: request.startedBy, node_id: "", iteration: "", depth: 0 } }),
+    ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+    ...(request.correlationId !== undefined && { correlation_id: request.correlationId }),
   };
 }
 

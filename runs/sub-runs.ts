@@ -1,6 +1,7 @@
 import { PerdureError, tenantId, type TenantId } from "#core";
 import type { Database } from "#db";
 import { type Plan, selectEntries, subWorkflowsOf } from "#graph";
+import { nodeTraceparent } from "#telemetry";
 import { type ChildCall, type OpenedChild, subVersionKey } from "#workflows/messages";
 import { runGraphInput, summaryOf } from "./run-input.ts";
 import type { StartRun } from "./types.ts";
@@ -42,7 +43,7 @@ export function createSubRuns({ db, heartbeatTimeoutMs, maxDepth }: SubRunsOptio
   return {
     pinnedVersions,
 
-    async openChild({ tenant_id, run_id, parent, workflow_id, version, inputs }) {
+    async openChild({ tenant_id, run_id, parent, workflow_id, version, inputs, traceparent: ofParent, correlation_id: correlationId }) {
       if (parent.depth > maxDepth) {
         throw new PerdureError("child.failed", `Sub-workflows are nested more than ${maxDepth} deep (SUB_WORKFLOW_MAX_DEPTH).`);
       }
@@ -53,7 +54,10 @@ export function createSubRuns({ db, heartbeatTimeoutMs, maxDepth }: SubRunsOptio
         throw new PerdureError("child.failed", `The workflow ${workflow_id} ${found ? "has problems and cannot run" : "is not there any more"}.`);
       const selected = selectEntries(plan, undefined);
       if ("problem" in selected) throw new PerdureError("child.failed", selected.problem.message, { findings: [selected.problem] });
+      const traceparent = ofParent === undefined ? undefined : nodeTraceparent(ofParent, parent);
       const request: StartRun = {
+        ...(traceparent !== undefined && { traceparent }),
+        ...(correlationId !== undefined && { correlationId }),
         workflowId: workflow_id,
         workflowName: found.workflow.name,
         version: found.version.version,

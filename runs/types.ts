@@ -21,6 +21,8 @@ export interface Run {
   createdAt: Date;
   startedAt: Date | null;
   completedAt: Date | null;
+  /** W3C trace context of what asked for it, where it is traced. */
+  traceparent?: string | null;
   /** Of a run that a limit of concurrency concerns. */
   slot: RunSlot | null;
 }
@@ -126,6 +128,10 @@ export interface StartRun {
   recordedOnly?: true;
   /** What came in by a webhook and starts the run. Stored with it in one transaction, after which the run is sure to start, also where Temporal is away. */
   delivery?: NewWebhookDelivery;
+  /** W3C trace context of what asks for it, where it is traced. */
+  traceparent?: string;
+  /** Of the request that asked for it, for logs. */
+  correlationId?: string;
   /** With the same key and the same `requestHash`: the run that exists. Another hash: `idempotency.mismatch`. */
   idempotency?: { key: string; requestHash: string };
 }

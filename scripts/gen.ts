@@ -1,5 +1,5 @@
 /**
- * Writes the generated registries of `nodes/`, the types of `builder/` from the files there, the operations of `client/` and the tables of permissions and of documented paths from the contract;
+ * Writes the generated registries of `nodes/`, the types of `builder/` from the files there, the operations of `client/` and the tables of permissions and of documented paths from the contract, and that of metrics from `telemetry/`;
  * `--check` writes nothing and fails when they are stale.
  * A node type is a file `nodes/<category folder>/<name>.ts` whose default export is a definition.
  */
@@ -7,6 +7,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { NodeDefinition } from "../nodes/define.ts";
+import { metricTable } from "./metric-table.ts";
 import { permissionTable } from "./permission-table.ts";
 import { builderTypes } from "./builder-types.ts";
 import { clientOperations } from "./client-operations.ts";
@@ -40,6 +41,7 @@ export async function generate(root: string): Promise<Map<string, string>> {
     ],
     ["docs/permissions.md", permissionTable()],
     ["docs/compatibility.md", compatibilityTable()],
+    ["docs/metrics.md", metricTable()],
     ["builder/node-types.gen.ts", `${HEADER}${builderTypes(found.map(({ definition }) => definition))}`],
     ["client/operations.gen.ts", `${HEADER}${clientOperations()}`],
   ]);

@@ -31,7 +31,7 @@ describe("in a copy of the project", () => {
   let copy: string;
   beforeAll(async () => {
     copy = await mkdtemp(join(tmpdir(), "new-node-"));
-    for (const folder of ["nodes", "core", "graph", "builder", "contract", "client", "docs", "scripts"])
+    for (const folder of ["nodes", "core", "graph", "builder", "contract", "client", "docs", "scripts", "telemetry"])
       await cp(join(root, folder), join(copy, folder), { recursive: true });
     await cp(join(root, "package.json"), join(copy, "package.json"));
     await cp(join(root, "tsconfig.json"), join(copy, "tsconfig.json"));

@@ -1,11 +1,12 @@
 /** The worker process: builds the services, gives them to the activities, runs workflows and nodes until it is told to stop. */
 import { DefaultLogger, makeTelemetryFilterString, type InjectedSinks, NativeConnection, Runtime, Worker } from "@temporalio/worker";
-import { createActivities } from "#activities";
+import { createActivities, watchAttempts } from "#activities";
 import type { RunEvent } from "#core";
 import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
 import { breakHttp, breakModels, createBreakers } from "#integrations/breaker";
 import { createHttp } from "#integrations/http";
+import { traceHttp } from "#integrations/tracing";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
@@ -25,10 +26,12 @@ import {
   createScheduleParts,
   createSweeper,
 } from "#runs";
+import { createMetrics, createTracing, observeEnds, openMetrics, poolGauges, readPage } from "#telemetry";
 import type { EventSinks } from "#workflows/messages";
 import { bundleWorkflows } from "./bundle.ts";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
+import { anyFreePort, circuitGauges, packageVersion } from "./observed.ts";
 import { createSecrets } from "./secrets.ts";
 
 /** How long a run waits for the worker that has it in memory before any other may take it: what a killed worker costs its runs. */
@@ -41,13 +44,29 @@ const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
 const env = readEnv();
 const logger = createLogger("worker", env.LOG_LEVEL);
 
+const version = packageVersion();
+const metrics = createMetrics({ process: "worker", version, entities: env.METRICS_ENTITIES });
+const tracing = createTracing({ settings: env, service: "perdure-worker", version, logger });
+const sdkMetrics = env.WORKER_METRICS_PORT === undefined ? undefined : await anyFreePort();
+
 Runtime.install({
   logger: new DefaultLogger("WARN", ({ level, message, meta }) => logger[level === "ERROR" ? "error" : "warn"]({ ...meta }, message)),
-  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: "WARN", other: "ERROR" }), forward: {} } },
+  telemetryOptions: {
+    logging: { filter: makeTelemetryFilterString({ core: "WARN", other: "ERROR" }), forward: {} },
+    ...(sdkMetrics !== undefined && {
+      metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkMetrics}`, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true } },
+    }),
+  },
   shutdownSignals: ["SIGTERM", "SIGINT"],
 });
 
-const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
+const db = await openDatabase({
+  url: env.DATABASE_URL,
+  poolSize: env.DATABASE_POOL_SIZE,
+  pageMaxBytes: env.PAGE_MAX_BYTES,
+  logger,
+  observer: observeEnds({ metrics, tracing }),
+});
 const payloads = createPayloads({ store: patientStore(db.payloads, DATABASE_PATIENCE_MS), env });
 await payloads.check();
 const { dataConverter } = payloads;
@@ -60,8 +79,9 @@ const temporal = await connectTemporal({
   logger,
 });
 const writer = createEventWriter({ log: db.log, logger });
-const runs = createRuns({ db, client: temporal.client, env, logger });
-const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+const runs = createRuns({ db, client: temporal.client, env, logger, tracing });
+const guarded = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+const http = traceHttp(guarded, { tracing, metrics, hosts: env.TRACE_OUTBOUND_HOSTS });
 const jsonata = createJsonata({ timeoutMs: env.JSONATA_TIMEOUT_MS, memoryMb: env.JSONATA_MEMORY_MB });
 const sandbox = createSandbox({
   timeoutMs: env.CODE_TIMEOUT_MS,
@@ -112,6 +132,7 @@ const activities = createActivities({
   credentials: credentials.read,
   limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
   logger,
+  watch: watchAttempts({ metrics, tracing }),
 });
 
 const closer = createCloser({ db, runs, logger });
@@ -175,7 +196,14 @@ const checkpoints = createCheckpoints({
 const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });
 const scheduleRounds = schedules.startRounds();
 
-process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+metrics.source(() => poolGauges(db.pool()));
+metrics.source(() => circuitGauges(breakers.breakerStates()));
+metrics.source(() => ({ perdure_event_queue_facts: [{ labels: {}, value: writer.waiting() }] }));
+if (sdkMetrics !== undefined) metrics.append(() => readPage(`http://127.0.0.1:${sdkMetrics}/metrics`));
+const isReady = (): boolean => worker.getState() === "RUNNING";
+const page = await openMetrics(env.WORKER_METRICS_PORT, { metrics, host: env.METRICS_HOST, token: env.METRICS_TOKEN, isReady, logger });
+
+process.stdout.write(`${JSON.stringify({ ready: true, metrics: page?.url })}\n`);
 try {
   await worker.run();
 } finally {
@@ -193,4 +221,6 @@ try {
   await connection.close();
   await temporal.connection.close();
   await db.close();
+  await tracing.close();
+  await page?.close();
 }

@@ -53,6 +53,10 @@ export interface RunGraphInput {
   recorded_only?: true;
   /** Of one that a schedule started. */
   schedule_id?: string;
+  /** W3C trace context of what asked for the run, where it is traced: handed on to its calls, children and later links. */
+  traceparent?: string;
+  /** Of the request that asked for the run, for the logs of its calls. */
+  correlation_id?: string;
   /** Of a child: who waits for it. */
   parent?: ParentRun;
   /** Set on the later links of a chain. */
@@ -210,6 +214,9 @@ export interface ChildCall {
   /** Without one, the published version. */
   version?: number | "latest";
   inputs: JsonObject;
+  /** Of the parent. */
+  traceparent?: string;
+  correlation_id?: string;
 }
 
 /** Of the compensations that a run may still owe: which calls left a receipt though their nodes did not complete. */
@@ -238,6 +245,10 @@ export interface NodeCall {
   round?: number;
   /** With a `key`, `of` names the workflow, or the run that has none. */
   cache?: { ttl_ms: number; key?: Json; of: string };
+  /** Of the run, where it is traced. */
+  traceparent?: string;
+  /** Of the request that asked for the run. */
+  correlation_id?: string;
 }
 
 /** A provider recipe with its templates evaluated. */

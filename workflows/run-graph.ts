@@ -201,6 +201,8 @@ function temporalHost(input: RunGraphInput): Host {
     retry: { maximumInterval: "30s" },
   });
   const inTurn = oneByOne();
+  const { traceparent, correlation_id } = input;
+  const origin = { ...(traceparent !== undefined && { traceparent }), ...(correlation_id !== undefined && { correlation_id }) };
   return {
     now: () => Date.now(),
     runNode: (step, call) =>
@@ -219,7 +221,8 @@ function temporalHost(input: RunGraphInput): Host {
         };
         if (step.local) markers.add();
         const { runNode } = step.local ? proxyLocalActivities<Activities>(shared) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
-        return (step.local ? inTurn(runNode(call)) : runNode(call)).catch((error: unknown) => {
+        const asked = { ...call, ...origin };
+        return (step.local ? inTurn(runNode(asked)) : runNode(asked)).catch((error: unknown) => {
           throw toStepError(error);
         });
       }),
@@ -231,7 +234,7 @@ function temporalHost(input: RunGraphInput): Host {
         try {
           const version = typeof child.version === "number" ? child.version : input.sub_versions?.[subVersionKey(child.workflow_id, child.version)];
           const opened = await inTurn(
-            local.openChild({ ...child, ...(version !== undefined && { version }), run_id: runId, tenant_id: input.tenant_id, parent }),
+            local.openChild({ ...child, ...origin, ...(version !== undefined && { version }), run_id: runId, tenant_id: input.tenant_id, parent }),
           );
           await startChild(runGraph, {
             workflowId: temporalWorkflowId(input.tenant_id, runId),

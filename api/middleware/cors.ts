@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { cors as honoCors } from "hono/cors";
 import type { ApiEnv } from "../context.ts";
-import { CORRELATION_HEADER } from "./correlation.ts";
+import { CORRELATION_HEADER, REQUEST_ID_HEADER } from "./correlation.ts";
 import { API_KEY_HEADER } from "./guard.ts";
 
 /**
@@ -14,9 +14,21 @@ export function cors(origins: readonly string[]): MiddlewareHandler<ApiEnv> {
     origin: everybody ? "*" : (origin) => (origins.includes(origin) ? origin : null),
     credentials: !everybody && origins.length > 0,
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ["authorization", "content-type", "idempotency-key", API_KEY_HEADER, "if-match", "last-event-id", CORRELATION_HEADER],
+    allowHeaders: [
+      "authorization",
+      "content-type",
+      "idempotency-key",
+      API_KEY_HEADER,
+      "if-match",
+      "last-event-id",
+      CORRELATION_HEADER,
+      REQUEST_ID_HEADER,
+      "traceparent",
+      "tracestate",
+    ],
     exposeHeaders: [
       CORRELATION_HEADER,
+      REQUEST_ID_HEADER,
       "etag",
       "link",
       "location",

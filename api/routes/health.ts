@@ -1,5 +1,7 @@
 import type { Handlers } from "../mount.ts";
+import { remembered } from "../installation.ts";
 import type { HealthProbes, Services } from "../services.ts";
+import { requireToken } from "./metrics.ts";
 
 /** A dependency that has not answered by then counts as down. */
 const PROBE_TIMEOUT_MS = 2_000;
@@ -12,7 +14,14 @@ interface Condition {
 }
 type Conditions = Record<keyof HealthProbes, Condition>;
 
-export function healthHandlers({ health, db, shutdown, version }: Services): Handlers<"health" | "ready" | "detailedHealth" | "listCircuits"> {
+export function healthHandlers({
+  health,
+  db,
+  shutdown,
+  version,
+  settings,
+  installation,
+}: Services): Handlers<"health" | "ready" | "detailedHealth" | "listCircuits"> {
   const conditions = remembered(async (): Promise<Conditions> => {
     const [postgres, temporal, qdrant] = await Promise.all([probe(health.postgres), probe(health.temporal), probe(health.qdrant)]);
     return { postgres, temporal, qdrant };
@@ -21,6 +30,15 @@ export function healthHandlers({ health, db, shutdown, version }: Services): Han
     const counts = { found: null as { open: number; half_open: number } | null };
     await probe(async () => void (counts.found = await db.circuits.count()));
     return counts.found;
+  }, REMEMBERED_MS);
+  const workersOf = remembered(async () => {
+    let found: { polling: number; backlog: number } | null = null;
+    await probe(async () => {
+      const queues = await installation.queues();
+      const backlog = queues.reduce((sum, queue) => sum + queue.backlog, 0);
+      found = { polling: queues.find(({ type }) => type === "workflow")?.pollers ?? 0, backlog };
+    });
+    return found as { polling: number; backlog: number } | null;
   }, REMEMBERED_MS);
   const timestamp = (): string => new Date().toISOString();
 
@@ -33,13 +51,19 @@ export function healthHandlers({ health, db, shutdown, version }: Services): Han
       return { status: 200, body: { status: "ready", timestamp: timestamp() } };
     },
 
-    async detailedHealth() {
+    async detailedHealth({ c }) {
+      if (settings.HEALTH_DETAILED === "token") requireToken(c, settings.METRICS_TOKEN);
       const dependencies = await conditions();
       const circuits = dependencies.postgres.status === "up" ? await circuitCounts() : null;
       if (!serves(dependencies))
-        return { status: 503, body: { status: "unhealthy", timestamp: timestamp(), version, dependencies, circuits }, headers: { "retry-after": "1" } };
-      const status = dependencies.qdrant.status === "up" ? ("healthy" as const) : ("degraded" as const);
-      return { status: 200, body: { status, timestamp: timestamp(), version, dependencies, circuits } };
+        return {
+          status: 503,
+          body: { status: "unhealthy", timestamp: timestamp(), version, dependencies, circuits, workers: null },
+          headers: { "retry-after": "1" },
+        };
+      const workers = await workersOf();
+      const status = dependencies.qdrant.status === "up" && workers?.polling !== 0 ? ("healthy" as const) : ("degraded" as const);
+      return { status: 200, body: { status, timestamp: timestamp(), version, dependencies, circuits, workers } };
     },
 
     async listCircuits({ principal }) {
@@ -72,16 +96,4 @@ async function probe(ask: (signal: AbortSignal) => Promise<void>): Promise<Condi
   } finally {
     clearTimeout(timer);
   }
-}
-
-function remembered<T>(ask: () => Promise<T>, ms: number): () => Promise<T> {
-  let answer: Promise<T> | undefined;
-  let askedAt = -Infinity;
-  return () => {
-    if (answer === undefined || performance.now() - askedAt > ms) {
-      askedAt = performance.now();
-      answer = ask();
-    }
-    return answer;
-  };
 }

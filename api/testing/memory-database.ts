@@ -42,6 +42,7 @@ import { createMemoryVariables } from "./memory-variables.ts";
 import { memoryWebhooks, type StoredDelivery, storeWebhook } from "./memory-webhooks.ts";
 import { createMemorySchedules } from "./memory-schedules.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
+import { memoryAnalytics } from "./memory-analytics.ts";
 
 export interface StoredWorkflow {
   tenant: TenantId;
@@ -144,6 +145,8 @@ export function createMemoryDatabase(): MemoryDatabase {
     audit: memoryAudit(state),
     rateBuckets: memoryRateBuckets(),
     live: createMemoryLive(state),
+    pool: () => ({ busy: 0, idle: 1, free: 9, waiting: 0 }),
+    analytics: memoryAnalytics(state),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),

@@ -7,6 +7,7 @@ import { createOidc } from "#integrations/oidc";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
 import { createScheduleParts } from "#runs";
+import { createMetrics, TRACING_OFF } from "#telemetry";
 import { createApp } from "../app.ts";
 import { createSchemaChecks } from "../schema-checks.ts";
 import { createPasswords } from "../security/passwords.ts";
@@ -21,6 +22,7 @@ import { createMemoryTemporalSchedules } from "./memory-schedules.ts";
 
 export const SETTINGS: ApiSettings = {
   CONCURRENCY_WAITING_MS: 60_000,
+  ANALYTICS_MAX_ROWS: 100,
   API_KEYS_MAX: 5,
   AUDIT_FIELD_MAX_BYTES: 1_000,
   BULK_MAX_RUNS: 3,
@@ -32,6 +34,7 @@ export const SETTINGS: ApiSettings = {
   OPENAI_BASE_URL: undefined,
   CORS_ORIGINS: [],
   EMAIL_TOKEN_EXPIRE_HOURS: 48,
+  HEALTH_DETAILED: "public",
   INVITATION_EXPIRE_DAYS: 7,
   JWT_REFRESH_GRACE_MS: 0,
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: 7,
@@ -50,9 +53,11 @@ export const SETTINGS: ApiSettings = {
   LIVE_RECHECK_INTERVAL_MS: 15_000,
   LIVE_PRESENCE_MS: 30_000,
   LIVE_RESUME_RUNS_MAX: 10,
+  METRICS_TOKEN: undefined,
   ORGANIZATION_CONCURRENCY_LIMIT: 20,
   OIDC_FLOW_EXPIRE_MINUTES: 10,
   PASSWORD_RESET_EXPIRE_MINUTES: 30,
+  OTEL_PROPAGATORS: "tracecontext",
   PUBLIC_URL: undefined,
   RATE_LIMIT_ACCOUNT_FAILURES: undefined,
   RATE_LIMIT_ACCOUNT_MAILS: undefined,
@@ -182,6 +187,15 @@ export function createTestApp(overrides: Partial<Services> = {}, settings: Parti
     settings: { ...SETTINGS, ...settings },
     logger: createLogger("api", "silent"),
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },
+    metrics: createMetrics({ process: "api", version: "0.0.0", entities: 2 }),
+    tracing: TRACING_OFF,
+    installation: {
+      runs: () => db.analytics.installation(),
+      queues: async () => [
+        { type: "workflow", backlog: 0, oldestMs: 0, pollers: 1 },
+        { type: "activity", backlog: 0, oldestMs: 0, pollers: 1 },
+      ],
+    },
     shutdown: shutdown.signal,
     version: "0.0.0",
     ...(overrides as Partial<Services & { tokens: TestTokens }>),

@@ -1,4 +1,5 @@
 import { PerdureError } from "#core";
+import type { PoolState } from "../types.ts";
 import { openConnection, type Connection } from "./connection.ts";
 
 /** A connection is replaced after this time: its prepared statements go, and a moved server is found. */
@@ -7,6 +8,7 @@ const CONNECTION_MAX_AGE_MS = 30 * 60_000;
 export interface Pool {
   /** Lends a connection to one caller at a time, in the order of asking. @throws the driver's error when none can be opened. */
   use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  state(): PoolState;
   /** Waits for what is being done, then closes; asking afterwards fails with `database.unavailable`. */
   close(): Promise<void>;
 }
@@ -53,6 +55,7 @@ export function createPool(url: string, size: number): Pool {
       lent.add(settled);
       return done;
     },
+    state: () => ({ busy: size - free, idle: idle.length, free: Math.max(0, free - idle.length), waiting: asking.length }),
     async close() {
       closed = true;
       await Promise.all(lent);

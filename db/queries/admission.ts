@@ -4,9 +4,10 @@ import type { QueuedStart } from "../../runs/types.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { organizations, runSlots, runs } from "../schema/index.ts";
+import { NOBODY, type RunObserver, tellClosed } from "../observer.ts";
 import type { Admission, RunRows } from "../types.ts";
 
-export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">): Admission {
+export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">, observer: RunObserver = NOBODY): Admission {
   return {
     async offer(tenant, runId, request) {
       const text = toJsonText(request);
@@ -45,7 +46,9 @@ export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">):
       const [result] = await sessions.once(tenant, (db) =>
         db.execute<{ done: boolean }>(sql`select withdraw_run(${tenant}::uuid, ${runId}::uuid, ${text}::jsonb) as done`),
       );
-      return result?.done ? rows.get(tenant, runId) : undefined;
+      const run = result?.done ? await rows.get(tenant, runId) : undefined;
+      if (run) tellClosed(observer, run);
+      return run;
     },
 
     async setPaused(tenant, runId, pauses) {

@@ -2,16 +2,20 @@ import { sql } from "drizzle-orm";
 import type { Notifications } from "../connection/notifications.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
+import { NOBODY, type RunObserver, tellSettled } from "../observer.ts";
 import type { EventLog } from "../types.ts";
 
 const CHANNEL = "perdure_runs";
 
-export function createEventLog(sessions: Sessions, notifications: Notifications): EventLog {
+export function createEventLog(sessions: Sessions, notifications: Notifications, observer: RunObserver = NOBODY): EventLog {
   return {
     async append(facts) {
       if (facts.length === 0) return 0;
       const text = toJsonText(facts.map(({ tenantId, event }) => ({ ...event, tenant_id: tenantId })));
-      const [row] = await sessions.once("system", (db) => db.execute<{ appended: number }>(sql`select append_events(${text}::jsonb) as appended`));
+      const [row] = await sessions.once("system", (db) =>
+        db.execute<{ appended: number; settled: string | null }>(sql`select appended, settled from record_facts(${text}::jsonb)`),
+      );
+      tellSettled(observer, row?.settled);
       return row?.appended ?? 0;
     },
 

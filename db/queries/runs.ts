@@ -4,6 +4,7 @@ import type { NodeRow, Run, RunSlot, StoredEvent, WaitingFor } from "../../runs/
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { commands, nodeExecutions, runEvents, runs } from "../schema/index.ts";
+import { NOBODY, type RunObserver, tellClosed, tellSettled } from "../observer.ts";
 import type { RunFilter, RunRows } from "../types.ts";
 import { groupOf, queueFull } from "./admission-terms.ts";
 import { receiveWebhook, replayed } from "./webhook-runs.ts";
@@ -130,17 +131,20 @@ export async function newestRuns(db: Statements, wanted: SQL | undefined, limit:
 const one = (tenant: TenantId, id: string) => and(eq(runs.tenantId, tenant), eq(runs.id, id));
 const runQuery = (db: Statements, tenant: TenantId, id: string) => db.select(runColumns).from(runs).where(one(tenant, id));
 
-export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows {
+export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer: RunObserver = NOBODY): RunRows {
   const close = async (tenant: TenantId, id: string, end: Parameters<RunRows["close"]>[2], counts: object | null) => {
     const ending = { status: end.status, outputs: end.outputs ?? null, error: end.error ?? null, at: end.at };
     const [[result], [row]] = await sessions.onceAll(tenant, (db) => [
-      db.execute<{ outcome: string; counts: string | null }>(
-        sql`select outcome, counts from close_run(${tenant}::uuid, ${id}::uuid, ${toJsonText(ending)}::jsonb, ${counts && toJsonText(counts)}::jsonb)`,
+      db.execute<{ outcome: string; settled: string | null }>(
+        sql`select outcome, settled from end_run(${tenant}::uuid, ${id}::uuid, ${toJsonText(ending)}::jsonb, ${counts && toJsonText(counts)}::jsonb)`,
       ),
       runQuery(db, tenant, id),
     ]);
     if (!result || !row) throw new PerdureError("resource.not_found", "There is no such run.");
-    return { closed: result.outcome !== "differs", run: toRun(row) };
+    const run = toRun(row);
+    tellSettled(observer, result.settled);
+    if (result.outcome === "closed") tellClosed(observer, run);
+    return { closed: result.outcome !== "differs", run };
   };
 
   return {
@@ -187,6 +191,8 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
         throw new PerdureError("idempotency.mismatch", "This Idempotency-Key was used before with another request.");
       }
       if (!result || !found) throw new PerdureError("internal", "The run was not stored.");
+      const { traceparent } = request;
+      if (result.created && traceparent !== undefined) await sessions.once(tenant, (db) => db.update(runs).set({ traceparent }).where(one(tenant, id)));
       return { run: toRun(found), created: result.created, limited: result.limited };
     },
 
@@ -383,7 +389,10 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number): RunRows
 
     async repair(tenant, id, nodes) {
       const text = toJsonText(nodes);
-      await sessions.once(tenant, (db) => db.execute(sql`select repair_run(${tenant}::uuid, ${id}::uuid, ${text}::jsonb)`));
+      const [result] = await sessions.once(tenant, (db) =>
+        db.execute<{ settled: string | null }>(sql`select settled from mend_run(${tenant}::uuid, ${id}::uuid, ${text}::jsonb)`),
+      );
+      tellSettled(observer, result?.settled);
     },
 
     async stillOpen(ids) {

@@ -37,6 +37,8 @@ export const runs = pgTable(
     lastEventAt: instant("last_event_at").notNull().defaultNow(),
     /** When a sweeper last took it up. */
     checkedAt: instant("checked_at"),
+    /** W3C trace context of what asked for it; null where it is not traced. */
+    traceparent: text("traceparent"),
   },
   (table) => [
     index("runs_list_idx").on(table.tenantId, table.createdAt, table.id),

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { createMetrics, TRACING_OFF } from "#telemetry";
 import { createApp, createNodeRegistry, createPasswords, createSchemaChecks, createTokens, createYamlThreads, readTemplates } from "#api";
 import { type RouteName, pathsOf, replySchema, routes } from "#contract";
 import { workflowExport } from "#contract/exchange.ts";
@@ -78,6 +79,9 @@ beforeAll(async () => {
     settings: env,
     logger,
     health: { postgres: () => db.ping(), temporal: async () => undefined, qdrant: async () => undefined },
+    metrics: createMetrics({ process: "api", version: "0.0.0", entities: 0 }),
+    tracing: TRACING_OFF,
+    installation: { runs: () => db.analytics.installation(), queues: async () => [] },
     shutdown: shutdown.signal,
     version: "0.0.0",
   });

@@ -51,8 +51,10 @@ describe("the api process", () => {
     const { url } = await start();
     const client = new TestClient(url);
     expect((await client.get("/health/ready")).body).toMatchObject({ status: "ready" });
+    // No worker is there that could run anything.
     expect((await client.get("/health/detailed")).body).toMatchObject({
-      status: "healthy",
+      status: "degraded",
+      workers: { polling: 0 },
       dependencies: { postgres: { status: "up" }, temporal: { status: "up" }, qdrant: { status: "up" } },
     });
     expect((await client.get<{ openapi: string }>("/openapi.json")).body.openapi).toBe("3.1.0");

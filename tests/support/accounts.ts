@@ -11,6 +11,7 @@ import { createOidc } from "#integrations/oidc";
 import { catalogue } from "#nodes";
 import { createPayloads } from "#payloads";
 import { createLogger, readEnv } from "#platform";
+import { createMetrics, TRACING_OFF } from "#telemetry";
 import { type TestDatabase, createTestDatabase } from "./database.ts";
 import { testPayloadKeys } from "./payloads.ts";
 
@@ -43,6 +44,9 @@ export async function startAccounts(settings: Readonly<Record<string, string>> =
     http,
     mailer,
     oidc: createOidc({ providers: env.OIDC_PROVIDERS, http, timeoutMs: env.OIDC_TIMEOUT_MS }),
+    metrics: createMetrics({ process: "api", version: "0.0.0", entities: 2 }),
+    tracing: TRACING_OFF,
+    installation: { runs: () => db.analytics.installation(), queues: async () => [] },
     settings: env,
     logger,
     health: { postgres: async () => undefined, temporal: async () => undefined, qdrant: async () => undefined },
