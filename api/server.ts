@@ -7,7 +7,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
 import { createCredentialVault } from "#credentials";
 import { migrate, openDatabase } from "#db";
-import { createHttp } from "#integrations/http";
+import { createHttp, hostsOfOrganizations } from "#integrations/http";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads } from "#payloads";
 import { type Env, type Logger, createLogger, readEnv } from "#platform";
@@ -58,7 +58,13 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
   const compileGraph = createCompiler(db, catalogue);
-  const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+  const http = createHttp({
+    allow: env.OUTBOUND_ALLOW,
+    maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES,
+    maxRedirects: env.OUTBOUND_MAX_REDIRECTS,
+    idleTimeoutMs: env.OUTBOUND_IDLE_TIMEOUT_MS,
+    hostsOf: hostsOfOrganizations(db.organizations),
+  });
   const shutdown = new AbortController();
   // One listener for each open stream and each waiting request.
   setMaxListeners(0, shutdown.signal);
@@ -91,6 +97,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       namespace: env.TEMPORAL_NAMESPACE,
       qdrantUrl: env.QDRANT_URL,
       qdrantApiKey: env.QDRANT_API_KEY,
+      fetchOf: (trustedOrigin) => http.guardedFetch("", { trustedOrigin }),
     }),
     shutdown: shutdown.signal,
     version: packageVersion(),

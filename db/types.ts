@@ -72,6 +72,8 @@ export interface Organization {
   id: string;
   name: string;
   createdAt: Date;
+  /** Hosts that its nodes may reach; null: all that the operator lets them. */
+  outboundHosts: readonly string[] | null;
 }
 
 /** A user as a member of one organization; `id` is the user's. */
@@ -85,7 +87,8 @@ export interface Member {
 
 export interface Organizations {
   get(tenant: TenantId): Promise<Organization | undefined>;
-  rename(tenant: TenantId, name: string): Promise<Organization | undefined>;
+  /** What is left out stays as it is. */
+  update(tenant: TenantId, change: { name?: string; outboundHosts?: readonly string[] | null }): Promise<Organization | undefined>;
   /** Who came last first. */
   members(tenant: TenantId, page: Page): Promise<Paged<Member>>;
   member(tenant: TenantId, userId: string): Promise<Member | undefined>;

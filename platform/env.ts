@@ -99,7 +99,7 @@ export const envSchema = z.object({
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   CORS_ORIGINS: list.default([]),
   REGISTRATION: z.enum(["open", "closed"]).default("open"),
-  /** Hosts and CIDRs that nodes may reach although they are private. */
+  /** Hosts and CIDRs that nodes may reach although they are private: of all organizations, or of one, with `<its id>=` before it. */
   OUTBOUND_ALLOW: list.default([]),
   OUTBOUND_MAX_RESPONSE_BYTES: z.coerce
     .number()
@@ -107,6 +107,10 @@ export const envSchema = z.object({
     .positive()
     .default(10 * 1024 * 1024),
   OUTBOUND_MAX_REDIRECTS: z.coerce.number().int().min(0).default(5),
+  /** Longest silence of a server that is called, where the call has no time limit of its own. */
+  OUTBOUND_IDLE_TIMEOUT_MS: z.coerce.number().int().positive().default(600_000),
+  /** Of the list of hosts to which an organization narrows itself. */
+  OUTBOUND_HOSTS_MAX: z.coerce.number().int().positive().default(1_000),
   /** Organizations whose graphs read secrets of the environment: ids, `first` (the one that was made first) or `*` (all). */
   SECRETS_ORGANIZATIONS: list
     .transform((entries) => entries.map((entry) => entry.toLowerCase()))

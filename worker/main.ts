@@ -6,7 +6,7 @@ import type { RunEvent } from "#core";
 import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
 import { breakHttp, breakModels, createBreakers } from "#integrations/breaker";
-import { createHttp } from "#integrations/http";
+import { createHttp, hostsOfOrganizations } from "#integrations/http";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
@@ -62,7 +62,13 @@ const temporal = await connectTemporal({
 });
 const writer = createEventWriter({ log: db.log, logger });
 const runs = createRuns({ db, client: temporal.client, env, logger });
-const http = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+const http = createHttp({
+  allow: env.OUTBOUND_ALLOW,
+  maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES,
+  maxRedirects: env.OUTBOUND_MAX_REDIRECTS,
+  idleTimeoutMs: env.OUTBOUND_IDLE_TIMEOUT_MS,
+  hostsOf: hostsOfOrganizations(db.organizations),
+});
 const jsonata = createJsonata({ timeoutMs: env.JSONATA_TIMEOUT_MS, memoryMb: env.JSONATA_MEMORY_MB });
 const sandbox = createSandbox({
   timeoutMs: env.CODE_TIMEOUT_MS,
