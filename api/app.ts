@@ -2,6 +2,7 @@ import { PerdureError } from "#core";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { createAuditTrail } from "./audit/audit-trail.ts";
+import { createRefusals } from "./audit/refusals.ts";
 import type { ApiEnv } from "./context.ts";
 import { locate } from "./limits/addresses.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
@@ -90,6 +91,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     members,
     keys: createKeyHolders(services.db.apiKeys, members),
     audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
+    refusals: createRefusals({ audit: services.db.audit, accounts: services.db.accounts, intervalMs: settings.AUDIT_REFUSAL_INTERVAL_MS, logger }),
     limits: createRouteLimits(limiter, settings),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,

@@ -10,12 +10,16 @@ export interface ApiEnv {
     correlationId: string;
     /** Set on every route that is not public. */
     principal: Principal;
+    /** Asks again whether the caller may still do what the route does. @throws PerdureError `auth.*` where they may not. */
+    reauthorize: () => Promise<void>;
     /** An access token that came in the cookie of the codec endpoint. */
     codecToken?: string;
     /** Where the request comes from; empty where there is no socket. */
     address: string;
     /** Set by handlers of public routes that make a change, and of those that make it in another organization. */
     auditActor: AuditActor | undefined;
+    /** User whose account somebody tried to sign in to, in vain. */
+    refusedAccount: string | undefined;
     /** Of the limits that the request passed or did not, the one nearest to its end. */
     rateVerdict: Verdict | undefined;
   };

@@ -3,6 +3,7 @@ import { type Finding, type Json, PerdureError } from "#core";
 import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
 import type { AuditTrail } from "./audit/audit-trail.ts";
+import type { Refusals } from "./audit/refusals.ts";
 import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { type Callers, guard } from "./middleware/guard.ts";
@@ -47,11 +48,16 @@ interface Reading {
 }
 
 /** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
-export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, audit, ...callers }: Callers & Reading & { audit: AuditTrail }): void {
+export function mount(
+  app: Hono<ApiEnv>,
+  handlers: Handlers,
+  { maxBodyBytes, yaml, audit, refusals, ...callers }: Callers & Reading & { audit: AuditTrail; refusals: Refusals },
+): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
     const { limits } = callers;
     const chain = [
+      refusals.watch(name),
       limits.byAddress(route),
       guard(route.access, callers),
       limits.byCaller(route),

@@ -23,6 +23,8 @@ import { createYamlThreads } from "./yaml/index.ts";
 
 /** Longer than the idle time of the usual load balancers, so that it is they who close a connection. */
 const KEEP_ALIVE_MS = 65_000;
+/** How often requests that take too long to arrive are looked for, so much longer may one take. */
+const REQUEST_CHECK_MS = 5_000;
 /** How often a server that stops looks for connections with nothing left to do. */
 const IDLE_SWEEP_MS = 50;
 
@@ -40,7 +42,13 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     );
   }
   await migrate(env.DATABASE_URL);
-  const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
+  const db = await openDatabase({
+    url: env.DATABASE_URL,
+    poolSize: env.DATABASE_POOL_SIZE,
+    statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
+    pageMaxBytes: env.PAGE_MAX_BYTES,
+    logger,
+  });
   const payloads = createPayloads({ store: db.payloads, env });
   await payloads.check();
   const temporal = await connectTemporal({
@@ -102,7 +110,17 @@ async function start(env: Env, logger: Logger): Promise<Api> {
     shutdown: shutdown.signal,
     version: packageVersion(),
   });
-  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: KEEP_ALIVE_MS + 1_000 } }) as Server;
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: env.REQUEST_HEADERS_TIMEOUT_MS,
+      requestTimeout: env.REQUEST_TIMEOUT_MS,
+      maxHeaderSize: env.REQUEST_MAX_HEADER_BYTES,
+      connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, env.REQUEST_HEADERS_TIMEOUT_MS),
+    },
+  }) as Server;
+  server.maxHeadersCount = env.REQUEST_MAX_HEADERS;
   const url = await listen(server, env);
 
   return {

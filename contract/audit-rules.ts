@@ -34,6 +34,7 @@ const newWorkflow: Partial<AuditRule> = { resource: "workflow", isNew: true };
 /** Where a rule differs from what path and method say. */
 const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
+  login: { resource: "account" },
   acceptInvitation: { resource: "account" },
   joinOrganization: { resource: "organization" },
   duplicateWorkflow: newWorkflow,
@@ -51,10 +52,15 @@ export function auditRuleOf(name: RouteName): AuditRule | undefined {
   const route: Route = routes[name];
   if (route.method === "get" || UNAUDITED.includes(name)) return undefined;
   const own = RULES[name] ?? {};
-  const resource = own.resource ?? resourceOf(route.path);
+  const resource = auditResourceOf(name);
   const before = own.before ?? (route.method === "post" ? undefined : readerOf(route.path));
   const fields = own.fields ?? FIELDS[resource];
   return { resource, ...(before && { before }), ...(fields && { fields }), ...(own.isNew && { isNew: true }) };
+}
+
+/** Kind of the thing that a route is about, also of routes that change nothing. */
+export function auditResourceOf(name: RouteName): string {
+  return RULES[name]?.resource ?? resourceOf(routes[name].path);
 }
 
 /** `/api/v1/api-keys/{id}` → `api_key`. */

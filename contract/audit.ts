@@ -18,6 +18,7 @@ const filter = z.object({
   resource_id: z.string().max(200).optional(),
   from: moment.optional(),
   to: moment.optional(),
+  status: z.coerce.number().int().min(100).max(599).optional().openapi({ description: "`403`: what was refused; `401`: failed sign-ins." }),
 });
 
 export const auditEvent = z
@@ -47,7 +48,8 @@ export const auditRoutes = {
     path: base,
     operationId: "listAuditEvents",
     summary: "List who changed what",
-    description: "Every change that was made over this API, the newest first. Sign-ins are not changes.",
+    description:
+      "Every change that was made over this API, what members and their keys were refused (403; once a minute for each caller and route) and failed sign-ins of members (401), the newest first.",
     tags,
     access: needs("audit.read"),
     problems: [400, 422],

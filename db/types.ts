@@ -167,6 +167,7 @@ export interface AuditFilter {
   resourceId?: string;
   from?: Date;
   to?: Date;
+  status?: number;
 }
 
 /** Who changed what (F5). Written once, never changed. */
@@ -174,6 +175,8 @@ export interface Audit {
   record(tenant: TenantId, event: Omit<AuditEvent, "id" | "at">): Promise<void>;
   /** The newest first. */
   list(tenant: TenantId, filter: AuditFilter, page: Page): Promise<Paged<AuditEvent>>;
+  /** Deletes the oldest entries of all tenants from before a moment, at most `limit` of them. @returns how many. */
+  forget(before: Date, limit: number): Promise<number>;
 }
 
 export interface Workflow {

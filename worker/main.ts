@@ -26,6 +26,7 @@ import {
   createSweeper,
 } from "#runs";
 import type { EventSinks } from "#workflows/messages";
+import { keepAuditLog } from "./audit-retention.ts";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
 import { createSecrets } from "./secrets.ts";
@@ -48,7 +49,13 @@ Runtime.install({
   shutdownSignals: ["SIGTERM", "SIGINT"],
 });
 
-const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger });
+const db = await openDatabase({
+  url: env.DATABASE_URL,
+  poolSize: env.DATABASE_POOL_SIZE,
+  statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
+  pageMaxBytes: env.PAGE_MAX_BYTES,
+  logger,
+});
 const payloads = createPayloads({ store: patientStore(db.payloads, DATABASE_PATIENCE_MS), env });
 await payloads.check();
 const { dataConverter } = payloads;
@@ -172,6 +179,7 @@ const checkpoints = createCheckpoints({
   nodes: { compile: createCompiler(db, catalogue), isEffectFree },
   limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
 });
+const retention = keepAuditLog({ audit: db.audit, retentionDays: env.AUDIT_RETENTION_DAYS, logger });
 const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
@@ -184,6 +192,7 @@ try {
   await relay.close();
   await queue.close();
   await bulk.close();
+  await retention.close();
   await writer.close();
   await jsonata.close();
   await sandbox.close();

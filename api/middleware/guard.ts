@@ -1,4 +1,4 @@
-import { type Access, PERMISSIONS } from "#contract";
+import { type Access, PERMISSIONS, type Permission } from "#contract";
 import { PerdureError } from "#core";
 import type { MiddlewareHandler } from "hono";
 import type { ApiContext, ApiEnv } from "../context.ts";
@@ -30,12 +30,16 @@ export function guard(access: Access, callers: Callers): MiddlewareHandler<ApiEn
       throw error;
     });
     c.set("principal", principal);
-    if (!allows(principal, permission)) {
-      const who = principal.apiKey ? "This API key" : `The role "${principal.role}"`;
-      throw new PerdureError("auth.forbidden", `${who} may not do this (${permission}).`);
-    }
+    refuseUnlessAllowed(principal, permission);
+    c.set("reauthorize", async () => refuseUnlessAllowed(await identify(c, callers), permission));
     await next();
   };
+}
+
+function refuseUnlessAllowed(principal: Principal, permission: Permission): void {
+  if (allows(principal, permission)) return;
+  const who = principal.apiKey ? "This API key" : `The role "${principal.role}"`;
+  throw new PerdureError("auth.forbidden", `${who} may not do this (${permission}).`);
 }
 
 /** `Authorization` goes before `X-API-Key` where both are sent. */

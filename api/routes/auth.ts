@@ -48,6 +48,7 @@ export function authHandlers(services: Services, limits: AccountLimits): Handler
         userAgent: userAgent(c),
       });
       if (succeeded) await limits.giveBack(accountHash);
+      if (user && !succeeded) c.set("refusedAccount", user.id);
       if (!succeeded || !user) throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
       const memberships = await accounts.memberships(user.id);
       const wanted = body.organization_id;

@@ -131,6 +131,11 @@ export function memoryAudit(state: MemoryState): Audit {
     async record(tenantId, event) {
       state.audit.push({ ...event, tenantId, id: uuidv7(), at: new Date() });
     },
+    async forget(before, limit) {
+      const old = state.audit.filter(({ at }) => at < before).slice(0, limit);
+      state.audit = state.audit.filter((event) => !old.includes(event));
+      return old.length;
+    },
     list: async (tenant, { from, to, ...equal }, page) =>
       pageOf(
         state.audit
