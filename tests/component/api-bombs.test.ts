@@ -96,11 +96,11 @@ async function pour({ socket, answered }: Raw, chunk: Buffer, total: number): Pr
   return sent;
 }
 
-const post = (path: string, body: string | Uint8Array, headers: Record<string, string> = {}) =>
+const post = (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
   fetch(new URL(path, url), {
     method: "POST",
     headers: { authorization: `Bearer ${user.accessToken}`, "content-type": "application/json", ...headers },
-    body: body as BodyInit,
+    body,
   });
 
 async function staysFlat(work: () => Promise<void>, flat = FLAT): Promise<void> {
