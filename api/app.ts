@@ -33,6 +33,7 @@ import { queueHandlers } from "./routes/queue.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
+import { rememberTokens } from "./security/remembered-tokens.ts";
 import type { Services } from "./services.ts";
 
 /**
@@ -87,7 +88,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
   };
   const members = createMembers(services.db.accounts);
   mount(app, handlers, {
-    tokens,
+    tokens: rememberTokens(tokens),
     members,
     keys: createKeyHolders(services.db.apiKeys, members),
     audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
