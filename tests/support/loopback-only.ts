@@ -3,8 +3,7 @@ import net from "node:net";
 
 /** A fence around a test of what must not be reached: whatever the product does, no connection of this process leaves the machine. */
 export interface Fence {
-  /** Addresses that somebody tried to connect to, other than those of the loopback. */
-  readonly escapes: readonly string[];
+  /** @throws an Error that names the addresses outside that somebody tried to reach meanwhile. */
   remove(): void;
 }
 
@@ -52,9 +51,9 @@ export function fenceLoopback(): Fence {
   };
   net.Socket.prototype.connect = fenced as unknown as typeof connect;
   return {
-    escapes,
     remove() {
       net.Socket.prototype.connect = connect;
+      if (escapes.length > 0) throw new Error(`a test tried to reach ${escapes.join(", ")}`);
     },
   };
 }
