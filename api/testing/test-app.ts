@@ -58,8 +58,12 @@ const ENV = readEnv({ PAYLOAD_KEYS: `test:${Buffer.alloc(32, 1).toString("base64
 /** One for all apps of a test file; its threads do not keep the process alive. */
 const SCHEMAS = createSchemaChecks({ timeoutMs: 1_000, threads: 1 });
 
-/** Reaches what a test serves on this machine, and nothing else: no test may send a request outside. */
-const HTTP = createHttp({ allow: ["127.0.0.1"], hostsOf: () => Promise.resolve(["127.0.0.1"]) });
+/** Reaches what a test serves on this machine, and nothing else: no test may send a request outside, nor ask a name server. */
+const HTTP = createHttp({
+  allow: ["127.0.0.1"],
+  hostsOf: () => Promise.resolve(["127.0.0.1", "api.example"]),
+  resolve: () => Promise.reject(Object.assign(new Error("tests know no names"), { code: "ENOTFOUND" })),
+});
 
 const YAML = createYamlThreads({ maxBytes: 100_000, maxAliases: 20, timeoutMs: 5_000 });
 const TEMPLATES = await readTemplates();
