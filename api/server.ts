@@ -120,7 +120,6 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, env.REQUEST_HEADERS_TIMEOUT_MS),
     },
   }) as Server;
-  server.maxHeadersCount = env.REQUEST_MAX_HEADERS;
   const url = await listen(server, env);
 
   return {

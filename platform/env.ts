@@ -154,13 +154,12 @@ export const envSchema = z.object({
   /** Of the headers of a request, from its first byte to the last, and of the request as a whole. */
   REQUEST_HEADERS_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
   REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).default(300_000),
-  /** Of all headers of a request together, and of how many there are. */
+  /** Of all headers of a request together. */
   REQUEST_MAX_HEADER_BYTES: z.coerce
     .number()
     .int()
     .min(1024)
     .default(16 * 1024),
-  REQUEST_MAX_HEADERS: z.coerce.number().int().min(10).default(200),
   /** Of the inputs of a run, and of its variables. */
   RUN_INPUTS_MAX_BYTES: z.coerce
     .number()
