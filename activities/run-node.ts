@@ -1,6 +1,6 @@
 import { ApplicationFailure } from "@temporalio/activity";
 import { PerdureError, tenantId, toFailureValue, type FailureValue, type Json, type TenantId } from "#core";
-import type { ActivityNode, ActivityServices, LiveCredential, NodeDefinition } from "#nodes";
+import { type ActivityNode, type ActivityServices, type LiveCredential, type NodeDefinition, shownInputs } from "#nodes";
 import type { Logger } from "#platform";
 import { type NodeCall, type NodeResult, receiptKey } from "#workflows/messages";
 import type { NodeCache, Receipts } from "../db/types.ts";
@@ -71,7 +71,7 @@ export async function runNode(deps: RunNodeDeps, call: NodeCall, attempt: Attemp
 async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, definition: NodeDefinition | undefined, facts: AttemptFacts): Promise<NodeResult> {
   const key = receiptKey(call);
   const tenant = tenantId(call.tenant_id);
-  const shown = showSecrets(call.inputs, call.secret_slots) as Json;
+  const shown = shownInputs(showSecrets(call.inputs, call.secret_slots) as Json);
   const leavesReceipt = definition?.effect !== "none" && !(definition?.kind === "activity" && definition.mayAct?.(call.inputs) === false);
   if (leavesReceipt && (attempt.number > 1 || attempt.isLocal || call.round !== undefined)) {
     const kept = await ourDatabase(deps, () => deps.receipts.find(tenant, key));

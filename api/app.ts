@@ -30,6 +30,8 @@ import { nodeHandlers } from "./routes/nodes.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
+import { variableHandlers } from "./routes/variables.ts";
+import { workflowPartHandlers } from "./routes/workflow-parts.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
@@ -74,6 +76,8 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...apiKeyHandlers(services),
     ...auditHandlers(services),
     ...workflowHandlers(services),
+    ...workflowPartHandlers(services),
+    ...variableHandlers(services),
     ...exchangeHandlers(services),
     ...templateHandlers(services),
     ...executionHandlers(services),

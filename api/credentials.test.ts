@@ -21,10 +21,29 @@ afterAll(() => provider.close());
 async function bench() {
   const app = createTestApp();
   const { token, userId } = await app.signUp();
-  const call = (method: string, path: string, body?: unknown) => app.call(method, path, { token, ...(body !== undefined && { body }) });
+  const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    app.call(method, path, { token, headers, ...(body !== undefined && { body }) });
   const create = async (body: unknown = bearer) => String((await call("POST", base, body)).body["id"]);
   return { ...app, token, userId, call, create };
 }
+
+test("D6 F5: When a credential changed since its ETag was read, then changing and deleting it is 412, and the audit log tells of each change without a value", async () => {
+  const { call, create } = await bench();
+  const one = `${base}/${await create({ ...bearer, data: { token: CANARY } })}`;
+  const etag = { "if-match": (await call("GET", one)).headers.get("etag") ?? "" };
+  expect(etag).toEqual({ "if-match": '"1"' });
+  expect((await call("PATCH", one, { description: "d" }, etag)).headers.get("etag")).toBe('"2"');
+  expect((await call("PATCH", one, { data: { token: "new" } }, etag)).body["code"]).toBe("precondition.failed");
+  expect((await call("PUT", one, { name: "New" }, etag)).status).toBe(412);
+  expect((await call("DELETE", one, undefined, etag)).status).toBe(412);
+  expect((await call("POST", `${one}/test`, { url: `${provider.url}/` })).status).toBe(200);
+  expect((await call("GET", one)).headers.get("etag"), "a test is no change").toBe('"2"');
+  expect((await call("DELETE", one, undefined, { "if-match": '"2"' })).status).toBe(204);
+  const { body } = await call("GET", "/api/v1/audit-events?resource_type=credential");
+  const actions = (body as unknown as JsonObject[]).map(({ action }) => action);
+  expect(actions).toEqual(["deleteCredential", "testCredential", "updateCredential", "createCredential"]);
+  expect(JSON.stringify(body)).not.toContain(CANARY);
+});
 
 describe("what is shown", () => {
   test("D6 F2: When a credential is stored, then answers name its fields and never hold a value", async () => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Finding, type Json, type JsonObject, isObject, stableStringify, type TenantId } from "#core";
 import { credentialsOf, type Plan } from "#graph";
 import type { NewVersion, WorkflowVersion } from "#db";
-import { catalogue } from "#nodes";
+import { credentialCatalogue } from "#nodes";
 import type { CompileGraph } from "#runs";
 import type { Principal } from "./security/principal.ts";
 
@@ -45,7 +45,7 @@ export async function toVersion(
     problems: (compiled.ok ? [] : compiled.problems) as unknown as Json[],
     hash: createHash("sha256").update(stableStringify(graph)).digest("hex"),
     createdBy: userId,
-    credentials: credentialsOf(graph, catalogue),
+    credentials: credentialsOf(graph, credentialCatalogue),
   };
   return { version, warnings: compiled.warnings };
 }

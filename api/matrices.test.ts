@@ -4,7 +4,7 @@ import { type CountingServer, startCountingServer } from "#tests/counting-server
 import { type Fence, fenceLoopback } from "#tests/loopback-only.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Callers, guard } from "./middleware/guard.ts";
-import { type Owner, bodyOf, fill, fillUnknown, idleParameters, namesOwned, specimensOf, unknownParameters } from "./testing/specimens.ts";
+import { type Owner, bodyOf, fill, fillUnknown, idleParameters, namesNamespaced, namesOwned, specimensOf, unknownParameters } from "./testing/specimens.ts";
 import { type TestApp, createTestApp } from "./testing/test-app.ts";
 
 /** Takes whatever credential it is shown. */
@@ -196,6 +196,24 @@ describe("what is another's", () => {
 
   const anybody = createTestApp();
   let token: string | undefined;
+  const namespaced = guarded.filter(({ name }) => namesNamespaced(name));
+  test.each(namespaced)("F1: When $method $path names what another tenant gave that name, then it is as if nobody had", async ({ name, method, path }) => {
+    const app = createTestApp();
+    const { call, signUp } = app;
+    const owner = await signUp();
+    const ids = await specimensOf(app, owner, name, taker.url);
+    const stranger = await signUp();
+    const target = fill(name, path, ids);
+    const before = await call("GET", target, { token: owner.token });
+    expect(before.status, "the owner has it").toBe(200);
+    const missing = await call(method, fillUnknown(name, path), { token: stranger.token, ...bodyOf(name) });
+    expect(method === "PUT" ? [200, 201, 404] : [404]).toContain(missing.status);
+    const foreign = await call(method, target, { token: stranger.token, ...bodyOf(name) });
+    expect(foreign.status).toBe(missing.status);
+    expect(await call("GET", target, { token: owner.token }), "the owner's stays").toMatchObject({ status: 200, body: before.body });
+    expect((await call(method, target, { token: owner.token, ...bodyOf(name) })).status).toBeLessThan(400);
+  });
+
   test.each(owned)("D7: When an id of $method $path is no id, then it is 404, not a failure", async ({ name, method, path }) => {
     token ??= (await anybody.signUp()).token;
     const { call } = anybody;

@@ -1,5 +1,5 @@
 import { type Route, type RouteName, type Routes, pathsOf, routes } from "#contract";
-import { type Finding, type Json, PerdureError } from "#core";
+import { type Finding, isObject, type Json, PerdureError } from "#core";
 import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
 import type { AuditTrail } from "./audit/audit-trail.ts";
@@ -80,15 +80,23 @@ function specificity(path: string): string {
 function respond(route: Route, handler: AnyHandler, reading: Reading): MiddlewareHandler<ApiEnv> {
   const read = reader(route, reading);
   return async (c) => {
-    const reply = await handler(await read(c));
+    const request: { query?: { fields?: readonly string[] } | undefined } = await read(c);
+    const reply = await handler(request as never);
     if (reply instanceof Response) {
       // HEAD takes no body: what makes it must not go on.
       if (c.req.method === "HEAD") await reply.body?.cancel();
       return reply;
     }
     if (reply.body === undefined) return new Response(null, { status: reply.status, headers: reply.headers });
-    return new Response(JSON.stringify(reply.body), { status: reply.status, headers: { "content-type": "application/json", ...reply.headers } });
+    const body = request.query?.fields ? inPart(reply.body, request.query.fields) : reply.body;
+    return new Response(JSON.stringify(body), { status: reply.status, headers: { "content-type": "application/json", ...reply.headers } });
   };
+}
+
+/** The rows of a list with the fields that were asked for. */
+function inPart(body: unknown, fields: readonly string[]): unknown {
+  if (!Array.isArray(body)) return body;
+  return body.map((row: unknown) => (isObject(row) ? Object.fromEntries(Object.entries(row).filter(([name]) => fields.includes(name))) : row));
 }
 
 function reader(route: Route, { maxBodyBytes, yaml }: Reading): (c: ApiContext) => Promise<Request<never>> {

@@ -34,6 +34,8 @@ export type ApiSettings = Pick<
   | "AUDIT_REFUSAL_INTERVAL_MS"
   | "BULK_MAX_RUNS"
   | "CREDENTIALS_MAX"
+  | "CUSTOM_NODES_MAX"
+  | "CUSTOM_NODE_MAX_BYTES"
   | "CREDENTIAL_MAX_BYTES"
   | "CREDENTIAL_TEST_TIMEOUT_MS"
   | "OPENAI_BASE_URL"
@@ -59,6 +61,9 @@ export type ApiSettings = Pick<
   | "TEMPORAL_NAMESPACE"
   | "TEMPORAL_UI_URL"
   | "TRUSTED_PROXIES"
+  | "VARIABLES_MAX"
+  | "VARIABLES_MAX_BYTES"
+  | "VARIABLE_MAX_BYTES"
 >;
 
 /** All that the routes need; `server.ts` makes the real ones, a test its own. */

@@ -82,7 +82,7 @@ describe("versions", () => {
     expect((await as("PUT", path, { flow_data: { edges: GRAPH.edges, nodes: GRAPH.nodes } })).body["version"]).toBe(1);
     const changed = { nodes: [...GRAPH.nodes, { id: "more", type: "Set" }], edges: GRAPH.edges };
     const second = await as("PATCH", path, { flow_data: changed });
-    expect([second.body["version"], second.body["name"], second.headers.get("etag")]).toEqual([2, "Renamed", '"2"']);
+    expect([second.body["version"], second.body["name"], second.headers.get("etag")]).toEqual([2, "Renamed", '"4"']);
 
     const versions = await as("GET", `${path}/versions`);
     expect((versions.body as unknown as JsonObject[]).map((version) => version["version"])).toEqual([2, 1]);
@@ -91,18 +91,23 @@ describe("versions", () => {
 
     const difference = await as("GET", `${path}/diff?from=1&to=2`);
     expect(difference.body).toMatchObject({ from: 1, to: 2, nodes: { added: ["more"], removed: [], changed: [] }, edges: { added: [], removed: [] } });
-    expect((await as("GET", `${path}/diff?from=1`)).status).toBe(422);
+    expect(difference.body["migration"]).toEqual({ any_run: true, obstacles: [] });
+    expect((await as("GET", `${path}/diff?from=1&to=draft`)).body).toEqual(difference.body);
+    expect((await as("GET", `${path}/diff`)).status, "nothing is published").toBe(404);
+    await as("POST", `${path}/publish`, { version: 1 });
+    expect((await as("GET", `${path}/diff`)).body).toEqual(difference.body);
+    expect((await as("GET", `${path}/diff?from=latest`)).status).toBe(422);
 
     const restored = await as("POST", `${path}/versions/1/restore`);
     expect([restored.body["version"], restored.body["flow_data"]]).toEqual([3, GRAPH]);
   });
 
-  test("A12: When If-Match names another version, then it is 409 and nothing is overwritten", async () => {
+  test("A12: When If-Match names another version, then it is 412 and nothing is overwritten", async () => {
     const { as, saveWorkflow, token } = await signedIn();
     const path = `/api/v1/workflows/${await saveWorkflow(token)}`;
-    for (const stale of ['"7"', 'W/"7"', "nonsense"]) expect((await as("PUT", path, { name: "Mine" }, { "if-match": stale })).status, stale).toBe(409);
+    for (const stale of ['"7"', 'W/"7"', "nonsense"]) expect((await as("PUT", path, { name: "Mine" }, { "if-match": stale })).status, stale).toBe(412);
     expect((await as("GET", path)).body["name"]).toBe("A workflow");
-    for (const fresh of ['"1"', "*", "1"]) expect((await as("PUT", path, { name: "Mine" }, { "if-match": fresh })).status, fresh).toBe(200);
+    for (const fresh of ['"1"', "*", "3"]) expect((await as("PUT", path, { name: "Mine" }, { "if-match": fresh })).status, fresh).toBe(200);
   });
 
   test("A12: When a version is published, then it is what runs, until one is asked for by number", async () => {

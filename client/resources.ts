@@ -28,7 +28,7 @@ export interface Resources {
     named(name: string, options?: CallOptions): Promise<Workflow[]>;
     /** A graph with problems is saved as a draft and answers with them in `problems`. */
     create(workflow: OrJson<BodyOf<"createWorkflow">>, options?: CallOptions): Promise<Workflow>;
-    /** What is left out stays. `ifMatch`, the `ETag` last read, answers 409 where somebody was faster. */
+    /** What is left out stays. `ifMatch`, the `ETag` last read, answers 412 where somebody was faster. */
     update(id: string, change: OrJson<BodyOf<"updateWorkflow">>, options?: CallOptions & { ifMatch?: string }): Promise<Workflow>;
     delete(id: string, options?: CallOptions): Promise<void>;
     validate(graph: OrJson<BodyOf<"validateGraph">>, options?: CallOptions): Promise<Validation>;

@@ -12,6 +12,8 @@ export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {
   executeGraph: ["/api/v1/workflows/execute", "/api/workflows/execute"],
   // KAI-Fusion requirements
   listNodes: ["/api/v1/nodes/registry", "/api/nodes/registry"],
+  registerNode: ["/api/v1/nodes/registry", "/api/nodes/registry"],
+  replaceNode: ["/api/v1/nodes/registry/{type}", "/api/nodes/registry/{type}"],
   getNode: ["/api/v1/nodes/registry/{type}", "/api/nodes/registry/{type}"],
 };
 

@@ -21,6 +21,8 @@ const WORKFLOW = ["id", "name", "description", "tags", "settings", "is_public", 
 /** What a run is given and comes to belongs to the run. */
 const RUN = ["id", "workflow_id", "version", "status", "forked_from"];
 
+const NODE_TYPE = ["id", "name", "display_name", "description", "category", "version", "definition"];
+
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   workflow: WORKFLOW,
   execution: RUN,
@@ -31,13 +33,38 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 const start: Partial<AuditRule> = { resource: "execution", isNew: true };
 const newWorkflow: Partial<AuditRule> = { resource: "workflow", isNew: true };
 
+/** Parts of a workflow, whose id the entry has; theirs is among the fields. */
+const node: Partial<AuditRule> = { resource: "workflow_node", fields: ["id", "type", "data", "config", "workflow_version"] };
+const edge: Partial<AuditRule> = {
+  resource: "workflow_edge",
+  fields: ["id", "source", "target", "sourceHandle", "targetHandle", "workflow_version"],
+};
+
+const variable: Partial<AuditRule> = { resource: "variable", isNew: true, fields: ["id", "name", "value", "description", "workflow_id"] };
+
 /** Where a rule differs from what path and method say. */
 const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
   login: { resource: "account" },
   acceptInvitation: { resource: "account" },
   joinOrganization: { resource: "organization" },
+  registerNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
+  replaceNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
+  deleteNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
+  createVariable: variable,
+  replaceVariable: variable,
+  deleteVariable: variable,
+  createWorkflowVariable: variable,
+  replaceWorkflowVariable: variable,
+  deleteWorkflowVariable: variable,
   duplicateWorkflow: newWorkflow,
+  addWorkflowNode: node,
+  replaceWorkflowNode: node,
+  updateWorkflowNode: node,
+  deleteWorkflowNode: node,
+  addWorkflowEdge: edge,
+  replaceWorkflowEdge: edge,
+  deleteWorkflowEdge: edge,
   useTemplate: newWorkflow,
   executeWorkflow: start,
   executeWorkflowStream: start,

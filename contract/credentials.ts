@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { flagQuery, id, idParam, jsonObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { flagQuery, id, idParam, ifMatch, jsonObject, pageHeaders, pageQuery, timestamp, withEtag } from "./values.ts";
 
 const tags = ["credentials"];
 const base = "/api/v1/credentials";
@@ -90,8 +90,15 @@ export const credentialRoutes = {
     tags,
     access: needs("credential.read"),
     problems: [400, 422],
-    request: { query: pageQuery.extend({ type: type.optional(), service_type: type.optional(), search: z.string().max(200).optional() }) },
-    responses: { 200: { ...jsonReply("One page, the newest first; without any value.", z.array(credential)), headers: pageHeaders } },
+    request: {
+      query: pageQuery.extend({
+        type: type.optional(),
+        service_type: type.optional(),
+        search: z.string().max(200).optional(),
+        sort: z.enum(["created_at", "-created_at", "name", "-name"]).default("-created_at"),
+      }),
+    },
+    responses: { 200: { ...jsonReply("One page, the newest first unless asked otherwise; without any value.", z.array(credential)), headers: pageHeaders } },
   }),
   createCredential: defineRoute({
     method: "post",
@@ -103,7 +110,7 @@ export const credentialRoutes = {
     access: needs("credential.write"),
     problems: [400, 409, 413, 422],
     request: { body: jsonBody(newCredential) },
-    responses: { 201: jsonReply("The credential, without its values.", credential) },
+    responses: { 201: { ...jsonReply("The credential, without its values.", credential), ...withEtag } },
   }),
   getCredential: defineRoute({
     method: "get",
@@ -114,7 +121,7 @@ export const credentialRoutes = {
     access: needs("credential.read"),
     problems: [404],
     request: { params: byId },
-    responses: { 200: jsonReply("The credential, without its values.", credential) },
+    responses: { 200: { ...jsonReply("The credential, without its values.", credential), ...withEtag } },
   }),
   replaceCredential: defineRoute({
     method: "put",
@@ -124,9 +131,9 @@ export const credentialRoutes = {
     description: "The type stays unless another is named. Without `data` and `secret` only name and description change.",
     tags,
     access: needs("credential.write"),
-    problems: [400, 404, 409, 413, 422],
-    request: { params: byId, body: jsonBody(replacement) },
-    responses: { 200: jsonReply("The credential, without its values.", credential) },
+    problems: [400, 404, 409, 412, 413, 422],
+    request: { params: byId, headers: ifMatch, body: jsonBody(replacement) },
+    responses: { 200: { ...jsonReply("The credential, without its values.", credential), ...withEtag } },
   }),
   updateCredential: defineRoute({
     method: "patch",
@@ -135,9 +142,9 @@ export const credentialRoutes = {
     summary: "Change some of a credential",
     tags,
     access: needs("credential.write"),
-    problems: [400, 404, 409, 413, 422],
-    request: { params: byId, body: jsonBody(changes) },
-    responses: { 200: jsonReply("The credential, without its values.", credential) },
+    problems: [400, 404, 409, 412, 413, 422],
+    request: { params: byId, headers: ifMatch, body: jsonBody(changes) },
+    responses: { 200: { ...jsonReply("The credential, without its values.", credential), ...withEtag } },
   }),
   deleteCredential: defineRoute({
     method: "delete",
@@ -147,8 +154,8 @@ export const credentialRoutes = {
     description: "Refused (409, with the workflows in `errors[]`) while a workflow or an open run uses it, unless `force=true`; their nodes then fail.",
     tags,
     access: needs("credential.write"),
-    problems: [404, 409, 422],
-    request: { params: byId, query: z.object({ force: flagQuery.optional() }) },
+    problems: [404, 409, 412, 422],
+    request: { params: byId, headers: ifMatch, query: z.object({ force: flagQuery.optional() }) },
     responses: { 204: { description: "It is gone." } },
   }),
   testCredential: defineRoute({

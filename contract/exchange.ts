@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, needs } from "./route.ts";
-import { flagQuery, idParam, json, jsonObject } from "./values.ts";
-import { fields, graphFields, withEtag, workflow } from "./workflows.ts";
+import { flagQuery, idParam, json, jsonObject, withEtag } from "./values.ts";
+import { fields, graphFields, workflow } from "./workflows.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { NODE_STATUSES, RUN_STATUSES } from "#core";
 import { eventStream, runEvent } from "./events.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { duration, failure, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { duration, failure, fieldsQuery, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, rowsInPart, timestamp } from "./values.ts";
 
 const tags = ["executions"];
 const base = "/api/v1/executions";
@@ -149,8 +149,9 @@ const listFilter = pageQuery.extend({
   from: time.optional(),
   to: time.optional(),
   skip: pageQuery.shape.offset,
+  fields: fieldsQuery(run),
 });
-const listReply = { 200: { ...jsonReply("One page, the newest first.", z.array(run)), headers: pageHeaders } };
+const listReply = { 200: { ...jsonReply("One page, the newest first.", rowsInPart(run)), headers: pageHeaders } };
 
 export const executionRoutes = {
   executeWorkflow: defineRoute({
@@ -245,8 +246,8 @@ export const executionRoutes = {
     tags,
     access: needs("run.read"),
     problems: [400, 404, 422],
-    request: { params: byId, query: pageQuery.extend({ limit: manyRows }) },
-    responses: { 200: { ...jsonReply("One page, in the order in which they began.", z.array(nodeExecution)), headers: pageHeaders } },
+    request: { params: byId, query: pageQuery.extend({ limit: manyRows, fields: fieldsQuery(nodeExecution) }) },
+    responses: { 200: { ...jsonReply("One page, in the order in which they began.", rowsInPart(nodeExecution)), headers: pageHeaders } },
   }),
   listEvents: defineRoute({
     method: "get",

@@ -12,6 +12,9 @@ export const PERMISSIONS = [
   "member.manage",
   "audit.read",
   "node.read",
+  "node.write",
+  "variable.read",
+  "variable.write",
   "workflow.read",
   "workflow.write",
   "workflow.publish",
@@ -38,6 +41,9 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "member.manage": "Invite, change roles, remove members",
   "audit.read": "Read and export the audit log",
   "node.read": "List node types",
+  "node.write": "Register, change and delete node types of the organization",
+  "variable.read": "See variables of the organization and of workflows",
+  "variable.write": "Make, change and delete them",
   "workflow.read": "See workflows, versions and templates",
   "workflow.write": "Save, import and delete workflows",
   "workflow.publish": "Publish a version",
@@ -58,12 +64,22 @@ const viewer: readonly Permission[] = [
   "organization.read",
   "member.read",
   "node.read",
+  "variable.read",
   "workflow.read",
   "run.read",
   "approval.read",
 ];
 const operator: readonly Permission[] = [...viewer, "api_key.manage", "run.start", "run.control", "approval.answer"];
-const editor: readonly Permission[] = [...operator, "run.ad_hoc", "workflow.write", "workflow.publish", "credential.read", "credential.write"];
+const editor: readonly Permission[] = [
+  ...operator,
+  "run.ad_hoc",
+  "node.write",
+  "variable.write",
+  "workflow.write",
+  "workflow.publish",
+  "credential.read",
+  "credential.write",
+];
 
 const GRANTS: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
   viewer: new Set(viewer),

@@ -13,6 +13,8 @@ import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { templateRoutes } from "./templates.ts";
+import { variableRoutes } from "./variables.ts";
+import { workflowPartRoutes } from "./workflow-parts.ts";
 import { workflowRoutes } from "./workflows.ts";
 
 /** Every route, by operation id. */
@@ -22,6 +24,8 @@ export const routes = {
   ...apiKeyRoutes,
   ...auditRoutes,
   ...workflowRoutes,
+  ...workflowPartRoutes,
+  ...variableRoutes,
   ...exchangeRoutes,
   ...templateRoutes,
   ...executionRoutes,

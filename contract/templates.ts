@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { jsonObject } from "./values.ts";
-import { fields, withEtag, workflow } from "./workflows.ts";
+import { jsonObject, withEtag } from "./values.ts";
+import { fields, workflow } from "./workflows.ts";
 
 const tags = ["templates"];
 const base = "/api/v1/templates";

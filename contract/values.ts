@@ -75,10 +75,35 @@ export const listQuery = z
   )
   .openapi({ type: "string", description: "One value, several separated by commas, or the parameter repeated." });
 
+/** `?fields=id,name`: which fields of each row are answered; all, where it is left out. */
+export function fieldsQuery(row: z.ZodObject) {
+  const known = new Set(Object.keys(row.shape));
+  return listQuery
+    .refine((names) => names.every((name) => known.has(name)), { error: `names fields of the rows: ${[...known].join(", ")}` })
+    .optional()
+    .openapi({ type: "string", description: "Only these fields of each row, separated by commas." });
+}
+
+/** A list whose rows may be asked for in part: then what is told of them here may be left out. */
+export function rowsInPart<S extends z.ZodObject>(row: S): z.ZodArray<S> {
+  const part = row.partial();
+  return z.array(z.union([row, part])).openapi({ description: "With `fields`, rows have those alone." }) as unknown as z.ZodArray<S>;
+}
+
 export const flagQuery = z
   .enum(["true", "false", "1", "0"])
   .transform((text) => text === "true" || text === "1")
   .openapi({ type: "boolean" });
+
+/** Of a thing that can be changed: the `ETag` last read guards against lost updates. */
+export const ifMatch = z.object({
+  "if-match": z
+    .string()
+    .max(100)
+    .optional()
+    .openapi({ description: "The `ETag` last read; 412 where the thing was changed since. `*` and nothing ask for no check." }),
+});
+export const withEtag = { headers: z.object({ etag: z.string() }) };
 
 /** Seconds, or a duration as text. */
 export const duration = z.union([z.number().nonnegative(), z.string().max(50)]).openapi({ description: "Seconds, or a duration such as `30s`, `5m`, `PT1H`." });

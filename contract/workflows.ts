@@ -1,12 +1,31 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { finding, id, idParam, json, jsonObject, listQuery, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import {
+  fieldsQuery,
+  finding,
+  flagQuery,
+  id,
+  idParam,
+  ifMatch,
+  json,
+  jsonObject,
+  listQuery,
+  pageHeaders,
+  pageQuery,
+  rowsInPart,
+  timestamp,
+  withEtag,
+} from "./values.ts";
 
 const tags = ["workflows"];
 const base = "/api/v1/workflows";
 
 const versionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
 const byId = z.object({ id: idParam });
+/** A version of a workflow, by number or by what it is. */
+const versionName = z
+  .union([z.enum(["draft", "published"]), versionNumber])
+  .openapi({ type: "string", pattern: "^(draft|published|[1-9][0-9]{0,9})$", description: "A number, `draft` or `published`." });
 const byVersion = z.object({ id: idParam, version: versionNumber });
 
 export const fields = {
@@ -40,6 +59,7 @@ export const workflow = z
     user_id: id.nullable(),
     created_at: timestamp,
     updated_at: timestamp,
+    deleted_at: timestamp.optional().openapi({ description: "Of one that is deleted." }),
   })
   .openapi("Workflow");
 
@@ -69,6 +89,15 @@ export const versionDiff = z
       changed: z.array(z.object({ id: z.string(), changes: z.array(change) })),
     }),
     edges: z.object({ added: z.array(edgeEnds), removed: z.array(edgeEnds) }),
+    migration: z
+      .object({
+        any_run: z.boolean().openapi({ description: "Every live run of `from` may go on by `to`." }),
+        obstacles: z.array(z.object({ node_id: z.string(), message: z.string() })).openapi({
+          description: "What would keep a run that has come to all nodes. A run that has not reached these nodes may go on by `to`.",
+        }),
+      })
+      .nullable()
+      .openapi({ description: "Whether live runs can be moved (`POST /executions/{id}/migrate`); null where one of the two has problems." }),
   })
   .openapi("VersionDiff");
 
@@ -96,19 +125,28 @@ const updateBody = z
   })
   .openapi("WorkflowUpdate");
 
-const ifMatch = z.object({
-  "if-match": z.string().max(100).optional().openapi({ description: "The `ETag` last read; saving over another's change answers 409." }),
-});
-export const withEtag = { headers: z.object({ etag: z.string() }) };
-
 const update = {
   tags,
   access: needs("workflow.write"),
-  problems: [400, 404, 409, 413, 422],
+  problems: [400, 404, 412, 413, 422],
   request: { params: byId, headers: ifMatch, body: jsonBody(updateBody) },
   responses: { 200: { ...jsonReply("As saved. A changed graph is a new version; one with problems is saved as a draft and says so.", workflow), ...withEtag } },
   description: "What is left out stays as it is.",
 };
+
+/** Orders of a list; `-` before a name is the reverse. */
+export const workflowOrder = z.enum(["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"]);
+
+const workflowQuery = pageQuery.extend({
+  search: z.string().max(200).optional().openapi({ description: "Part of the name or description." }),
+  tags: listQuery.optional(),
+  is_public: flagQuery.optional(),
+  published: flagQuery.optional().openapi({ description: "Whether a version is published." }),
+  deleted: flagQuery.optional().openapi({ description: "Those that were deleted, instead of the others." }),
+  sort: workflowOrder.default("-created_at"),
+  fields: fieldsQuery(workflow),
+  skip: pageQuery.shape.offset,
+});
 
 export const workflowRoutes = {
   listWorkflows: defineRoute({
@@ -118,9 +156,9 @@ export const workflowRoutes = {
     summary: "List workflows",
     tags,
     access: needs("workflow.read"),
-    problems: [422],
-    request: { query: pageQuery.extend({ search: z.string().max(200).optional(), tags: listQuery.optional(), skip: pageQuery.shape.offset }) },
-    responses: { 200: { ...jsonReply("One page, the newest first.", z.array(workflow)), headers: pageHeaders } },
+    problems: [400, 422],
+    request: { query: workflowQuery },
+    responses: { 200: { ...jsonReply("One page, the newest first unless asked otherwise.", rowsInPart(workflow)), headers: pageHeaders } },
   }),
   createWorkflow: defineRoute({
     method: "post",
@@ -163,10 +201,23 @@ export const workflowRoutes = {
     operationId: "deleteWorkflow",
     summary: "Delete a workflow; its runs stay readable",
     tags,
+    description: "`POST …/restore` takes it back.",
+    access: needs("workflow.write"),
+    problems: [404, 412, 422],
+    request: { params: byId, headers: ifMatch },
+    responses: { 204: { description: "Deleted." } },
+  }),
+  restoreWorkflow: defineRoute({
+    method: "post",
+    path: `${base}/{id}/restore`,
+    operationId: "restoreWorkflow",
+    summary: "Take the deletion of a workflow back",
+    description: "One that is not deleted stays as it is.",
+    tags,
     access: needs("workflow.write"),
     problems: [404],
     request: { params: byId },
-    responses: { 204: { description: "Deleted." } },
+    responses: { 200: { ...jsonReply("The workflow.", workflow), ...withEtag } },
   }),
   validateWorkflow: defineRoute({
     method: "post",
@@ -186,9 +237,9 @@ export const workflowRoutes = {
     summary: "Make a version the one that runs",
     tags,
     access: needs("workflow.publish"),
-    problems: [400, 404, 422],
-    request: { params: byId, body: jsonBody(z.object({ version: versionNumber.nullish() }), false) },
-    responses: { 200: jsonReply("The workflow.", workflow) },
+    problems: [400, 404, 412, 422],
+    request: { params: byId, headers: ifMatch, body: jsonBody(z.object({ version: versionNumber.nullish() }), false) },
+    responses: { 200: { ...jsonReply("The workflow.", workflow), ...withEtag } },
   }),
   duplicateWorkflow: defineRoute({
     method: "post",
@@ -228,11 +279,11 @@ export const workflowRoutes = {
     path: `${base}/{id}/diff`,
     operationId: "diffVersions",
     summary: "What changed from one version to another",
-    description: "Positions and other drawing are no change.",
+    description: "Positions and other drawing are no change. `draft` is the newest version, `published` the one that runs.",
     tags,
     access: needs("workflow.read"),
     problems: [404, 422],
-    request: { params: byId, query: z.object({ from: versionNumber, to: versionNumber }) },
+    request: { params: byId, query: z.object({ from: versionName.default("published"), to: versionName.default("draft") }) },
     responses: { 200: jsonReply("Nodes and edges that were added, removed or changed.", versionDiff) },
   }),
   restoreVersion: defineRoute({
@@ -242,8 +293,8 @@ export const workflowRoutes = {
     summary: "Save the graph of an old version as the newest",
     tags,
     access: needs("workflow.write"),
-    problems: [404],
-    request: { params: byVersion },
+    problems: [404, 412, 422],
+    request: { params: byVersion, headers: ifMatch },
     responses: { 200: { ...jsonReply("The workflow.", workflow), ...withEtag } },
   }),
 };

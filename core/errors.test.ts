@@ -19,6 +19,7 @@ describe("the table of failures", () => {
         "approval.answered 409",
         "idempotency.mismatch 409",
         "request.method_not_allowed 405",
+        "precondition.failed 412",
         "request.too_large 413",
         "graph.invalid 422",
         "graph.stuck 422",

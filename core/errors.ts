@@ -15,6 +15,7 @@ export const FAILURES = {
   "approval.answered": { status: 409, retryable: false },
   "idempotency.mismatch": { status: 409, retryable: false },
   "request.method_not_allowed": { status: 405, retryable: false },
+  "precondition.failed": { status: 412, retryable: false },
   "request.too_large": { status: 413, retryable: false },
   "graph.invalid": { status: 422, retryable: false },
   "graph.stuck": { status: 422, retryable: false },

@@ -67,6 +67,8 @@ export interface EventData {
   /** What an attempt printed, of a `node_end`, `node_error` or `node_retry`. */
   logs?: string[];
   result?: Json;
+  /** Of an end that stands over one the log told before: that of a worker that died before Temporal had it. */
+  corrects?: true;
   [extra: string]: unknown;
 }
 

@@ -13,6 +13,7 @@ import { createCircuits } from "./queries/circuits.ts";
 import { createBulkRows } from "./queries/bulk.ts";
 import { createCommands } from "./queries/commands.ts";
 import { createCredentials } from "./queries/credentials.ts";
+import { createCustomNodes } from "./queries/custom-nodes.ts";
 import { createEventLog } from "./queries/event-log.ts";
 import { createInvitations } from "./queries/invitations.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
@@ -21,6 +22,7 @@ import { createOrganizations } from "./queries/organizations.ts";
 import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRunRows } from "./queries/runs.ts";
+import { createVariables } from "./queries/variables.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { Database } from "./types.ts";
@@ -67,6 +69,8 @@ export async function openDatabase({ url, poolSize, statementTimeoutMs, pageMaxB
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),
     credentials: createCredentials(sessions, pageMaxBytes),
+    variables: createVariables(sessions, pageMaxBytes),
+    customNodes: createCustomNodes(sessions, pageMaxBytes),
     log,
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

@@ -188,10 +188,32 @@ export interface Workflow {
   isPublic: boolean;
   /** The newest version. */
   version: number;
+  /** Raised by every change, of the row or of the graph. */
+  revision: number;
   publishedVersion: number | null;
   createdBy: string | null;
   createdAt: Date;
   updatedAt: Date;
+  deletedAt: Date | null;
+}
+
+/** Orders of a list of workflows; `-` is the reverse. */
+export type WorkflowOrder = "name" | "-name" | "created_at" | "-created_at" | "updated_at" | "-updated_at";
+
+export interface WorkflowFilter {
+  /** Part of the name or description. */
+  search?: string;
+  /** All of them. */
+  tags?: string[];
+  isPublic?: boolean;
+  /** Whether a version is published. */
+  isPublished?: boolean;
+  /** Those that were deleted, instead of the others. */
+  deleted?: boolean;
+  /** Leaves the graphs unread: each row has null for it. */
+  withoutGraph?: boolean;
+  /** @default "-created_at" */
+  order?: WorkflowOrder;
 }
 
 export interface WorkflowVersion {
@@ -217,6 +239,77 @@ export interface NewVersion {
   credentials?: string[];
 }
 
+/** A value that graphs read by name: of the organization (`workflowId` null) or of one workflow. */
+export interface Variable {
+  id: string;
+  workflowId: string | null;
+  name: string;
+  value: Json;
+  description: string;
+  revision: number;
+  createdBy: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** Of one scope: an organization, or one workflow. */
+export interface VariableLimits {
+  max: number;
+  /** Names and values as JSON, in all. */
+  maxBytes: number;
+}
+
+export interface Variables {
+  /** By name; undefined where there is no such workflow. */
+  list(tenant: TenantId, workflowId: string | null, filter: { search?: string }, page: Page): Promise<Paged<Variable> | undefined>;
+  get(tenant: TenantId, workflowId: string | null, name: string): Promise<Variable | undefined>;
+  /**
+   * Makes it, or changes what it is; a description that is left out stays. Undefined where there is no such workflow.
+   * @throws PerdureError `resource.conflict` where it must be new and is not; `precondition.failed`; `validation.failed` and `request.too_large` beyond the limits.
+   */
+  set(
+    tenant: TenantId,
+    workflowId: string | null,
+    variable: { name: string; value: Json; description?: string; createdBy: string | null },
+    limits: VariableLimits,
+    options?: { expectedRevision?: number; mustBeNew?: boolean },
+  ): Promise<{ variable: Variable; created: boolean } | undefined>;
+  /** @throws PerdureError `precondition.failed`. */
+  remove(tenant: TenantId, workflowId: string | null, name: string, expectedRevision?: number): Promise<boolean>;
+  /** What a run of the workflow begins with: the workflow's where both have one of a name. One round trip; on the hot path of `execute`. */
+  forRun(tenant: TenantId, workflowId: string | null): Promise<JsonObject>;
+}
+
+/** A node type that an organization has registered, as its newest version is. */
+export interface CustomNode {
+  id: string;
+  /** Without the prefix that graphs write before it. */
+  name: string;
+  version: number;
+  revision: number;
+  /** As `nodes/custom/` reads it. */
+  definition: JsonObject;
+  createdBy: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export interface CustomNodes {
+  /** One that was deleted comes back with another version. @throws PerdureError `resource.conflict` where there is one; `validation.failed` beyond `max`. */
+  register(tenant: TenantId, node: Pick<CustomNode, "name" | "definition" | "createdBy">, max: number): Promise<CustomNode>;
+  /** A new version, unless it is the same. @throws PerdureError `precondition.failed`. */
+  update(tenant: TenantId, name: string, node: Pick<CustomNode, "definition" | "createdBy">, expectedRevision?: number): Promise<CustomNode | undefined>;
+  get(tenant: TenantId, name: string): Promise<CustomNode | undefined>;
+  /** All, by name. */
+  list(tenant: TenantId): Promise<CustomNode[]>;
+  /** Of these names, those there are. */
+  named(tenant: TenantId, names: readonly string[]): Promise<CustomNode[]>;
+  /** The newest first; undefined where there is no such type. */
+  versions(tenant: TenantId, name: string, page: Page): Promise<Paged<Pick<CustomNode, "version" | "definition" | "createdBy" | "createdAt">> | undefined>;
+  /** Soft: what was compiled with it goes on. @throws PerdureError `precondition.failed`. */
+  remove(tenant: TenantId, name: string, expectedRevision?: number): Promise<boolean>;
+}
+
 /** One page. Its rows may be fewer than `limit` where they hold much; `nextCursor` tells whether there are more. */
 export interface Page {
   limit: number;
@@ -237,22 +330,24 @@ export interface Workflows {
     workflow: { name: string; description: string; tags: string[]; settings: JsonObject; isPublic: boolean; createdBy: string | null },
     version: NewVersion,
   ): Promise<{ workflow: Workflow; version: WorkflowVersion }>;
-  list(tenant: TenantId, filter: { search?: string; tags?: string[] }, page: Page): Promise<Paged<Workflow & { graph: Json }>>;
+  list(tenant: TenantId, filter: WorkflowFilter, page: Page): Promise<Paged<Workflow & { graph: Json }>>;
   get(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
-  /** Saves fields and, where given and different in graph, plan or problems, a new version, in one transaction. `expectedVersion` guards against lost updates (`resource.conflict`). */
+  /** Saves fields and, where given and different in graph, plan or problems, a new version, in one transaction. `expectedRevision` guards against lost updates (`precondition.failed`). */
   update(
     tenant: TenantId,
     id: string,
     fields: Partial<Pick<Workflow, "name" | "description" | "tags" | "settings" | "isPublic">>,
     version?: NewVersion,
-    expectedVersion?: number,
+    expectedRevision?: number,
   ): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
-  /** Soft: its runs stay readable. */
-  remove(tenant: TenantId, id: string): Promise<boolean>;
+  /** Soft: its runs stay readable. @throws PerdureError `precondition.failed`. */
+  remove(tenant: TenantId, id: string, expectedRevision?: number): Promise<boolean>;
+  /** Takes a deletion back; one that is not deleted stays as it is. */
+  restore(tenant: TenantId, id: string): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
   /** The newest first. */
   versions(tenant: TenantId, id: string, page: Page): Promise<Paged<Omit<WorkflowVersion, "plan" | "graph">> | undefined>;
   version(tenant: TenantId, id: string, version: number): Promise<WorkflowVersion | undefined>;
-  publish(tenant: TenantId, id: string, version: number): Promise<Workflow | undefined>;
+  publish(tenant: TenantId, id: string, version: number, expectedRevision?: number): Promise<Workflow | undefined>;
   /** What running takes: the version asked for, else the published, else the newest. One round trip; on the hot path of `execute`. */
   runnable(tenant: TenantId, id: string, version?: number): Promise<{ workflow: Workflow; version: WorkflowVersion } | undefined>;
 }
@@ -533,6 +628,8 @@ export interface Credential {
   description: string;
   /** Names of the fields that are set. */
   fields: string[];
+  /** Raised by every change of what people see. */
+  revision: number;
   createdBy: string | null;
   createdAt: Date;
   updatedAt: Date;
@@ -573,19 +670,24 @@ export interface CredentialRows {
     max: number,
   ): Promise<Credential>;
   get(tenant: TenantId, id: string): Promise<Credential | undefined>;
-  list(tenant: TenantId, filter: { type?: string; search?: string }, page: Page): Promise<Paged<Credential>>;
+  list(
+    tenant: TenantId,
+    filter: { type?: string; search?: string; order?: "name" | "-name" | "created_at" | "-created_at" },
+    page: Page,
+  ): Promise<Paged<Credential>>;
   /**
    * What was told by a test stays only where the values do. `values.before`: what they replace.
-   * @throws PerdureError `resource.conflict` where the name is taken, or somebody else replaced the values meanwhile.
+   * @throws PerdureError `resource.conflict` where the name is taken, or somebody else replaced the values meanwhile; `precondition.failed`.
    */
   update(
     tenant: TenantId,
     id: string,
     fields: Partial<Pick<Credential, "name" | "description">>,
     values?: Pick<Credential, "type" | "fields"> & SealedBytes & { before: Buffer },
+    expectedRevision?: number,
   ): Promise<Credential | undefined>;
   /** For good. False where there is none. @throws PerdureError `resource.conflict` that names the workflows that use it, unless forced. */
-  remove(tenant: TenantId, id: string, options: { force: boolean }): Promise<boolean>;
+  remove(tenant: TenantId, id: string, options: { force: boolean; expectedRevision?: number }): Promise<boolean>;
   /** By the workflows' names. */
   usage(tenant: TenantId, id: string): Promise<CredentialUse[]>;
   /** Types by id, of those there are. */
@@ -651,6 +753,8 @@ export interface Database {
   bulk: BulkRows;
   payloads: PayloadStore;
   credentials: CredentialRows;
+  variables: Variables;
+  customNodes: CustomNodes;
   log: EventLog;
   /** One cheap statement. */
   ping(): Promise<void>;

@@ -1,3 +1,4 @@
+import type { JsonObject } from "#core";
 import type { z } from "zod";
 
 /** What an edge into a handle carries: control with data, or a capability. */
@@ -72,6 +73,8 @@ export interface NodeType {
   readonly local?: boolean;
   readonly policy?: { readonly timeout?: string; readonly attempts?: number };
   readonly effect?: EffectGuarantee;
+  /** Inputs that the compiler adds and no graph can give: what the type was when the graph was compiled, where it may change meanwhile. */
+  readonly constants?: JsonObject;
   /** Set where a graph that uses the type cannot run yet; compiling says so. */
   readonly unavailable?: string;
 }

@@ -5,6 +5,8 @@ export type { GraphSettingsInput, NodeSettingsInput } from "./compile/settings.t
 export { diff, type GraphDiff } from "./diff.ts";
 export { GRAPH_LIMITS, type GraphLimits, MAX_EDGES, MAX_EXPRESSIONS, MAX_GRAPH_BYTES, MAX_ID_LENGTH, MAX_JSON_DEPTH, MAX_NODES } from "./limits.ts";
 export { canMigrate, type MigrationObstacle, type MigrationRun } from "./migrate.ts";
+export { nodeTypesOf } from "./node-types-of.ts";
 export * from "./plan.ts";
+export { compileOwnTemplates } from "./template/own.ts";
 export { credentialNamed, credentialsOf } from "./credentials.ts";
 export { type SubWorkflowRef, subWorkflowsOf } from "./sub-workflows.ts";

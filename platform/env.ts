@@ -37,6 +37,12 @@ export const envSchema = z.object({
   TEMPORAL_API_KEY: z.string().optional(),
   /** Runs that a worker keeps in memory; any other is built up again from its history when something happens to it. */
   WORKER_CACHED_RUNS: z.coerce.number().int().min(2).optional(),
+  /** Name of the worker deployment in Temporal, and which build of it this worker is: with both, Temporal decides which build gets which runs. */
+  WORKER_DEPLOYMENT: z
+    .string()
+    .regex(/^[^.]{1,200}$/, "no dots, at most 200 characters")
+    .optional(),
+  WORKER_BUILD_ID: z.string().min(1).max(200).optional(),
   TEMPORAL_UI_URL: z.string().default("http://127.0.0.1:8233"),
   QDRANT_URL: z.string().default("http://127.0.0.1:6333"),
   QDRANT_API_KEY: z.string().optional(),
@@ -131,6 +137,25 @@ export const envSchema = z.object({
   SECRET_CACHE_MS: z.coerce.number().int().min(0).default(30_000),
   /** Of one question to a secret store. */
   SECRET_STORE_TIMEOUT_MS: z.coerce.number().int().positive().default(5_000),
+  /** Variables of an organization, and of a workflow: how many, their names and values in all, and one value, as JSON. */
+  VARIABLES_MAX: z.coerce.number().int().positive().default(200),
+  VARIABLES_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(64 * 1024),
+  VARIABLE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(16 * 1024),
+  /** Node types that an organization may have registered, and the definition of one as JSON. */
+  CUSTOM_NODES_MAX: z.coerce.number().int().positive().default(200),
+  CUSTOM_NODE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(32 * 1024),
   /** Credentials of one organization. */
   CREDENTIALS_MAX: z.coerce.number().int().positive().default(1_000),
   /** Of the values of one credential, as JSON. */

@@ -1,6 +1,6 @@
-import { eventKey, isClosed, PerdureError, type RunEvent, type TenantId } from "#core";
+import { eventKey, isClosed, type NodeStatus, PerdureError, type RunEvent, type TenantId } from "#core";
 import type { Database } from "#db";
-import type { RunSnapshot, WaitSnapshot } from "#workflows/messages";
+import type { NodeSnapshot, RunSnapshot, WaitSnapshot } from "#workflows/messages";
 import type { Ending } from "./ending.ts";
 import type { TemporalRuns } from "./temporal.ts";
 import type { Run } from "./types.ts";
@@ -84,11 +84,16 @@ export function createClosing({
     await db.log.append(facts.map((event) => ({ tenantId: tenant, event })));
   }
 
-  /** Facts of iterations that have ended are in no snapshot: the workflow tells them again, and the log takes those it has missed. */
+  /**
+   * Facts of iterations that have ended are in no snapshot: the workflow tells them again, the log takes those it has missed, and rows that a worker
+   * which died had ended otherwise are corrected.
+   */
   async function tellAgain(tenant: TenantId, runId: string): Promise<void> {
     for (let after: number | undefined = 0; after !== undefined;) {
       const told = await temporal.toldFacts(tenant, runId, after);
-      await db.log.append((told?.facts ?? []).map((event) => ({ tenantId: tenant, event })));
+      const facts = told?.facts ?? [];
+      await db.log.append(facts.map((event) => ({ tenantId: tenant, event })));
+      await db.runs.repair(tenant, runId, facts.flatMap(endedNode));
       after = told?.next;
     }
   }
@@ -128,4 +133,13 @@ export function createClosing({
     const kind = status === "running" ? "resumed" : status;
     return [{ run_id: runId, key: eventKey(kind, "", "", 0, `repair:${at}`), kind, at }];
   }
+}
+
+/** The node that a fact has ended, as a snapshot would show it. */
+function endedNode({ kind, node_id: nodeId, iteration = "", at, data }: RunEvent): NodeSnapshot[] {
+  if (nodeId === undefined || (kind !== "node_end" && kind !== "node_error")) return [];
+  const { type = "", name = "", route, output, error } = data ?? {};
+  const status = kind === "node_error" ? "failed" : ((data?.status ?? "completed") as NodeStatus);
+  const said = { ...(route !== undefined && { route }), ...(output !== undefined && { output }), ...(error !== undefined && { error }) };
+  return [{ node_id: nodeId, iteration, type, name, status, completed_at: at, ...said }];
 }

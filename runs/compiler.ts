@@ -1,6 +1,6 @@
-import { isUuid, type TenantId } from "#core";
+import { isUuid, type JsonObject, type TenantId } from "#core";
 import type { Database } from "#db";
-import { compile, type CompileResult, credentialsOf, type NodeCatalogue, type SubWorkflowRef, subWorkflowsOf } from "#graph";
+import { compile, type CompileResult, credentialsOf, type NodeCatalogue, type NodeType, nodeTypesOf, type SubWorkflowRef, subWorkflowsOf } from "#graph";
 
 /** Compiles a graph of a tenant, with the workflows that it runs, as they stand now. `workflowId`: its own, where it is stored. */
 export type CompileGraph = (tenant: TenantId, graph: unknown, workflowId?: string) => Promise<CompileResult>;
@@ -8,10 +8,32 @@ export type CompileGraph = (tenant: TenantId, graph: unknown, workflowId?: strin
 /** How many other workflows one may lead to; those beyond are not looked into for a way back. */
 const MOST_WORKFLOWS = 500;
 
-export function createCompiler(
-  { workflows, credentials }: { workflows: Pick<Database["workflows"], "get" | "runnable">; credentials: Pick<Database["credentials"], "types"> },
-  catalogue: NodeCatalogue,
-): CompileGraph {
+/** Names of an organization's own node types begin so in graphs. */
+const CUSTOM = "custom.";
+
+export interface CompilerDatabase {
+  workflows: Pick<Database["workflows"], "get" | "runnable">;
+  credentials: Pick<Database["credentials"], "types">;
+  customNodes: Pick<Database["customNodes"], "named">;
+}
+
+/** The types that come with the product, and what makes types of those that an organization has registered. */
+export interface ProductCatalogue extends NodeCatalogue {
+  custom(name: string, version: number, definition: never): NodeType;
+}
+
+export function createCompiler({ workflows, credentials, customNodes }: CompilerDatabase, catalogue: ProductCatalogue): CompileGraph {
+  /** With the custom types that a graph names, as they are now. */
+  async function catalogueFor(tenant: TenantId, graph: unknown): Promise<NodeCatalogue> {
+    const names = nodeTypesOf(graph).flatMap((type) => (type.startsWith(CUSTOM) ? [type.slice(CUSTOM.length)] : []));
+    if (names.length === 0) return catalogue;
+    const made = (await customNodes.named(tenant, names)).map(({ name, version, definition }) =>
+      catalogue.custom(name, version, definition as JsonObject as never),
+    );
+    const custom = new Map(made.map((type) => [type.type, type]));
+    return { get: (type) => custom.get(type) ?? catalogue.get(type), names: () => [...catalogue.names(), ...custom.keys()] };
+  }
+
   async function contents(tenant: TenantId, { workflow_id: id, version }: SubWorkflowRef): Promise<unknown> {
     if (!isUuid(id)) return undefined;
     const found = version === "latest" ? await workflows.get(tenant, id) : await workflows.runnable(tenant, id, version);
@@ -33,12 +55,12 @@ export function createCompiler(
   }
 
   return async (tenant, graph, workflowId) => {
-    const known = await reachable(tenant, graph);
-    const named = credentialsOf(graph, catalogue);
-    const types = named.length > 0 ? await credentials.types(tenant, named) : undefined;
-    return compile(graph, catalogue, {
+    const [known, types] = await Promise.all([reachable(tenant, graph), catalogueFor(tenant, graph)]);
+    const named = credentialsOf(graph, types);
+    const typesOfCredentials = named.length > 0 ? await credentials.types(tenant, named) : undefined;
+    return compile(graph, types, {
       resolve: (id, version) => known.get(keyOf(id, version)),
-      credential: (id) => types?.get(id),
+      credential: (id) => typesOfCredentials?.get(id),
       ...(workflowId !== undefined && { workflowId }),
     });
   };

@@ -1,5 +1,5 @@
 import type { Client } from "@temporalio/client";
-import { isClosed, PerdureError, type TenantId, uuidv7 } from "#core";
+import { isClosed, type JsonObject, PerdureError, type TenantId, uuidv7 } from "#core";
 import type { CommandRow, Database } from "#db";
 import type { Env, Logger } from "#platform";
 import { createAdmission, freesSlot } from "./admission.ts";
@@ -7,7 +7,7 @@ import { createClosing } from "./closing.ts";
 import { createCommanding, type Delivery } from "./commanding.ts";
 import { createSubRuns, type SubRuns } from "./sub-runs.ts";
 import { createTemporalRuns } from "./temporal.ts";
-import type { Run, Runs } from "./types.ts";
+import type { Run, Runs, StartRun } from "./types.ts";
 
 /** A run that Temporal does not know may still be on its way there for so long. */
 const START_IN_FLIGHT_MS = 10_000;
@@ -72,6 +72,11 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
     return run;
   }
 
+  /** As they stand now; a retry, fork or replay goes on with those of the run before. */
+  async function variablesOf(tenant: TenantId, { workflowId, variables, forkedFrom }: StartRun): Promise<JsonObject> {
+    return forkedFrom === undefined ? { ...(await db.variables.forRun(tenant, workflowId)), ...variables } : variables;
+  }
+
   async function markStarted(tenant: TenantId, runId: string): Promise<void> {
     await db.runs
       .markStarted(tenant, runId)
@@ -91,10 +96,11 @@ export function createRuns({ db, client, env, logger, onClosed }: RunsOptions): 
   const runs: Runs = {
     async start(tenant, request) {
       const askedAt = Date.now();
-      const subVersions = await subRuns.pinnedVersions(tenant, request.plan);
-      const asked = Object.keys(subVersions).length > 0 ? { ...request, subVersions } : request;
-      const { run, created, limited } = await db.runs.insert(tenant, uuidv7(), asked, admission.termsOf(asked));
+      const [subVersions, variables] = await Promise.all([subRuns.pinnedVersions(tenant, request.plan), variablesOf(tenant, request)]);
+      const begun: StartRun = { ...request, variables, ...(Object.keys(subVersions).length > 0 && { subVersions }) };
+      const { run, created, limited } = await db.runs.insert(tenant, uuidv7(), begun, admission.termsOf(begun));
       if (run.status !== "queued") return { run, created };
+      const asked = created ? begun : { ...begun, variables: (await db.runs.origin(tenant, run.id))?.variables ?? variables };
       if (limited) return { run: await admission.enter(tenant, run, asked), created };
       try {
         await temporal.start(tenant, run.id, asked);

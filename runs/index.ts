@@ -4,6 +4,7 @@ export * from "./checkpoints/index.ts";
 export { type CompileGraph, createCompiler } from "./compiler.ts";
 export { connectTemporal, ensureNamespace, type TemporalSettings } from "./connect.ts";
 export { createRuns, type RunsOptions, type RunsService } from "./create-runs.ts";
+export { promoteBuild, type Build } from "./deployment.ts";
 export { createEventReader, type EventReaderOptions } from "./event-reader.ts";
 export { createEventWriter, type EventWriterOptions } from "./event-writer.ts";
 export { createQueueRounds, type QueueRoundsOptions } from "./queue-rounds.ts";

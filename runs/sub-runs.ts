@@ -16,7 +16,7 @@ export interface SubRuns {
 }
 
 export interface SubRunsOptions {
-  db: Pick<Database, "runs" | "workflows">;
+  db: Pick<Database, "runs" | "workflows" | "variables">;
   heartbeatTimeoutMs: number;
   /** SUB_WORKFLOW_MAX_DEPTH: workflows that came to run each other after they had been checked end here. */
   maxDepth: number;
@@ -59,7 +59,7 @@ export function createSubRuns({ db, heartbeatTimeoutMs, maxDepth }: SubRunsOptio
         version: found.version.version,
         plan,
         inputs,
-        variables: {},
+        variables: await db.variables.forRun(tenant, workflow_id),
         entries: selected.entries,
         trigger: "parent",
         createdBy: null,
@@ -67,7 +67,8 @@ export function createSubRuns({ db, heartbeatTimeoutMs, maxDepth }: SubRunsOptio
         subVersions: await pinnedVersions(tenant, plan),
         idempotency: { key: `child:${run_id}`, requestHash: run_id },
       };
-      await db.runs.insert(tenant, run_id, request);
+      const { created } = await db.runs.insert(tenant, run_id, request);
+      if (!created) request.variables = (await db.runs.origin(tenant, run_id))?.variables ?? request.variables;
       return { input: { ...runGraphInput(tenant, run_id, request, heartbeatTimeoutMs), parent }, plan, summary: summaryOf(request) };
     },
   };

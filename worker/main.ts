@@ -1,6 +1,5 @@
 /** The worker process: builds the services, gives them to the activities, runs workflows and nodes until it is told to stop. */
-import { fileURLToPath } from "node:url";
-import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, type InjectedSinks, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+import { DefaultLogger, makeTelemetryFilterString, type InjectedSinks, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { createActivities } from "#activities";
 import type { RunEvent } from "#core";
 import { createCredentialVault } from "#credentials";
@@ -12,7 +11,7 @@ import { createModels } from "#integrations/models";
 import { createSandbox } from "#integrations/sandbox";
 import { openSecretStores } from "#integrations/secrets";
 import { catalogue, isEffectFree } from "#nodes";
-import { createPayloads, failureConverterPath, patientStore } from "#payloads";
+import { createPayloads, patientStore } from "#payloads";
 import { createLogger, readEnv } from "#platform";
 import {
   connectTemporal,
@@ -27,12 +26,11 @@ import {
 } from "#runs";
 import type { EventSinks } from "#workflows/messages";
 import { keepAuditLog } from "./audit-retention.ts";
+import { bundleWorkflows } from "./bundle.ts";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
 import { createSecrets } from "./secrets.ts";
 
-/** Loaded once for all runs of a process, not once for each: pure modules that keep no state of a run. */
-const PRELOADED = ["../core/index.ts", "../graph/runtime.ts", "../nodes/inline.gen.ts"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
 /** How long a run waits for the worker that has it in memory before any other may take it: what a killed worker costs its runs. */
 const STICKY_TIMEOUT = "2s";
 const HEARTBEAT_THROTTLE = "500ms";
@@ -135,12 +133,7 @@ const worker = await Worker.create({
   connection,
   namespace: env.TEMPORAL_NAMESPACE,
   taskQueue: env.TEMPORAL_TASK_QUEUE,
-  workflowBundle: await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL("../workflows/index.ts", import.meta.url)),
-    logger: new DefaultLogger("ERROR"),
-    preloadModules: PRELOADED,
-    failureConverterPath,
-  }),
+  workflowBundle: await bundleWorkflows(),
   dataConverter,
   activities: {
     ...activities,
@@ -162,6 +155,15 @@ const worker = await Worker.create({
       },
     },
   } satisfies InjectedSinks<EventSinks>,
+  ...(env.WORKER_DEPLOYMENT !== undefined &&
+    env.WORKER_BUILD_ID !== undefined && {
+      workerDeploymentOptions: {
+        version: { deploymentName: env.WORKER_DEPLOYMENT, buildId: env.WORKER_BUILD_ID },
+        useWorkerVersioning: true,
+        // A run lives months and every build replays what earlier ones did: no build has to stay for its runs.
+        defaultVersioningBehavior: "AUTO_UPGRADE" as const,
+      },
+    }),
   ...(env.WORKER_CACHED_RUNS !== undefined && { maxCachedWorkflows: env.WORKER_CACHED_RUNS }),
   stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
   maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,

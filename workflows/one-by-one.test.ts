@@ -32,3 +32,14 @@ test("A10: When results come together, then what follows from each happens befor
   expect(await seenWith(oneByOne(), together)).toEqual(expected);
   expect(await seenWith((result) => result, together), "without it they mix").not.toEqual(expected);
 });
+
+test("A9 A10: When a result comes together with something else, then what follows from that happens first, whichever came first", async () => {
+  const seen: string[] = [];
+  const inTurn = oneByOne();
+  const [result, update] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  const all = Promise.all([follow(inTurn(result.promise), seen, 1), follow(update.promise, seen, 12)]);
+  result.resolve("result");
+  update.resolve("update");
+  await all;
+  expect(seen).toEqual(["update came", "update done", "result came", "result done"]);
+});

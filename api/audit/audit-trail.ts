@@ -48,7 +48,7 @@ export function createAuditTrail(audit: Audit, { fieldMaxBytes, logger }: { fiel
           role: actor.role,
           action: name,
           resourceType: rule.resource,
-          resourceId: resourceId(rule.isNew ?? false, request.params, after, reply),
+          resourceId: resourceId(rule.isNew ?? false, request.params, after ?? before, reply),
           method: c.req.method,
           path: c.req.path,
           status: reply.status,

@@ -193,6 +193,7 @@ describe("what is withheld", () => {
     expect(
       withoutSecrets({
         password: "hunter2",
+        headers: [{ name: "X-Api-Key", value: "abc" }],
         nested: [{ "X-Api-Key": "abc", apiKey: "{{secrets.KEY}}", note: "use pk_abcdefghijkl or Bearer abcdefgh12" }],
         url: "https://user:pass@host/?token=abc&x=1",
         tokens: 5,
@@ -200,6 +201,7 @@ describe("what is withheld", () => {
       }),
     ).toEqual({
       password: "[withheld]",
+      headers: [{ name: "X-Api-Key", value: "[withheld]" }],
       nested: [{ "X-Api-Key": "[withheld]", apiKey: "{{secrets.KEY}}", note: "use [withheld] or [withheld]" }],
       url: "https://user:[withheld]@host/?token=[withheld]&x=1",
       tokens: 5,

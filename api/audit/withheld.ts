@@ -11,9 +11,18 @@ const IN_TEXT = /\b(?:pk_[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]{8,}|(?:Bearer|Basic)
 /** The value without what is a secret by its name or its look. */
 export function withoutSecrets(value: Json, name = ""): Json {
   if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, name));
-  if (isObject(value)) return Object.fromEntries(Object.entries(value as JsonObject).map(([key, inner]) => [key, withoutSecrets(inner, key)]));
+  if (isObject(value)) {
+    const object = value as JsonObject;
+    return Object.fromEntries(Object.entries(object).map(([key, inner]) => [key, withoutSecrets(inner, nameIn(object, key))]));
+  }
   if (typeof value !== "string" || REFERENCE.test(value)) return value;
   return MASKED_NAME.test(snakeCase(name)) ? WITHHELD : value.replaceAll(IN_TEXT, WITHHELD).replaceAll(IN_URL, WITHHELD);
+}
+
+/** What a field is called: of `{name, value}`, the value is what the name says. */
+function nameIn(object: JsonObject, key: string): string {
+  const { name } = object;
+  return key === "value" && typeof name === "string" ? name : key;
 }
 
 /** Top-level fields of which the two differ, on either side, each at most `maxBytes` long. Where there is but one, all of it. */
@@ -23,7 +32,9 @@ export function changes(before: JsonObject | undefined, after: JsonObject | unde
   const side = (state: JsonObject | undefined): JsonObject | null =>
     state
       ? Object.fromEntries(
-          differing.filter((name) => state[name] !== undefined).map((name) => [name, short(withoutSecrets(state[name] as Json, name), maxBytes)]),
+          differing
+            .filter((name) => state[name] !== undefined)
+            .map((name) => [name, short(withoutSecrets(state[name] as Json, nameIn(state, name)), maxBytes)]),
         )
       : null;
   return { before: side(before), after: side(after) };

@@ -5,6 +5,7 @@ import { checkValues, type CheckedValues, probeCredential } from "#credentials";
 import type { Credential, SealedCredential } from "#db";
 import { networkFailure } from "#integrations/http";
 import { CREDENTIAL_TYPES, credentialType, type CredentialType, type CredentialValues } from "#nodes";
+import { etagOf, expectedRevision } from "../etag.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
@@ -45,14 +46,20 @@ export function credentialHandlers({ db: { credentials: rows }, credentials, htt
   }
 
   /** Seals new values in place of those of `row`. */
-  async function replaceValues(tenant: TenantId, row: SealedCredential, fields: { name?: string; description?: string }, { type, values }: CheckedValues) {
+  async function replaceValues(
+    tenant: TenantId,
+    row: SealedCredential,
+    fields: { name?: string; description?: string },
+    { type, values }: CheckedValues,
+    expected: number | undefined,
+  ) {
     const sealed = await credentials.seal(tenant, row.id, values);
-    return rows.update(tenant, row.id, fields, { type: type.type, fields: Object.keys(values), ...sealed, before: row.sealed });
+    return rows.update(tenant, row.id, fields, { type: type.type, fields: Object.keys(values), ...sealed, before: row.sealed }, expected);
   }
 
   const shown = (credential: Credential | undefined) => {
     if (!credential) throw notFound("credential");
-    return { status: 200 as const, body: toJson(credential) };
+    return { status: 200 as const, body: toJson(credential), headers: { etag: etagOf(credential) } };
   };
 
   return {
@@ -60,7 +67,11 @@ export function credentialHandlers({ db: { credentials: rows }, credentials, htt
 
     async listCredentials({ query, principal, c }) {
       const wanted = query.type ?? query.service_type;
-      const filter = { ...(wanted !== undefined && { type: credentialType(wanted)?.type ?? wanted }), ...(query.search && { search: query.search }) };
+      const filter = {
+        order: query.sort,
+        ...(wanted !== undefined && { type: credentialType(wanted)?.type ?? wanted }),
+        ...(query.search && { search: query.search }),
+      };
       const page = await rows.list(principal.tenantId, filter, toPage(query));
       return { status: 200, body: page.rows.map(toJson), headers: pageHeadersOf(c, page) };
     },
@@ -82,34 +93,38 @@ export function credentialHandlers({ db: { credentials: rows }, credentials, htt
         },
         settings.CREDENTIALS_MAX,
       );
-      return { status: 201, body: toJson(created) };
+      return { status: 201, body: toJson(created), headers: { etag: etagOf(created) } };
     },
 
     getCredential: async ({ params, principal }) => shown(await rows.get(principal.tenantId, params.id)),
 
-    async replaceCredential({ params, body, principal }) {
+    async replaceCredential({ params, headers, body, principal }) {
+      const expected = expectedRevision(headers["if-match"]);
       const row = await sealedRow(principal.tenantId, params.id);
       const fields = { name: body.name, ...(body.description != null && { description: body.description }) };
       const type = body.type ?? body.service_type ?? row.type;
       if (!body.data && !body.secret) {
         if (credentialType(type)?.type !== row.type) throw needsData();
-        return shown(await rows.update(principal.tenantId, params.id, fields));
+        return shown(await rows.update(principal.tenantId, params.id, fields, undefined, expected));
       }
       const checked = checkValues(type, dataOf(body, type), settings.CREDENTIAL_MAX_BYTES);
-      return shown(await replaceValues(principal.tenantId, row, fields, checked));
+      return shown(await replaceValues(principal.tenantId, row, fields, checked, expected));
     },
 
-    async updateCredential({ params, body, principal }) {
+    async updateCredential({ params, headers, body, principal }) {
+      const expected = expectedRevision(headers["if-match"]);
       const { tenantId } = principal;
       const row = await sealedRow(tenantId, params.id);
       const fields = { ...(body.name != null && { name: body.name }), ...(body.description != null && { description: body.description }) };
-      if (!body.data && !body.secret) return shown(await rows.update(tenantId, params.id, fields));
+      if (!body.data && !body.secret) return shown(await rows.update(tenantId, params.id, fields, undefined, expected));
       const merged = { ...(await credentials.open(tenantId, row)), ...dataOf(body, row.type) };
-      return shown(await replaceValues(tenantId, row, fields, checkValues(row.type, merged, settings.CREDENTIAL_MAX_BYTES)));
+      return shown(await replaceValues(tenantId, row, fields, checkValues(row.type, merged, settings.CREDENTIAL_MAX_BYTES), expected));
     },
 
-    async deleteCredential({ params, query, principal }) {
-      if (!(await rows.remove(principal.tenantId, params.id, { force: query.force ?? false }))) throw notFound("credential");
+    async deleteCredential({ params, headers, query, principal }) {
+      const expected = expectedRevision(headers["if-match"]);
+      const options = { force: query.force ?? false, ...(expected !== undefined && { expectedRevision: expected }) };
+      if (!(await rows.remove(principal.tenantId, params.id, options))) throw notFound("credential");
       return { status: 204, body: undefined };
     },
 

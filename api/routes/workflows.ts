@@ -2,8 +2,9 @@ import type { Routes } from "#contract";
 import type { z } from "@hono/zod-openapi";
 import type { workflow as workflowSchema, workflowVersion } from "#contract/workflows.ts";
 import { type Finding, type Json, type JsonObject, PerdureError, type TenantId } from "#core";
-import { diff } from "#graph";
+import { canMigrate, type Body, diff, type Plan } from "#graph";
 import type { Workflow, WorkflowVersion } from "#db";
+import { etagOf, expectedRevision } from "../etag.ts";
 import { ownSettings, sentGraph, standingOf, storedFindings, toVersion, withSettings } from "../graphs.ts";
 import type { Handlers, Request } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
@@ -19,6 +20,7 @@ type WorkflowRoute =
   | "replaceWorkflow"
   | "updateWorkflow"
   | "deleteWorkflow"
+  | "restoreWorkflow"
   | "validateWorkflow"
   | "publishWorkflow"
   | "duplicateWorkflow"
@@ -66,7 +68,7 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
         ...(body.is_public != null && { isPublic: body.is_public }),
       },
       compiled?.version,
-      expectedVersion(headers["if-match"]),
+      expectedRevision(headers["if-match"]),
     );
     if (!saved) throw notFound("workflow");
     return savedWorkflow(
@@ -82,7 +84,15 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
     async listWorkflows({ query, principal, c }) {
       const page = await workflows.list(
         principal.tenantId,
-        { ...(query.search && { search: query.search }), ...(query.tags && query.tags.length > 0 && { tags: query.tags }) },
+        {
+          order: query.sort,
+          ...(query.search && { search: query.search }),
+          ...(query.tags && query.tags.length > 0 && { tags: query.tags }),
+          ...(query.is_public !== undefined && { isPublic: query.is_public }),
+          ...(query.published !== undefined && { isPublished: query.published }),
+          ...(query.deleted !== undefined && { deleted: query.deleted }),
+          ...(query.fields && !query.fields.includes("flow_data") && { withoutGraph: true }),
+        },
         toPage(query),
       );
       return { status: 200, body: page.rows.map((row) => workflowJson(row, row.graph)), headers: pageHeadersOf(c, page) };
@@ -116,9 +126,16 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
     replaceWorkflow: save,
     updateWorkflow: save,
 
-    async deleteWorkflow({ params, principal }) {
-      if (!(await workflows.remove(principal.tenantId, params.id))) throw notFound("workflow");
+    async deleteWorkflow({ params, headers, principal }) {
+      if (!(await workflows.remove(principal.tenantId, params.id, expectedRevision(headers["if-match"])))) throw notFound("workflow");
       return { status: 204, body: undefined };
+    },
+
+    async restoreWorkflow({ params, principal }) {
+      const restored = await workflows.restore(principal.tenantId, params.id);
+      if (!restored) throw notFound("workflow");
+      const { problems } = await standingOf(compile, principal.tenantId, restored.version, params.id);
+      return savedWorkflow(200, restored.workflow, restored.version, problems);
     },
 
     async validateWorkflow({ params, principal }) {
@@ -126,17 +143,17 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
       return validate(principal.tenantId, asGraph(version.graph), params.id);
     },
 
-    async publishWorkflow({ params, body, principal }) {
+    async publishWorkflow({ params, headers, body, principal }) {
       const { workflow } = await existing(principal.tenantId, params.id);
       const version = await workflows.version(principal.tenantId, params.id, body.version ?? workflow.version);
       if (!version) throw notFound("version");
       const { plan, problems } = await standingOf(compile, principal.tenantId, version, params.id);
       if (!plan) throw new PerdureError("graph.invalid", `Version ${version.version} has problems and cannot be published.`, { findings: problems });
-      const published = await workflows.publish(principal.tenantId, params.id, version.version);
+      const published = await workflows.publish(principal.tenantId, params.id, version.version, expectedRevision(headers["if-match"]));
       const newest = await workflows.get(principal.tenantId, params.id);
       if (!published || !newest) throw notFound("workflow");
       const standing = await standingOf(compile, principal.tenantId, newest.version, params.id);
-      return { status: 200, body: workflowJson(newest.workflow, newest.version.graph, standing.problems) };
+      return savedWorkflow(200, newest.workflow, newest.version, standing.problems);
     },
 
     async duplicateWorkflow({ params, body, principal }) {
@@ -173,16 +190,24 @@ export function workflowHandlers({ db: { workflows }, compile }: Services): Hand
     },
 
     async diffVersions({ params, query, principal }) {
-      const [from, to] = await Promise.all([query.from, query.to].map((version) => workflows.version(principal.tenantId, params.id, version)));
+      const { workflow } = await existing(principal.tenantId, params.id);
+      const numbers = { draft: workflow.version, published: workflow.publishedVersion };
+      const [from, to] = await Promise.all(
+        [query.from, query.to].map(async (named) => {
+          const number = typeof named === "number" ? named : numbers[named];
+          const version = number === null ? undefined : await workflows.version(principal.tenantId, params.id, number);
+          return version && { ...version, plan: (await standingOf(compile, principal.tenantId, version, params.id)).plan };
+        }),
+      );
       if (!from || !to) throw notFound("version");
-      return { status: 200, body: { from: from.version, to: to.version, ...diff(from.graph, to.graph) } };
+      return { status: 200, body: { from: from.version, to: to.version, ...diff(from.graph, to.graph), migration: migrationOf(from.plan, to.plan) } };
     },
 
-    async restoreVersion({ params, principal }) {
+    async restoreVersion({ params, headers, principal }) {
       const old = await workflows.version(principal.tenantId, params.id, params.version);
       if (!old) throw notFound("version");
       const { version, warnings } = await toVersion(compile, principal, asGraph(old.graph), params.id);
-      const saved = await workflows.update(principal.tenantId, params.id, { settings: ownSettings(old.graph) }, version);
+      const saved = await workflows.update(principal.tenantId, params.id, { settings: ownSettings(old.graph) }, version, expectedRevision(headers["if-match"]));
       if (!saved) throw notFound("workflow");
       return savedWorkflow(200, saved.workflow, saved.version, storedFindings(saved.version.problems), warnings);
     },
@@ -200,7 +225,7 @@ export function savedWorkflow<S extends 200 | 201>(
   return {
     status,
     body: workflowJson(workflow, version.graph, problems, warnings),
-    headers: { etag: `"${version.version}"` },
+    headers: { etag: etagOf(workflow) },
   };
 }
 
@@ -220,6 +245,7 @@ export function workflowJson(workflow: Workflow, graph: Json, problems?: readonl
     user_id: workflow.createdBy,
     created_at: workflow.createdAt.toISOString(),
     updated_at: workflow.updatedAt.toISOString(),
+    ...(workflow.deletedAt && { deleted_at: workflow.deletedAt.toISOString() }),
   };
 }
 
@@ -239,10 +265,15 @@ export function asGraph(graph: Json): JsonObject {
   return typeof graph === "object" && graph !== null && !Array.isArray(graph) ? graph : EMPTY_GRAPH;
 }
 
-/** `"3"`, `W/"3"` and `3`; `*` and nothing ask for no check. @throws PerdureError `resource.conflict` for what can be no version. */
-export function expectedVersion(ifMatch: string | undefined): number | undefined {
-  if (ifMatch === undefined || ifMatch.trim() === "*") return undefined;
-  const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(ifMatch.trim())?.[1];
-  if (version === undefined) throw new PerdureError("resource.conflict", "If-Match does not name the version that is stored.");
-  return Number(version);
+/** What keeps a run from being moved that has come to every node of a plan. */
+function migrationOf(from: Plan | undefined, to: Plan | undefined): { any_run: boolean; obstacles: { node_id: string; message: string }[] } | null {
+  if (!from || !to) return null;
+  const nodes = stepsOf(from).map(({ id }) => ({ node_id: id, iteration: "", status: "completed" as const }));
+  const answer = canMigrate({ entries: [...from.entries.manual, ...from.entries.triggers], nodes }, from, to);
+  return answer.ok ? { any_run: true, obstacles: [] } : { any_run: false, obstacles: answer.nodes };
+}
+
+/** Also those of bodies. */
+function stepsOf(body: Body): Body["steps"] {
+  return body.steps.flatMap((step) => [step, ...(step.body ? stepsOf(step.body) : []), ...(step.compensate ? stepsOf(step.compensate) : [])]);
 }

@@ -11,11 +11,14 @@ export function createMemoryCredentials(): CredentialRows {
   const refuseName = (tenant: TenantId, name: string | undefined, id: string): void => {
     if (stored.some((each) => each.tenant === tenant && each.name === name && each.id !== id)) throw new PerdureError("resource.conflict", "Taken.");
   };
+  const refuseStale = (found: Stored | undefined, expected: number | undefined): void => {
+    if (found && expected !== undefined && found.revision !== expected) throw new PerdureError("precondition.failed", "Changed.");
+  };
   return {
     async create(tenant, credential, max) {
       refuseName(tenant, credential.name, credential.id);
       if (stored.filter((each) => each.tenant === tenant).length >= max) throw new PerdureError("validation.failed", "Too many.");
-      const row = { ...credential, tenant, createdAt: new Date(), updatedAt: new Date(), testedAt: null, testResult: null };
+      const row = { ...credential, tenant, revision: 1, createdAt: new Date(), updatedAt: new Date(), testedAt: null, testResult: null };
       stored.push(row);
       return shown(row);
     },
@@ -30,16 +33,20 @@ export function createMemoryCredentials(): CredentialRows {
         .toReversed();
       return { rows: rows.slice(0, limit), nextCursor: undefined, total: rows.length };
     },
-    async update(tenant, id, fields, values) {
+    async update(tenant, id, fields, values, expectedRevision) {
       const found = find(tenant, id);
       if (!found) return undefined;
+      refuseStale(found, expectedRevision);
       refuseName(tenant, fields.name, id);
       const { before, ...replaced } = values ?? { before: found.sealed };
       if (!before.equals(found.sealed)) throw new PerdureError("resource.conflict", "Changed.");
-      return shown(Object.assign(found, fields, replaced, { updatedAt: new Date() }, values && { testedAt: null, testResult: null }));
+      return shown(
+        Object.assign(found, fields, replaced, { revision: found.revision + 1, updatedAt: new Date() }, values && { testedAt: null, testResult: null }),
+      );
     },
-    async remove(tenant, id) {
+    async remove(tenant, id, { expectedRevision }) {
       const at = stored.findIndex((each) => each.tenant === tenant && each.id === id);
+      refuseStale(stored[at], expectedRevision);
       if (at >= 0) stored.splice(at, 1);
       return at >= 0;
     },

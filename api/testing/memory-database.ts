@@ -23,6 +23,8 @@ import type {
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryCredentials } from "./memory-credentials.ts";
+import { createMemoryCustomNodes } from "./memory-custom-nodes.ts";
+import { createMemoryVariables } from "./memory-variables.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 
 interface Family {
@@ -38,7 +40,6 @@ export interface StoredWorkflow {
   tenant: TenantId;
   workflow: Workflow;
   versions: WorkflowVersion[];
-  deleted: boolean;
 }
 
 /** What the database would hold, open to the test. */
@@ -109,6 +110,8 @@ export function createMemoryDatabase(): MemoryDatabase {
     state,
     payloads: createMemoryStore(),
     credentials: createMemoryCredentials(),
+    variables: createMemoryVariables(workflows(state)),
+    customNodes: createMemoryCustomNodes(),
     setRole(userId, role) {
       for (const membership of state.memberships) if (membership.userId === userId) membership.role = role;
     },
@@ -250,26 +253,29 @@ function accounts(state: MemoryState): Accounts {
 
 function workflows(state: MemoryState): Workflows {
   const find = (tenant: TenantId, id: string): StoredWorkflow | undefined =>
-    state.workflows.find((each) => each.tenant === tenant && each.workflow.id === id && !each.deleted);
+    state.workflows.find((each) => each.tenant === tenant && each.workflow.id === id && each.workflow.deletedAt === null);
   const at = (stored: StoredWorkflow, number: number): { workflow: Workflow; version: WorkflowVersion } | undefined => {
     const version = stored.versions.find((each) => each.version === number);
     return version && { workflow: { ...stored.workflow }, version };
+  };
+  const change = ({ workflow }: StoredWorkflow, expected: number | undefined, fields: Partial<Workflow>): void => {
+    if (expected !== undefined && expected !== workflow.revision) throw new PerdureError("precondition.failed", "The workflow was changed meanwhile.");
+    Object.assign(workflow, fields, { revision: workflow.revision + 1, updatedAt: new Date() });
   };
   return {
     async create(tenant, fields, version) {
       const now = new Date();
       const stored: StoredWorkflow = {
         tenant,
-        workflow: { ...fields, id: uuidv7(), version: 1, publishedVersion: null, createdAt: now, updatedAt: now },
+        workflow: { ...fields, id: uuidv7(), version: 1, revision: 1, publishedVersion: null, createdAt: now, updatedAt: now, deletedAt: null },
         versions: [{ ...version, version: 1, createdAt: now }],
-        deleted: false,
       };
       state.workflows.push(stored);
       return at(stored, 1) as { workflow: Workflow; version: WorkflowVersion };
     },
-    async list(tenant, { search, tags }, page) {
+    async list(tenant, { search, tags, deleted = false }, page) {
       const rows = state.workflows
-        .filter((each) => each.tenant === tenant && !each.deleted)
+        .filter((each) => each.tenant === tenant && (each.workflow.deletedAt !== null) === deleted)
         .filter(({ workflow }) => !search || workflow.name.toLowerCase().includes(search.toLowerCase()))
         .filter(({ workflow }) => !tags || tags.every((tag) => workflow.tags.includes(tag)))
         .map(({ workflow, versions }) => ({ ...workflow, graph: versions.at(-1)?.graph as Json }));
@@ -279,12 +285,10 @@ function workflows(state: MemoryState): Workflows {
       const stored = find(tenant, id);
       return stored && at(stored, stored.workflow.version);
     },
-    async update(tenant, id, fields, version, expectedVersion) {
+    async update(tenant, id, fields, version, expectedRevision) {
       const stored = find(tenant, id);
       if (!stored) return undefined;
-      if (expectedVersion !== undefined && expectedVersion !== stored.workflow.version)
-        throw new PerdureError("resource.conflict", "The workflow was changed meanwhile.");
-      Object.assign(stored.workflow, fields, { updatedAt: new Date() });
+      change(stored, expectedRevision, fields);
       const newest = stored.versions.at(-1);
       if (version && (version.hash !== newest?.hash || stableStringify([version.plan, version.problems]) !== stableStringify([newest.plan, newest.problems]))) {
         stored.workflow.version++;
@@ -292,20 +296,25 @@ function workflows(state: MemoryState): Workflows {
       }
       return at(stored, stored.workflow.version);
     },
-    async remove(tenant, id) {
+    async remove(tenant, id, expectedRevision) {
       const stored = find(tenant, id);
-      if (stored) stored.deleted = true;
+      if (stored) change(stored, expectedRevision, { deletedAt: new Date() });
       return stored !== undefined;
+    },
+    async restore(tenant, id) {
+      const stored = state.workflows.find((each) => each.tenant === tenant && each.workflow.id === id);
+      if (stored && stored.workflow.deletedAt !== null) change(stored, undefined, { deletedAt: null });
+      return stored && at(stored, stored.workflow.version);
     },
     async versions(tenant, id, page) {
       const stored = find(tenant, id);
       return stored && pageOf(stored.versions.toReversed(), page);
     },
     version: async (tenant, id, version) => find(tenant, id)?.versions.find((each) => each.version === version),
-    async publish(tenant, id, version) {
+    async publish(tenant, id, version, expectedRevision) {
       const stored = find(tenant, id);
-      if (stored) stored.workflow.publishedVersion = version;
-      return stored?.workflow;
+      if (stored) change(stored, expectedRevision, { publishedVersion: version });
+      return stored && { ...stored.workflow };
     },
     async runnable(tenant, id, version) {
       const stored = find(tenant, id);

@@ -61,16 +61,36 @@ const OWNED: Readonly<Record<string, Make>> = {
     made(app, owner, "/api/v1/credentials", { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${outside}/` } }),
 };
 
+/** What each organization gives a name of its own: the same name is another thing elsewhere, and `PUT` may make it. */
+const NAMESPACED: Readonly<Record<string, Make>> = {
+  "/api/v1/variables/{name}": async (app, { token }) => {
+    await app.call("POST", "/api/v1/variables", { token, body: { name: "a_variable", value: 1 } });
+    return "a_variable";
+  },
+  "/api/v1/nodes/{type}": async (app, { token }) => {
+    await app.call("POST", "/api/v1/nodes", { token, body: BODIES.registerNode });
+    return "custom.weather";
+  },
+};
+
 /** Names inside of what an organization owns: they name nothing by themselves. */
 const WITHIN: Readonly<Record<string, string>> = {
   "/api/v1/workflows/{id}/versions/{version}": "1",
+  "/api/v1/workflows/{id}/nodes/{node_id}": "start",
+  "/api/v1/workflows/{id}/edges/{edge_id}": "start->end",
+  "/api/v1/workflows/{id}/variables/{name}": "a_variable",
   "/api/v1/executions/{id}/nodes/{node_id}": "start",
   "/api/v1/executions/{id}/variables/{name}": "a_variable",
 };
 
+/** What has to be made before a name inside of something names anything. */
+const MADE_WITHIN: Readonly<Record<string, (app: TestApp, owner: Owner, id: string) => Promise<unknown>>> = {
+  "/api/v1/workflows/{id}/variables/{name}": (app, { token }, id) =>
+    app.call("PUT", `/api/v1/workflows/${id}/variables/a_variable`, { token, body: { value: 1 } }),
+};
+
 /** What all organizations have in common. */
 const COMMON: Readonly<Record<string, string>> = {
-  "/api/v1/nodes/{type}": "NoSuchNode",
   "/api/v1/templates/{template_id}": "expense-approval",
 };
 
@@ -78,6 +98,16 @@ const COMMON: Readonly<Record<string, string>> = {
 const BODIES: Partial<Record<RouteName, unknown>> = {
   replaceCredential: { name: "Another name" },
   setVariable: { value: 1 },
+  registerNode: { name: "weather", request: { url: "https://api.example/" } },
+  replaceNode: { request: { url: "https://api.example/" } },
+  createVariable: { name: "another", value: 1 },
+  createWorkflowVariable: { name: "another", value: 1 },
+  replaceVariable: { value: 1 },
+  replaceWorkflowVariable: { value: 1 },
+  addWorkflowNode: { type: "Set" },
+  replaceWorkflowNode: { type: "Start" },
+  addWorkflowEdge: { source: "end", target: "start" },
+  replaceWorkflowEdge: { source: "start", target: "end" },
   answerApproval: { decision: "approved" },
   forkExecution: { from_node: "start" },
   migrateExecution: { version: 1 },
@@ -100,22 +130,27 @@ function parametersOf(name: RouteName): readonly { key: string; parameter: strin
   return [...path.matchAll(PARAMETER)].map((match) => ({ key: path.slice(0, match.index + match[0].length), parameter: match[0] }));
 }
 
-/** Whether a path names something that an organization owns. */
+/** Whether a path names something of an organization by an id. */
 export function namesOwned(name: RouteName): boolean {
   return parametersOf(name).some(({ key }) => key in OWNED);
+}
+
+/** Whether a path names something by the name that its organization gave it. */
+export function namesNamespaced(name: RouteName): boolean {
+  return parametersOf(name).some(({ key }) => key in NAMESPACED);
 }
 
 /** Parameters of which no table says what they name. */
 export function unknownParameters(name: RouteName): readonly string[] {
   return parametersOf(name)
     .map(({ key }) => key)
-    .filter((key) => !(key in OWNED) && !(key in WITHIN) && !(key in COMMON));
+    .filter((key) => !(key in OWNED) && !(key in NAMESPACED) && !(key in WITHIN) && !(key in COMMON));
 }
 
 /** Keys of the tables above that no route has any more. */
 export function idleParameters(): readonly string[] {
   const used = new Set((Object.keys(routes) as RouteName[]).flatMap((name) => parametersOf(name).map(({ key }) => key)));
-  return [...Object.keys(OWNED), ...Object.keys(WITHIN), ...Object.keys(COMMON)].filter((key) => !used.has(key));
+  return [...Object.keys(OWNED), ...Object.keys(NAMESPACED), ...Object.keys(WITHIN), ...Object.keys(COMMON)].filter((key) => !used.has(key));
 }
 
 export function bodyOf(name: RouteName): { body?: unknown } {
@@ -130,17 +165,19 @@ export function fill(name: RouteName, path: string, idOf: (key: string) => strin
 
 /** The path with ids that nobody has. */
 export function fillUnknown(name: RouteName, path: string): string {
-  return fill(name, path, () => UNKNOWN_ID);
+  return fill(name, path, (key) => (key in NAMESPACED ? UNKNOWN_NAME : UNKNOWN_ID));
 }
 
 const UNKNOWN_ID = uuidv7();
+const UNKNOWN_NAME = "no_such_name";
 
 /** Makes what the route's path names; what of it belongs together does. */
 export async function specimensOf(app: TestApp, owner: Owner, name: RouteName, outside: string): Promise<(key: string) => string> {
   const ids = new Map<string, string>();
   for (const { key } of parametersOf(name)) {
-    const make = OWNED[key];
+    const make = OWNED[key] ?? NAMESPACED[key];
     if (make) ids.set(key, await make(app, owner, outside));
+    await MADE_WITHIN[key]?.(app, owner, [...ids.values()][0] ?? "");
   }
   return (key) => {
     const id = ids.get(key);

@@ -22,6 +22,8 @@ export const SETTINGS: ApiSettings = {
   AUDIT_REFUSAL_INTERVAL_MS: 60_000,
   BULK_MAX_RUNS: 3,
   CREDENTIALS_MAX: 5,
+  CUSTOM_NODES_MAX: 3,
+  CUSTOM_NODE_MAX_BYTES: 4_000,
   CREDENTIAL_MAX_BYTES: 2_000,
   CREDENTIAL_TEST_TIMEOUT_MS: 2_000,
   OPENAI_BASE_URL: undefined,
@@ -47,6 +49,9 @@ export const SETTINGS: ApiSettings = {
   TEMPORAL_NAMESPACE: "perdure",
   TEMPORAL_UI_URL: "http://127.0.0.1:8233",
   TRUSTED_PROXIES: [],
+  VARIABLES_MAX: 5,
+  VARIABLES_MAX_BYTES: 2_000,
+  VARIABLE_MAX_BYTES: 1_000,
 };
 
 /** Cheap enough for tests; the parameters that are used for real are the defaults. */

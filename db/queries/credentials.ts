@@ -1,15 +1,17 @@
-import { and, desc, eq, getTableColumns, ilike, inArray, lt, sql } from "drizzle-orm";
+import { and, eq, getTableColumns, ilike, inArray, lt, sql } from "drizzle-orm";
 import { PerdureError, type TenantId } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { credentials } from "../schema/index.ts";
 import type { Credential, CredentialRows, CredentialUse, SealedBytes } from "../types.ts";
-import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { bytesOf, countOf, orderOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { refuseStale } from "./revisions.ts";
 
 const { tenantId: _tenant, keyVersion: _keyVersion, sealed: _sealed, ...shownColumns } = getTableColumns(credentials);
 const sealedColumns = { id: credentials.id, type: credentials.type, keyVersion: credentials.keyVersion, sealed: credentials.sealed };
 
+const ORDERS = { name: credentials.name, created_at: credentials.createdAt };
 const one = (tenant: TenantId, id: string) => and(eq(credentials.tenantId, tenant), eq(credentials.id, id));
 const asBytes = (bytes: Buffer) => sql`decode(${bytes.toString("base64")}, 'base64')`;
 const literal = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
@@ -65,7 +67,8 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
       return found;
     },
 
-    async list(tenant, { type, search }, page) {
+    async list(tenant, { type, search, order: named = "-created_at" }, page) {
+      const order = orderOf(named, ORDERS, credentials.id, page.cursor);
       const wanted = and(
         eq(credentials.tenantId, tenant),
         type === undefined ? undefined : eq(credentials.type, type),
@@ -73,10 +76,10 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
       );
       const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
-          .select({ id: credentials.id, createdAt: positionOf(credentials.createdAt), bytes: bytesOf(credentials.description) })
+          .select({ id: credentials.id, position: order.position, bytes: bytesOf(credentials.description) })
           .from(credentials)
-          .where(and(wanted, behind(page.cursor, credentials.createdAt, credentials.id)))
-          .orderBy(desc(credentials.createdAt), desc(credentials.id))
+          .where(and(wanted, order.behind))
+          .orderBy(...order.by)
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
         countOf(
@@ -89,26 +92,32 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
             .as("counted"),
         ),
       ]);
-      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
+      const rowsOf = (ids: string[]) =>
         sessions.once(tenant, (db) =>
           db
             .select(shownColumns)
             .from(credentials)
             .where(and(eq(credentials.tenantId, tenant), inArray(credentials.id, ids))),
-        ),
-      );
+        );
+      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, rowsOf, order.cursorOf);
     },
 
-    update(tenant, id, fields, values) {
+    update(tenant, id, fields, values, expectedRevision) {
       return named(fields.name ?? "", () =>
         sessions.transaction(tenant, async (db) => {
-          const [present] = await db.select({ sealed: credentials.sealed }).from(credentials).where(one(tenant, id)).for("update");
+          const [present] = await db
+            .select({ sealed: credentials.sealed, revision: credentials.revision })
+            .from(credentials)
+            .where(one(tenant, id))
+            .for("update");
           if (!present) return undefined;
+          refuseStale(expectedRevision, present.revision, "credential");
           if (values && !present.sealed.equals(values.before)) throw new PerdureError("resource.conflict", "The credential was changed meanwhile.");
           const [updated] = await db
             .update(credentials)
             .set({
               ...fields,
+              revision: sql`${credentials.revision} + 1`,
               updatedAt: sql`now()`,
               ...(values && {
                 type: values.type,
@@ -126,8 +135,12 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
       );
     },
 
-    remove(tenant, id, { force }) {
+    remove(tenant, id, { force, expectedRevision }) {
       return sessions.transaction(tenant, async (db) => {
+        if (expectedRevision !== undefined) {
+          const [present] = await db.select({ revision: credentials.revision }).from(credentials).where(one(tenant, id)).for("update");
+          if (present) refuseStale(expectedRevision, present.revision, "credential");
+        }
         const used = force ? [] : await uses(db, tenant, id);
         if (used.length > 0) {
           throw new PerdureError("resource.conflict", `The credential is in use by ${used.length} ${used.length === 1 ? "workflow" : "workflows"}.`, {

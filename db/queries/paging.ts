@@ -1,4 +1,4 @@
-import { sql, type SQL } from "drizzle-orm";
+import { asc, desc, sql, type SQL } from "drizzle-orm";
 import type { PgColumn, SubqueryWithSelection } from "drizzle-orm/pg-core";
 import { isUuid, PerdureError } from "#core";
 import type { Statements } from "../connection/sessions.ts";
@@ -66,6 +66,40 @@ export function behind(cursor: string | undefined, createdAt: PgColumn, id: PgCo
   return sql`(${createdAt}, ${id}) < (${position.createdAt}::timestamptz, ${position.id}::uuid)`;
 }
 
+/** How a list is ordered, where callers may choose. `position` is selected beside the row, as text. */
+export interface Order {
+  by: SQL[];
+  position: SQL<string>;
+  behind: SQL | undefined;
+  cursorOf(last: { position: string; id: string }): string;
+}
+
+/**
+ * @param order - Name of one of the columns, which are texts or times; `-` before it is the reverse.
+ * @throws PerdureError `request.malformed` for a cursor of another order, or of no list.
+ */
+export function orderOf<C extends string>(order: C | `-${C}`, columns: Readonly<Record<C, PgColumn>>, id: PgColumn, cursor: string | undefined): Order {
+  const isReverse = order.startsWith("-");
+  const name = (isReverse ? order.slice(1) : order) as C;
+  const column = columns[name];
+  const isTimes = column.dataType === "date";
+  const direction = isReverse ? desc : asc;
+  return {
+    by: [direction(column), direction(id)],
+    position: isTimes ? positionOf(column) : sql<string>`${column}`,
+    behind: cursor === undefined ? undefined : beyond(cursor),
+    cursorOf: (last) => encodeKey([order, last.position, last.id]),
+  };
+
+  function beyond(text: string): SQL {
+    const { position, rowId } = decodeKey(text, ([of, at, row]) =>
+      of === order && typeof at === "string" && typeof row === "string" && isUuid(row) && (!isTimes || isTime(at)) ? { position: at, rowId: row } : undefined,
+    );
+    const at = isTimes ? sql`${position}::timestamptz` : sql`${position}::text`;
+    return sql`(${column}, ${id}) ${sql.raw(isReverse ? "<" : ">")} (${at}, ${rowId}::uuid)`;
+  }
+}
+
 /** Length of what a row holds, as JSON text: as stored it may be a hundredth of that. */
 export const bytesOf = (...columns: PgColumn[]) =>
   sql<number>`${sql.join(
@@ -82,16 +116,37 @@ export function fitting<K extends { bytes: number }>(listed: readonly K[], limit
 
 /** The page of rows that were listed with one more than the limit. `rowsOf` reads those that fit, so that no more than `maxBytes` are ever held. */
 export async function toPage<R extends { id: string }>(
-  { limit }: Page,
+  page: Page,
   maxBytes: number,
   listed: readonly (Position & { bytes: number })[],
   total: number,
   rowsOf: (ids: string[]) => Promise<R[]>,
+): Promise<Paged<R>>;
+/** The same in an order of its own. */
+export async function toPage<R extends { id: string }, P extends { id: string; bytes: number }>(
+  page: Page,
+  maxBytes: number,
+  listed: readonly P[],
+  total: number,
+  rowsOf: (ids: string[]) => Promise<R[]>,
+  cursorOf: (last: P) => string,
+): Promise<Paged<R>>;
+export async function toPage<R extends { id: string }>(
+  { limit }: Page,
+  maxBytes: number,
+  listed: readonly { id: string; bytes: number }[],
+  total: number,
+  rowsOf: (ids: string[]) => Promise<R[]>,
+  cursorOf: (last: never) => string = encodeCursor,
 ): Promise<Paged<R>> {
   const chosen = fitting(listed, limit, maxBytes);
   const last = chosen.at(-1);
   const found = new Map((last ? await rowsOf(chosen.map(({ id }) => id)) : []).map((row) => [row.id, row]));
-  return { rows: chosen.flatMap(({ id }) => found.get(id) ?? []), total, nextCursor: last && listed.length > chosen.length ? encodeCursor(last) : undefined };
+  return {
+    rows: chosen.flatMap(({ id }) => found.get(id) ?? []),
+    total,
+    nextCursor: last && listed.length > chosen.length ? cursorOf(last as never) : undefined,
+  };
 }
 
 /** The number of rows of a subquery, which limits itself to `TOTAL_COUNTED_TO`. */

@@ -1,11 +1,12 @@
-import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNull, lt, or, sql, type SQL } from "drizzle-orm";
-import { PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
+import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNotNull, isNull, lt, or, sql, type SQL } from "drizzle-orm";
+import { type Json, PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
-import type { NewVersion, Workflows, WorkflowVersion } from "../types.ts";
-import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import type { NewVersion, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
+import { bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { refuseStale } from "./revisions.ts";
 
-const { tenantId: _workflowTenant, deletedAt: _deletedAt, ...workflowColumns } = getTableColumns(workflows);
+const { tenantId: _workflowTenant, ...workflowColumns } = getTableColumns(workflows);
 const { tenantId: _versionTenant, workflowId: _workflowId, credentials: _credentials, ...versionColumns } = getTableColumns(workflowVersions);
 const { plan: _plan, graph: _graph, ...listedVersionColumns } = versionColumns;
 
@@ -13,8 +14,21 @@ const live = (tenant: TenantId, id: string) => and(eq(workflows.tenantId, tenant
 const versionOf = (number: SQL | typeof workflows.version) =>
   and(eq(workflowVersions.tenantId, workflows.tenantId), eq(workflowVersions.workflowId, workflows.id), eq(workflowVersions.version, number));
 
+const CHANGED = { revision: sql`${workflows.revision} + 1`, updatedAt: sql`now()` };
+const ORDERS = { name: workflows.name, created_at: workflows.createdAt, updated_at: workflows.updatedAt };
+
 /** Text that stands for itself in LIKE. */
 const literal = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
+
+function meant({ search, tags, isPublic, isPublished, deleted }: WorkflowFilter): SQL | undefined {
+  return and(
+    deleted ? isNotNull(workflows.deletedAt) : isNull(workflows.deletedAt),
+    search ? or(ilike(workflows.name, literal(search)), ilike(workflows.description, literal(search))) : undefined,
+    tags && tags.length > 0 ? arrayContains(workflows.tags, tags) : undefined,
+    isPublic === undefined ? undefined : eq(workflows.isPublic, isPublic),
+    isPublished === undefined ? undefined : isPublished ? isNotNull(workflows.publishedVersion) : isNull(workflows.publishedVersion),
+  );
+}
 
 export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workflows {
   const withVersion = (db: Statements, tenant: TenantId, id: string, number: SQL | typeof workflows.version) =>
@@ -33,20 +47,16 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       });
     },
 
-    async list(tenant, { search, tags }, page) {
-      const wanted = and(
-        eq(workflows.tenantId, tenant),
-        isNull(workflows.deletedAt),
-        search ? or(ilike(workflows.name, literal(search)), ilike(workflows.description, literal(search))) : undefined,
-        tags && tags.length > 0 ? arrayContains(workflows.tags, tags) : undefined,
-      );
+    async list(tenant, filter, page) {
+      const wanted = and(eq(workflows.tenantId, tenant), meant(filter));
+      const order = orderOf(filter.order ?? "-created_at", ORDERS, workflows.id, page.cursor);
       const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
-          .select({ id: workflows.id, createdAt: positionOf(workflows.createdAt), bytes: bytesOf(workflowVersions.graph) })
+          .select({ id: workflows.id, position: order.position, bytes: filter.withoutGraph ? sql<number>`0` : bytesOf(workflowVersions.graph) })
           .from(workflows)
           .innerJoin(workflowVersions, versionOf(workflows.version))
-          .where(and(wanted, behind(page.cursor, workflows.createdAt, workflows.id)))
-          .orderBy(desc(workflows.createdAt), desc(workflows.id))
+          .where(and(wanted, order.behind))
+          .orderBy(...order.by)
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
         countOf(
@@ -59,14 +69,20 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
             .as("counted"),
         ),
       ]);
-      return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
-        sessions.once(tenant, (db) =>
-          db
-            .select({ ...workflowColumns, graph: workflowVersions.graph })
-            .from(workflows)
-            .innerJoin(workflowVersions, versionOf(workflows.version))
-            .where(and(eq(workflows.tenantId, tenant), inArray(workflows.id, ids))),
-        ),
+      return toPage(
+        page,
+        pageMaxBytes,
+        listed,
+        counted?.total ?? 0,
+        (ids) =>
+          sessions.once(tenant, (db) =>
+            db
+              .select({ ...workflowColumns, graph: filter.withoutGraph ? sql<Json>`null` : workflowVersions.graph })
+              .from(workflows)
+              .innerJoin(workflowVersions, versionOf(workflows.version))
+              .where(and(eq(workflows.tenantId, tenant), inArray(workflows.id, ids))),
+          ),
+        order.cursorOf,
       );
     },
 
@@ -75,13 +91,11 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       return found;
     },
 
-    update(tenant, id, fields, version, expectedVersion) {
+    update(tenant, id, fields, version, expectedRevision) {
       return sessions.transaction(tenant, async (db) => {
-        const [present] = await db.select({ version: workflows.version }).from(workflows).where(live(tenant, id)).for("update");
+        const [present] = await db.select({ version: workflows.version, revision: workflows.revision }).from(workflows).where(live(tenant, id)).for("update");
         if (!present) return undefined;
-        if (expectedVersion !== undefined && expectedVersion !== present.version) {
-          throw new PerdureError("resource.conflict", `The workflow was changed meanwhile: its newest version is ${present.version}, not ${expectedVersion}.`);
-        }
+        refuseStale(expectedRevision, present.revision, "workflow");
         const [newest] = await db
           .select(versionColumns)
           .from(workflowVersions)
@@ -90,22 +104,35 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
         const saved = version && !isSame(version, newest) ? await addVersion(db, tenant, id, present.version + 1, version) : newest;
         const [workflow] = await db
           .update(workflows)
-          .set({ ...fields, version: saved.version, updatedAt: sql`now()` })
+          .set({ ...fields, version: saved.version, ...CHANGED })
           .where(live(tenant, id))
           .returning(workflowColumns);
         return workflow && { workflow, version: saved };
       });
     },
 
-    async remove(tenant, id) {
-      const removed = await sessions.once(tenant, (db) =>
+    remove(tenant, id, expectedRevision) {
+      return sessions.transaction(tenant, async (db) => {
+        const [present] = await db.select({ revision: workflows.revision }).from(workflows).where(live(tenant, id)).for("update");
+        if (!present) return false;
+        refuseStale(expectedRevision, present.revision, "workflow");
+        await db
+          .update(workflows)
+          .set({ deletedAt: sql`now()`, revision: CHANGED.revision })
+          .where(live(tenant, id));
+        return true;
+      });
+    },
+
+    async restore(tenant, id) {
+      const [, [found]] = await sessions.onceAll(tenant, (db) => [
         db
           .update(workflows)
-          .set({ deletedAt: sql`now()` })
-          .where(live(tenant, id))
-          .returning({ id: workflows.id }),
-      );
-      return removed.length > 0;
+          .set({ deletedAt: null, ...CHANGED })
+          .where(and(eq(workflows.tenantId, tenant), eq(workflows.id, id), isNotNull(workflows.deletedAt))),
+        withVersion(db, tenant, id, workflows.version),
+      ]);
+      return found;
     },
 
     async versions(tenant, id, page) {
@@ -140,15 +167,17 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       return found?.version;
     },
 
-    async publish(tenant, id, version) {
-      const [published] = await sessions.once(tenant, (db) =>
-        db
+    publish(tenant, id, version, expectedRevision) {
+      return sessions.transaction(tenant, async (db) => {
+        const [present] = await db.select({ revision: workflows.revision }).from(workflows).where(live(tenant, id)).for("update");
+        if (present) refuseStale(expectedRevision, present.revision, "workflow");
+        const [published] = await db
           .update(workflows)
-          .set({ publishedVersion: version, updatedAt: sql`now()` })
+          .set({ publishedVersion: version, ...CHANGED })
           .where(and(live(tenant, id), sql`${version}::integer between 1 and ${workflows.version}`))
-          .returning(workflowColumns),
-      );
-      return published;
+          .returning(workflowColumns);
+        return published;
+      });
     },
 
     async runnable(tenant, id, version) {

@@ -15,6 +15,8 @@ export const credentials = pgTable(
     fields: text("fields").array().notNull(),
     keyVersion: integer("key_version").notNull(),
     sealed: bytes("sealed").notNull(),
+    /** Raised by every change of what people see. */
+    revision: integer("revision").notNull().default(1),
     createdBy: uuid("created_by"),
     createdAt: instant("created_at").notNull().defaultNow(),
     updatedAt: instant("updated_at").notNull().defaultNow(),
@@ -23,6 +25,7 @@ export const credentials = pgTable(
   },
   (table) => [
     uniqueIndex("credentials_name_key").on(table.tenantId, table.name),
+    index("credentials_by_name_idx").on(table.tenantId, table.name, table.id),
     index("credentials_list_idx").on(table.tenantId, table.createdAt, table.id),
     check("credentials_key_version_check", sql`${table.keyVersion} > 0`),
   ],

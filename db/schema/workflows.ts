@@ -15,6 +15,8 @@ export const workflows = pgTable(
     settings: json<JsonObject>("settings").notNull(),
     isPublic: boolean("is_public").notNull(),
     version: integer("version").notNull(),
+    /** Raised by every change, of the row or of the graph. */
+    revision: integer("revision").notNull().default(1),
     publishedVersion: integer("published_version"),
     createdBy: uuid("created_by"),
     createdAt: instant("created_at").notNull().defaultNow(),
@@ -25,6 +27,15 @@ export const workflows = pgTable(
     index("workflows_list_idx")
       .on(table.tenantId, table.createdAt, table.id)
       .where(sql`${table.deletedAt} is null`),
+    index("workflows_by_name_idx")
+      .on(table.tenantId, table.name, table.id)
+      .where(sql`${table.deletedAt} is null`),
+    index("workflows_by_change_idx")
+      .on(table.tenantId, table.updatedAt, table.id)
+      .where(sql`${table.deletedAt} is null`),
+    index("workflows_deleted_idx")
+      .on(table.tenantId, table.createdAt, table.id)
+      .where(sql`${table.deletedAt} is not null`),
   ],
 );
 

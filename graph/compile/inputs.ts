@@ -44,9 +44,17 @@ export function compileInputs(record: NodeRecord, type: NodeType, arriving: Read
   const scopeRoots = compiler.scopeRoots;
   const asks = type.body?.asks;
   const asked = asks === undefined ? undefined : fields.get(asks)?.compiled;
-  if (asked === undefined && parsed !== undefined && dynamic.length === 0 && isJson(parsed)) return { compiled: { k: "lit", v: parsed }, scopeRoots, asked };
+  if (asked === undefined && parsed !== undefined && dynamic.length === 0 && isJson(parsed))
+    return { compiled: withConstants({ k: "lit", v: parsed }, type), scopeRoots, asked };
   if (asks !== undefined) fields.delete(asks);
-  return { compiled: assemble(type, fields), scopeRoots, asked };
+  return { compiled: withConstants(assemble(type, fields), type), scopeRoots, asked };
+}
+
+function withConstants(compiled: Compiled, { constants }: NodeType): Compiled {
+  if (constants === undefined) return compiled;
+  if (compiled.k === "lit") return { k: "lit", v: { ...(compiled.v as JsonObject), ...constants } };
+  const own = Object.entries(constants).map(([name, v]): [string, Compiled] => [name, { k: "lit", v }]);
+  return compiled.k === "object" ? { k: "object", fields: [...compiled.fields, ...own] } : compiled;
 }
 
 class InputCompiler {

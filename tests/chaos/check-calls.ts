@@ -32,8 +32,8 @@ export interface CallReport {
  * - of each HttpRequest that completed the outside system has had exactly one effect, and the node's output is that effect's answer; of one that was refused,
  *   none; there is no effect without a node.
  * - a call is made again only after one that was in flight (sent, and its answer not yet on record) when a worker or a server it writes to was killed, always
- *   under the same key and with the same body, and never once its receipt is written. In an express run also after one that was made while the run's workflow task
- *   went from one worker to another, as its history tells: both may make the same call before one of them is heard.
+ *   under the same key and with the same body, and never once its receipt is written. Also after one that was made while its activity, in an express run the run's
+ *   workflow task, went from a worker that was silent to another, as its history tells: both may make the same call before one of them is heard.
  */
 export function checkCalls(
   outside: Outside,
@@ -41,6 +41,7 @@ export function checkCalls(
   outages: readonly Outage[],
   acknowledged: ReadonlyMap<string, number>,
   lostTasks: ReadonlyMap<string, readonly number[]> = new Map(),
+  silenced: ReadonlyMap<string, number> = new Map(),
 ): CallReport {
   const faults = [...outside.faults];
   const finished = new Set<string>();
@@ -68,7 +69,11 @@ export function checkCalls(
       repeats++;
       const tasks = lostTasks.get(key.split(":")[0] as string) ?? [];
       const isCut = harmful.some((outage) => cutBy(before, outage) && outage.at <= call.arrivedAt);
-      if (!isCut && tasks.some((at) => at <= call.arrivedAt && at >= before.arrivedAt - WORKFLOW_TASK_MS)) overlapping++;
+      const isTakenOver =
+        tasks.some((at) => at <= call.arrivedAt && at >= before.arrivedAt - WORKFLOW_TASK_MS) ||
+        // That of the attempt that made the call: nothing else made one before.
+        (silenced.get(key) ?? Infinity) <= call.arrivedAt;
+      if (!isCut && isTakenOver) overlapping++;
       else if (!isCut)
         faults.push(
           `${key} was called again ${call.arrivedAt - before.arrivedAt} ms after a call that nothing had cut (answered after ${answerMs(before)}; ${sinceKills(call.arrivedAt, harmful)})`,

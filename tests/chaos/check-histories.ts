@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { ApplicationFailure, CancelledFailure, type Client, WorkflowFailedError } from "@temporalio/client";
 import { decodeArrayFromPayloads } from "@temporalio/common/lib/internal-non-workflow/index.js";
+import proto from "@temporalio/proto";
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import type { Json } from "#core";
 import {
@@ -18,14 +19,18 @@ import {
 } from "#workflows/messages";
 import { keyOf, type NodeRecord, type RunRecord } from "./records.ts";
 
+const NON_DETERMINISTIC = proto.temporal.api.enums.v1.WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR;
+
 export interface HistoryReport {
   faults: string[];
   /** By Idempotency-Key: when Temporal took the result, in milliseconds since the epoch. Of regular activities alone: a local one has no such moment. */
   acknowledged: Map<string, number>;
   /** Workflow ids of the children that the run started. */
   children: string[];
-  /** When Temporal took a workflow task from a worker that was silent, in milliseconds since the epoch. */
+  /** When Temporal took a workflow task from a worker that was silent, or whose attempt at it failed, in milliseconds since the epoch. */
   lostTasks: number[];
+  /** By Idempotency-Key, of regular activities: when an attempt began after one whose worker had been silent. */
+  silenced: Map<string, number>;
 }
 
 /** With `CHAOS_KEEP` set, histories with faults are kept in that folder. Holds what Postgres shows of a run against Temporal's history of it: its end, its counts, the result of each activity, and what the workflow says of itself when it is replayed. */
@@ -43,20 +48,31 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
   if (end.counts && !isDeepStrictEqual(sorted(counts), sorted(end.counts)))
     faults.push(`has rows ${JSON.stringify(counts)}, its history counts ${JSON.stringify(end.counts)}`);
 
-  const { acknowledged, children, lostTasks } = await checkEvents();
-  await checkReplay().catch((error: Error) => faults.push(`cannot be replayed: ${error.message}`));
+  const { acknowledged, children, lostTasks, silenced } = await checkEvents();
+  await checkReplay().catch((error: Error) =>
+    faults.push(`cannot be replayed: ${error.message}${error.cause instanceof Error ? `: ${error.cause.message}` : ""}`),
+  );
   if (faults.length > 0) await keepHistory();
-  return { faults, acknowledged, children, lostTasks };
+  return { faults, acknowledged, children, lostTasks, silenced };
 
   async function checkEvents(): Promise<Omit<HistoryReport, "faults">> {
     const taken = new Map<string, number>();
     const started: string[] = [];
     const lost: number[] = [];
+    const anew = new Map<string, number>();
     const scheduled = new Map<string, string>();
     const { events = [] } = await handle.fetchHistory();
     for (const event of events ?? []) {
       const at = Number(event.eventTime?.seconds ?? 0) * 1_000 + (event.eventTime?.nanos ?? 0) / 1e6;
       if (event.workflowTaskTimedOutEventAttributes) lost.push(at);
+      const failed = event.workflowTaskFailedEventAttributes;
+      if (failed) {
+        lost.push(at);
+        if (failed.cause === NON_DETERMINISTIC) faults.push(`event ${String(event.eventId)}: a worker found that it could not go on where another had been`);
+      }
+      const begun = event.activityTaskStartedEventAttributes;
+      const begunKey = scheduled.get(String(begun?.scheduledEventId));
+      if (begun?.lastFailure?.timeoutFailureInfo && begunKey !== undefined) anew.set(begunKey, at);
       const asked = event.activityTaskScheduledEventAttributes;
       if (asked?.activityType?.name === "runNode") {
         const [call] = (await decode(asked.input?.payloads)) as [NodeCall];
@@ -76,7 +92,7 @@ export async function checkHistory(client: Client, run: RunRecord, rows: readonl
       const child = event.startChildWorkflowExecutionInitiatedEventAttributes;
       if (child) started.push(child.workflowId ?? "");
     }
-    return { acknowledged: taken, children: started, lostTasks: lost };
+    return { acknowledged: taken, children: started, lostTasks: lost, silenced: anew };
   }
 
   /** Queries of a closed workflow replay its history. */

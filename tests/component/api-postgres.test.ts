@@ -179,6 +179,12 @@ describe("tenants", () => {
   const bodies: Partial<Record<RouteName, unknown>> = {
     replaceCredential: { name: "Mine now" },
     setVariable: { value: 1 },
+    addWorkflowNode: { type: "Set" },
+    replaceWorkflowNode: { type: "Set" },
+    addWorkflowEdge: { source: "start_1", target: "end_1", targetHandle: "value" },
+    replaceWorkflowEdge: { source: "start_1", target: "end_1" },
+    createWorkflowVariable: { name: "region", value: 1 },
+    replaceWorkflowVariable: { value: 1 },
     answerApproval: { decision: "approved" },
     forkExecution: { from_node: "start" },
     migrateExecution: { version: 1 },
@@ -206,6 +212,7 @@ describe("tenants", () => {
     const invitation = await call("POST", "/api/v1/invitations", token, { email: "guest@example.com", role: "viewer" });
     const key = await call("POST", "/api/v1/api-keys", token, { name: "a key" });
     const bulk = await call("POST", "/api/v1/bulk-operations", token, { action: "cancel", filter: { ids: [run] } });
+    await call("POST", `/api/v1/workflows/${workflow}/variables`, token, { name: "region", value: "eu" });
     const credential = await call("POST", "/api/v1/credentials", token, { name: "Key", type: "http_bearer", data: { token: "t" } });
     mine = {
       credential: String(credential.body["id"]),
@@ -245,6 +252,9 @@ describe("tenants", () => {
           .replace("{workflow_id}", mine.workflow)
           .replace("{id}", id)
           .replace("{version}", "1")
+          .replace("{name}", "region")
+          .replace("{node_id}", "start_1")
+          .replace("{edge_id}", "start_to_end")
           .replace(/\/diff$/, "/diff?from=1&to=1")
           .replace(/\/comparison$/, `/comparison?with=${mine.run}`),
         mine.token,
@@ -264,6 +274,8 @@ describe("tenants", () => {
         .replace("{id}", each)
         .replace("{version}", "1")
         .replace("{name}", "region")
+        .replace("{node_id}", "start_1")
+        .replace("{edge_id}", "start_to_end")
         .replace(/\/diff$/, "/diff?from=1&to=1");
     const body = method === "GET" ? undefined : (bodies[name] ?? {});
     const foreign = await call(method, at(id), stranger, body);
@@ -307,14 +319,57 @@ describe("races", () => {
     expect((await call<unknown[]>("GET", `/api/v1/workflows/${id}/executions`, token)).body).toHaveLength(1);
   });
 
-  test("A12: When ten save over the same version at once, then one succeeds and nine get 409", async () => {
+  test("A12 D2: When twenty save over the same state at once, the graph or a field alone, then one succeeds and nineteen get 412", async () => {
     const { token } = await signUp();
     const id = await saveWorkflow(token);
-    const answers = await Promise.all(
-      Array.from({ length: 10 }, (_, note) => call("PUT", `/api/v1/workflows/${id}`, token, { flow_data: { ...GRAPH, note } }, { "if-match": '"1"' })),
-    );
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 409)]);
+    const race = async (body: (n: number) => JsonObject) => {
+      const etag = (await call("GET", `/api/v1/workflows/${id}`, token)).headers.get("etag") ?? "";
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => call("PUT", `/api/v1/workflows/${id}`, token, body(n), { "if-match": etag })));
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 19 }, () => 412)]);
+      expect(new Set(answers.filter(({ status }) => status === 412).map((answer) => answer.body["code"]))).toEqual(new Set(["precondition.failed"]));
+      const won = answers.find(({ status }) => status === 200);
+      expect((await call("GET", `/api/v1/workflows/${id}`, token)).headers.get("etag")).toBe(won?.headers.get("etag"));
+    };
+    await race((note) => ({ flow_data: { ...GRAPH, note } }));
+    await race((n) => ({ name: `Renamed by ${n}` }));
     expect((await call("GET", `/api/v1/workflows/${id}`, token)).body["version"]).toBe(2);
+  });
+
+  test("D3: When twenty add nodes at once without naming a state, then all of them are there, each a version", async () => {
+    const { token } = await signUp();
+    const id = await saveWorkflow(token);
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => call("POST", `/api/v1/workflows/${id}/nodes`, token, { id: `n${n}`, type: "Set" })));
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 201));
+    const workflow = await call<{ version: number; flow_data: { nodes: { id: string }[] } }>("GET", `/api/v1/workflows/${id}`, token);
+    expect([workflow.body.version, new Set(workflow.body.flow_data.nodes.map((node) => node.id)).size]).toEqual([21, 22]);
+  });
+
+  test("D2: When workflows are sorted, filtered, deleted and restored, then lists and cursors follow", async () => {
+    const { token } = await signUp();
+    const ids: string[] = [];
+    for (const name of ["b", "a", "C", "a"]) ids.push(String((await call("POST", "/api/v1/workflows", token, { name, flow_data: GRAPH })).body["id"]));
+    const list = async (query: string) => {
+      const found: string[] = [];
+      for (let next: string | undefined = `/api/v1/workflows?limit=1&${query}`; next !== undefined;) {
+        const page: Awaited<ReturnType<typeof call<JsonObject[]>>> = await call<JsonObject[]>("GET", next, token);
+        found.push(...page.body.map((workflow) => String(workflow["id"])));
+        next = /^<([^>]+)>; rel="next"$/.exec(page.headers.get("link") ?? "")?.[1];
+      }
+      return found.map((id) => ids.indexOf(id));
+    };
+    expect((await list("sort=name")).filter((at) => at !== 2)).toEqual([1, 3, 0]);
+    expect(await list("sort=-name")).toEqual((await list("sort=name")).toReversed());
+    expect(await list("sort=created_at")).toEqual([0, 1, 2, 3]);
+    await call("PATCH", `/api/v1/workflows/${ids[1]}`, token, { description: "changed" });
+    expect(await list("sort=-updated_at")).toEqual([1, 3, 2, 0]);
+    await call("POST", `/api/v1/workflows/${ids[2]}/publish`, token, {});
+    expect([await list("published=true"), (await list("published=false")).length]).toEqual([[2], 3]);
+    await call("DELETE", `/api/v1/workflows/${ids[0]}`, token);
+    expect([await list("deleted=true"), (await list("")).includes(0)]).toEqual([[0], false]);
+    expect((await call("POST", `/api/v1/workflows/${ids[0]}/restore`, token)).status).toBe(200);
+    expect(await list("deleted=true")).toEqual([]);
+    const cursor = /cursor=([^&>]+)/.exec((await call("GET", "/api/v1/workflows?limit=1&sort=name", token)).headers.get("link") ?? "")?.[1];
+    expect((await call("GET", `/api/v1/workflows?sort=updated_at&cursor=${cursor}`, token)).status).toBe(400);
   });
 
   test("A9: When twenty answer one approval at once, then one is taken and the others get 409", async () => {

@@ -410,6 +410,22 @@ describe("the end", () => {
     expect((await db.runs.events(tenant, id, 7, 100)).map(({ seq }) => seq)).toEqual([8]);
   });
 
+  test("A10: When the log has told of an end that Temporal never had, then what corrects it says so, in rows and log alike", async () => {
+    const id = await newRun();
+    const cancelled = { type: "T", name: "N", iteration: "", node_id: "lost", status: "cancelled" as const };
+    await db.log.append([fact(id, "node_end", "lost", { attempt: 1, data: { status: "completed", output: { paid: true } } })]);
+    await db.runs.repair(tenant, id, [cancelled]);
+    expect(await node(id, "lost")).toMatchObject({ status: "cancelled", output: null });
+    expect((await db.runs.events(tenant, id, 2, 100)).map(({ kind, data }) => [kind, data])).toEqual([
+      ["node_end", { type: "T", name: "N", status: "cancelled", corrects: true }],
+    ]);
+    await db.runs.repair(tenant, id, [{ ...cancelled, status: "completed", output: { paid: true } }]);
+    expect(await node(id, "lost")).toMatchObject({ status: "completed", output: { paid: true } });
+    expect((await db.runs.events(tenant, id, 3, 100)).map(({ data }) => data)).toEqual([
+      { type: "T", name: "N", status: "completed", corrects: true, output: { paid: true } },
+    ]);
+  });
+
   test("G4: When repair tells of a node that the log has missed, then its start comes before its end, and its own late start is no other fact", async () => {
     const id = await newRun();
     const at = "2026-01-01T00:00:00.000Z";

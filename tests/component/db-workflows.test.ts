@@ -97,7 +97,7 @@ test("A12: When two save at once from the same version, then one is told that it
     [version("a"), version("b"), version("c")].map((content) => db.workflows.update(tenant, workflow.id, {}, content, 1)),
   );
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.conflict" });
+  for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "precondition.failed" });
   expect((await db.workflows.get(tenant, workflow.id))?.workflow.version).toBe(2);
 });
 

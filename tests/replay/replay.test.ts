@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from "@temporalio/worker";
+import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from "@temporalio/worker";
 import { beforeAll, expect, test } from "vitest";
+import { bundleWorkflows } from "../../worker/bundle.ts";
 
 /** Histories of runs of released versions: what ran then must replay now. One for each feature of the interpreter. */
 const folder = new URL("../histories/", import.meta.url);
@@ -11,10 +11,7 @@ let workflowBundle: WorkflowBundle;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger("ERROR") });
-  workflowBundle = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL("../../workflows/index.ts", import.meta.url)),
-    logger: new DefaultLogger("ERROR"),
-  });
+  workflowBundle = await bundleWorkflows();
 });
 
 test("A10: When histories are kept, then there is one for each graph case and more", () => {

@@ -17,7 +17,8 @@ export interface Perdure {
   user: TestClient;
   /** A second process of the kind, in the same installation. */
   startApi(env?: Record<string, string>): Promise<RunningProcess>;
-  startWorker(env?: Record<string, string>): Promise<RunningProcess>;
+  /** `root`: another source tree than this one. */
+  startWorker(env?: Record<string, string>, root?: string): Promise<RunningProcess>;
   stop(): Promise<void>;
 }
 
@@ -27,7 +28,7 @@ export interface Perdure {
  */
 export async function startPerdure(
   env: Record<string, string> = {},
-  servers: { temporalAddress?: string; databaseUrl?: string; workerArgs?: readonly string[] } = {},
+  servers: { temporalAddress?: string; databaseUrl?: string; workerArgs?: readonly string[]; root?: string } = {},
 ): Promise<Perdure> {
   const database = servers.databaseUrl ? { url: servers.databaseUrl, drop: () => Promise.resolve() } : await createTestDatabase();
   const temporalAddress = servers.temporalAddress ?? inject("temporalAddress");
@@ -53,7 +54,7 @@ export async function startPerdure(
     started.push(running);
     return running;
   };
-  const [api, worker] = await Promise.all([keep(startApi(settings)), keep(startWorker(settings, servers.workerArgs))]);
+  const [api, worker] = await Promise.all([keep(startApi(settings, servers.root)), keep(startWorker(settings, servers.workerArgs, servers.root))]);
   const base = api.url as string;
   return {
     base,
@@ -65,7 +66,7 @@ export async function startPerdure(
     worker,
     user: await TestClient.register(base),
     startApi: (more = {}) => keep(startApi({ ...settings, PORT: new URL(base).port, ...more })),
-    startWorker: (more = {}) => keep(startWorker({ ...settings, ...more }, servers.workerArgs)),
+    startWorker: (more = {}, root = servers.root) => keep(startWorker({ ...settings, ...more }, servers.workerArgs, root)),
     async stop() {
       await Promise.all(started.map((process) => process.stop()));
       await database.drop();

@@ -24,14 +24,14 @@ const STOP_MS = 40_000;
 const SHOWN_LINES = 200;
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "TZ", "LANG"];
 
-/** Starts `api/server.ts`; returns when it listens. Nothing of this process's own settings reaches it but `env`. */
-export function startApi(env: Record<string, string>): Promise<RunningProcess> {
-  return start("api", ["api/server.ts"], env, (line) => (typeof line["listening"] === "string" ? { url: line["listening"] } : undefined));
+/** Starts `api/server.ts` of the source tree `root`; returns when it listens. Nothing of this process's own settings reaches it but `env`. */
+export function startApi(env: Record<string, string>, root = ROOT): Promise<RunningProcess> {
+  return start("api", ["api/server.ts"], env, root, (line) => (typeof line["listening"] === "string" ? { url: line["listening"] } : undefined));
 }
 
 /** Starts `worker/main.ts`, with `nodeArgs` before it; returns when it polls. */
-export function startWorker(env: Record<string, string>, nodeArgs: readonly string[] = []): Promise<RunningProcess> {
-  return start("worker", [...nodeArgs, "worker/main.ts"], env, (line) => (line["ready"] === true ? { url: undefined } : undefined));
+export function startWorker(env: Record<string, string>, nodeArgs: readonly string[] = [], root = ROOT): Promise<RunningProcess> {
+  return start("worker", [...nodeArgs, "worker/main.ts"], env, root, (line) => (line["ready"] === true ? { url: undefined } : undefined));
 }
 
 /** What was started in this test file. */
@@ -43,10 +43,11 @@ async function start(
   name: string,
   args: readonly string[],
   env: Record<string, string>,
+  root: string,
   isReady: (line: Record<string, unknown>) => Ready | undefined,
 ): Promise<RunningProcess> {
   const passedOn = Object.fromEntries(PASSED_ON.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])));
-  const child = spawn(process.execPath, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...passedOn, ...env } });
+  const child = spawn(process.execPath, args, { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...passedOn, ...env } });
   const { pid } = child;
   child.once("error", () => {});
   if (pid === undefined) throw new Error(`${name} could not be run.`);

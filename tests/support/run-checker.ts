@@ -26,7 +26,7 @@ const CLOSED = new Set(["completed", "failed", "cancelled", "timed_out"]);
 const SETTLED = new Set(["completed", "failed", "skipped", "cancelled"]);
 const CLOSING = new Set(["workflow_complete", "error"]);
 
-/** The state of every node as the log alone tells it: told in order, later attempts over earlier ones, the end of a node for good. */
+/** The state of every node as the log alone tells it: told in order, later attempts over earlier ones, the end of a node for good but for corrections. */
 function fold(log: readonly LogRow[]): Map<string, Folded> {
   const nodes = new Map<string, Folded>();
   for (const { key: factKey, kind, node_id, iteration, attempt, data } of log) {
@@ -36,7 +36,8 @@ function fold(log: readonly LogRow[]): Map<string, Folded> {
     nodes.set(key, node);
     const endsNode =
       (factKey.endsWith(`:0:${kind}`) && (kind === "node_end" || kind === "node_error")) || (kind === "node_end" && data?.status === "completed");
-    if (SETTLED.has(node.status) || (!endsNode && (attempt ?? node.attempt) < node.attempt)) continue;
+    const corrects = data?.corrects === true;
+    if (!corrects && (SETTLED.has(node.status) || (!endsNode && (attempt ?? node.attempt) < node.attempt))) continue;
     if (kind === "node_start" && attempt === node.attempt && (node.status === "waiting" || node.status === "retrying")) continue;
     node.attempt = Math.max(node.attempt, attempt ?? 0);
     if (kind === "node_end" || kind === "node_error") {
