@@ -142,7 +142,7 @@ function changeOnce(root: { document: Json }, random: Random): void {
     () => repeat(place, random),
     () => put(place, [get(place)]),
     () => put(place, { value: get(place) }),
-    () => put(place, typeof get(place) === "string" ? `${String(get(place))}${pick(TEXTS, random)}` : String(get(place))),
+    () => put(place, typeof get(place) === "string" ? `${String(get(place))}${pick(TEXTS, random)}` : JSON.stringify(get(place))),
     () => tangle(root.document, random),
     () => tangle(root.document, random),
   ];
