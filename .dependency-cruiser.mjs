@@ -86,6 +86,24 @@ export default {
       },
     },
     {
+      name: "one-way-out",
+      comment:
+        "Only integrations/http opens connections to the world: it guards them (F4). The database has a socket of its own; api/problem.ts reads a table of status texts.",
+      severity: "error",
+      from: {
+        path: `^(${Object.keys(ARROWS).join("|")})/`,
+        pathNot: `${TESTS}|^integrations/http/|^db/connection/socket\\.ts$|^api/problem\\.ts$|^client/|^cli/`,
+      },
+      to: { path: "^(node:)?(net|tls|dns|http|https|http2|dgram)(/|$)|node_modules/undici/" },
+    },
+    {
+      name: "clients-live-in-integrations",
+      comment: "A library that talks to a system of its own is used behind an interface of integrations/, which gives it the guarded fetch or names why not.",
+      severity: "error",
+      from: { pathNot: `^integrations/|^(scripts|tests|bench)/|${TESTS}` },
+      to: { path: "node_modules/(openai|@anthropic-ai/[^/]+|@qdrant/[^/]+|nodemailer|openid-client)/" },
+    },
+    {
       name: "pure-folders-use-no-node",
       comment: "core, graph, builder, nodes, contract and client load in a browser, a workflow and a test alike.",
       severity: "error",

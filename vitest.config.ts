@@ -42,7 +42,7 @@ export default defineConfig({
       {
         test: {
           name: "component",
-          include: ["tests/{component,replay}/**/*.test.ts"],
+          include: ["tests/{component,fuzz,replay}/**/*.test.ts"],
           globalSetup: ["tests/support/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { createAuditTrail } from "./audit/audit-trail.ts";
+import { createRefusals } from "./audit/refusals.ts";
 import type { ApiEnv } from "./context.ts";
 import { locate } from "./limits/addresses.ts";
 import { createRateLimiter } from "./limits/rate-limiter.ts";
@@ -46,6 +47,7 @@ import { createStanding } from "./security/caller.ts";
 import { createTickets } from "./security/tickets.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
+import { rememberTokens } from "./security/remembered-tokens.ts";
 import type { Services } from "./services.ts";
 import { createWebhookDoor } from "./webhooks/door.ts";
 import { keepWebhooks } from "./webhooks/keep-webhooks.ts";
@@ -125,7 +127,9 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
   };
   mount(app, handlers, {
     ...callers,
+    tokens: rememberTokens(tokens),
     audit: createAuditTrail(services.db.audit, { fieldMaxBytes: settings.AUDIT_FIELD_MAX_BYTES, logger }),
+    refusals: createRefusals({ audit: services.db.audit, accounts: services.db.accounts, intervalMs: settings.AUDIT_REFUSAL_INTERVAL_MS, logger }),
     maxBodyBytes: settings.REQUEST_MAX_BODY_BYTES,
     yaml: services.yaml,
   });

@@ -22,6 +22,8 @@ export interface ApiEnv {
     principal: Principal;
     /** The principal, and until when they have shown who they are. Set with it. */
     caller: Caller;
+    /** Asks again whether the caller may still do what the route does. @throws PerdureError `auth.*` where they may not. */
+    reauthorize: () => Promise<void>;
     /** An access token that came in the cookie of the codec endpoint. */
     codecToken?: string;
     /** Where the request comes from; empty where there is no socket. */
@@ -32,6 +34,8 @@ export interface ApiEnv {
     allow: string | undefined;
     /** Set on the routes that webhooks are called by. */
     webhookCall: WebhookCall;
+    /** User whose account somebody tried to sign in to, in vain. */
+    refusedAccount: string | undefined;
     /** Of the limits that the request passed or did not, the one nearest to its end. */
     rateVerdict: Verdict | undefined;
   };

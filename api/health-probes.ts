@@ -1,7 +1,6 @@
-import { get } from "node:http";
-import { get as getSecurely } from "node:https";
 import type { Client } from "@temporalio/client";
 import type { Database } from "#db";
+import type { Fetch } from "#integrations/http";
 import type { HealthProbes } from "./services.ts";
 
 export function createHealthProbes({
@@ -10,31 +9,26 @@ export function createHealthProbes({
   namespace,
   qdrantUrl,
   qdrantApiKey,
+  fetchOf,
 }: {
   db: Database;
   temporal: Client;
   namespace: string;
   qdrantUrl: string;
   qdrantApiKey?: string | undefined;
+  /** Reaches an origin of our own settings, wherever it is. */
+  fetchOf(trustedOrigin: string): Fetch;
 }): HealthProbes {
   return {
     postgres: () => db.ping(),
     async temporal(signal) {
       await temporal.connection.withAbortSignal(signal, () => temporal.workflowService.describeNamespace({ namespace }));
     },
-    qdrant: (signal) =>
-      answers(new URL("readyz", qdrantUrl.endsWith("/") ? qdrantUrl : `${qdrantUrl}/`), qdrantApiKey === undefined ? {} : { "api-key": qdrantApiKey }, signal),
+    async qdrant(signal) {
+      const url = new URL("readyz", qdrantUrl.endsWith("/") ? qdrantUrl : `${qdrantUrl}/`);
+      const response = await fetchOf(url.origin)(url, { headers: qdrantApiKey === undefined ? {} : { "api-key": qdrantApiKey }, signal });
+      await response.body?.cancel();
+      if (!response.ok) throw new Error(`answered ${response.status}`);
+    },
   };
-}
-
-/** Resolves when the URL of our own settings answers 2xx. */
-function answers(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const request = (url.protocol === "https:" ? getSecurely : get)(url, { headers, signal }, (response) => {
-      response.resume();
-      if (response.statusCode !== undefined && response.statusCode >= 200 && response.statusCode < 300) resolve();
-      else reject(new Error(`answered ${response.statusCode}`));
-    });
-    request.on("error", reject);
-  });
 }

@@ -4,6 +4,7 @@ import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
 import { canonicalBody, canonicalQuery, documentedReply } from "./adaptation.ts";
 import type { AuditTrail } from "./audit/audit-trail.ts";
+import type { Refusals } from "./audit/refusals.ts";
 import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { type Callers, guard } from "./middleware/guard.ts";
@@ -48,11 +49,15 @@ interface Reading {
 }
 
 /** Serves every route of the contract under its canonical path and its aliases, the more specific path first. */
-export function mount(app: Hono<ApiEnv>, handlers: Handlers, { maxBodyBytes, yaml, audit, ...callers }: Callers & Reading & { audit: AuditTrail }): void {
+export function mount(
+  app: Hono<ApiEnv>,
+  handlers: Handlers,
+  { maxBodyBytes, yaml, audit, refusals, ...callers }: Callers & Reading & { audit: AuditTrail; refusals: Refusals },
+): void {
   const served = (Object.keys(routes) as RouteName[]).flatMap((name) => {
     const route: Route = routes[name];
     const { limits } = callers;
-    const admit = [named(route), limits.byAddress(route), guard(route.access, callers, route.socket), limits.byCaller(route)];
+    const admit = [named(route), refusals.watch(name), limits.byAddress(route), guard(route.access, callers, route.socket), limits.byCaller(route)];
     const handler = audit.watch(name, handlers as unknown as Record<RouteName, AnyHandler>);
     return servedPaths(name).map(({ path, adaptation = {} }) => ({
       method: route.method.toUpperCase(),

@@ -162,3 +162,36 @@ describe("several organizations", () => {
     expect((await call("PATCH", "/api/v1/organization", { token, body: { name: "" } })).status).toBe(422);
   });
 });
+
+describe("outbound_hosts", () => {
+  test("F4: When an admin names the hosts that nodes may reach, then they stand in the organization and the change in the audit log; null lifts it", async () => {
+    const { call, signUp } = setUp();
+    const { token } = await signUp();
+    const change = (body: object) => call("PATCH", "/api/v1/organization", { token, body });
+    expect((await call("GET", "/api/v1/organization", { token })).body).toMatchObject({ outbound_hosts: null });
+    const set = await change({ outbound_hosts: ["API.example.com", "*.corp.example:8443", "10.0.0.7"] });
+    expect([set.status, set.body["outbound_hosts"]]).toEqual([200, ["api.example.com", "*.corp.example:8443", "10.0.0.7"]]);
+    expect((await change({ name: "Other" })).body).toMatchObject({ name: "Other", outbound_hosts: ["api.example.com", "*.corp.example:8443", "10.0.0.7"] });
+    expect((await change({ outbound_hosts: [] })).body["outbound_hosts"]).toEqual([]);
+    expect((await change({ outbound_hosts: null })).body).toMatchObject({ name: "Other", outbound_hosts: null });
+    const { body: audit } = await call<{ before: object; after: object }[]>("GET", "/api/v1/audit-events?action=updateOrganization", { token });
+    expect(audit.map(({ before, after }) => [before, after]).at(-1)).toEqual([
+      { outbound_hosts: null },
+      { outbound_hosts: ["api.example.com", "*.corp.example:8443", "10.0.0.7"] },
+    ]);
+  });
+
+  test("F4: When the list holds what is no host, or more than OUTBOUND_HOSTS_MAX, then every problem is told and nothing changes", async () => {
+    const { call, signUp } = setUp({ OUTBOUND_HOSTS_MAX: 4 });
+    const { token } = await signUp();
+    const { status, body } = await call<{ errors: { path: string }[] }>("PATCH", "/api/v1/organization", {
+      token,
+      body: { outbound_hosts: ["ok.example", "10.0.0.0/8", "http://x", "a b", "host:99999"] },
+    });
+    expect([status, body.errors.map(({ path }) => path)]).toEqual([
+      422,
+      ["outbound_hosts.1", "outbound_hosts.2", "outbound_hosts.3", "outbound_hosts.4", "outbound_hosts"],
+    ]);
+    expect((await call("GET", "/api/v1/organization", { token })).body).toMatchObject({ outbound_hosts: null });
+  });
+});

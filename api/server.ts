@@ -7,7 +7,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
 import { createCredentialVault } from "#credentials";
 import { migrate, openDatabase } from "#db";
-import { createHttp } from "#integrations/http";
+import { createHttp, hostsOfOrganizations } from "#integrations/http";
 import { createMailer } from "#integrations/mail";
 import { createOidc } from "#integrations/oidc";
 import { traceHttp } from "#integrations/tracing";
@@ -29,6 +29,8 @@ import { createYamlThreads } from "./yaml/index.ts";
 
 /** Longer than the idle time of the usual load balancers, so that it is they who close a connection. */
 const KEEP_ALIVE_MS = 65_000;
+/** How often requests that take too long to arrive are looked for, so much longer may one take. */
+const REQUEST_CHECK_MS = 5_000;
 /** How often a server that stops looks for connections with nothing left to do. */
 const IDLE_SWEEP_MS = 50;
 
@@ -52,7 +54,14 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const metrics = createMetrics({ process: "api", version, entities: env.METRICS_ENTITIES });
   const tracing = createTracing({ settings: env, service: "perdure-api", version, logger });
   const observer = observeEnds({ metrics, tracing });
-  const db = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, pageMaxBytes: env.PAGE_MAX_BYTES, logger, observer });
+  const db = await openDatabase({
+    url: env.DATABASE_URL,
+    poolSize: env.DATABASE_POOL_SIZE,
+    statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
+    pageMaxBytes: env.PAGE_MAX_BYTES,
+    logger,
+    observer,
+  });
   const payloads = createPayloads({ store: db.payloads, env });
   await payloads.check();
   const temporal = await connectTemporal({
@@ -70,7 +79,13 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
   const compileGraph = createCompiler(db, catalogue);
-  const guarded = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+  const guarded = createHttp({
+    allow: env.OUTBOUND_ALLOW,
+    maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES,
+    maxRedirects: env.OUTBOUND_MAX_REDIRECTS,
+    idleTimeoutMs: env.OUTBOUND_IDLE_TIMEOUT_MS,
+    hostsOf: hostsOfOrganizations(db.organizations),
+  });
   const http = traceHttp(guarded, { tracing, metrics, hosts: env.TRACE_OUTBOUND_HOSTS });
   const installation = createInstallation({ db, temporal: temporal.client, namespace: env.TEMPORAL_NAMESPACE, taskQueue: env.TEMPORAL_TASK_QUEUE });
   metrics.source(() => runGauges(installation));
@@ -112,6 +127,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
       namespace: env.TEMPORAL_NAMESPACE,
       qdrantUrl: env.QDRANT_URL,
       qdrantApiKey: env.QDRANT_API_KEY,
+      fetchOf: (trustedOrigin) => http.guardedFetch("", { trustedOrigin }),
     }),
     metrics,
     tracing,
@@ -121,7 +137,14 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   });
   const server = createAdaptorServer({
     fetch: app.fetch,
-    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: KEEP_ALIVE_MS + 1_000, shouldUpgradeCallback: isHandshake },
+    serverOptions: {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: env.REQUEST_HEADERS_TIMEOUT_MS,
+      requestTimeout: env.REQUEST_TIMEOUT_MS,
+      maxHeaderSize: env.REQUEST_MAX_HEADER_BYTES,
+      shouldUpgradeCallback: isHandshake,
+      connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, env.REQUEST_HEADERS_TIMEOUT_MS),
+    },
   }) as Server;
   serveUpgrades(server, app.fetch, logger);
   const url = await listen(server, env);

@@ -59,6 +59,7 @@ const variable: Partial<AuditRule> = { resource: "variable", isNew: true, fields
 /** Where a rule differs from what path and method say. */
 const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
+  login: { resource: "account" },
   acceptInvitation: { resource: "account" },
   exchangeOidc: { resource: "account", fields: [] },
   resetPassword: ownAccount,
@@ -104,10 +105,15 @@ export function auditRuleOf(name: RouteName): AuditRule | undefined {
   // Who calls a webhook is no member; what came in is in its deliveries.
   if (route.method === "get" || route.access.auth === "webhook" || UNAUDITED.includes(name)) return undefined;
   const own = RULES[name] ?? {};
-  const resource = own.resource ?? resourceOf(route.path);
+  const resource = auditResourceOf(name);
   const before = own.before ?? (route.method === "post" ? undefined : readerOf(route.path));
   const fields = own.fields ?? FIELDS[resource];
   return { resource, ...(before && { before }), ...(fields && { fields }), ...(own.isNew && { isNew: true }) };
+}
+
+/** Kind of the thing that a route is about, also of routes that change nothing. */
+export function auditResourceOf(name: RouteName): string {
+  return RULES[name]?.resource ?? resourceOf(routes[name].path);
 }
 
 /** `/api/v1/api-keys/{id}` → `api_key`. */

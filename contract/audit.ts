@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { ROLES } from "./permissions.ts";
 import { defineRoute, jsonReply, needs } from "./route.ts";
-import { id, idParam, json, momentParam, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { id, idParam, integerParam, json, momentParam, pageHeaders, pageQuery, timestamp } from "./values.ts";
 
 const tags = ["audit"];
 const base = "/api/v1/audit-events";
@@ -14,6 +14,7 @@ const filter = z.object({
   resource_id: z.string().max(200).optional(),
   from: momentParam.optional(),
   to: momentParam.optional(),
+  status: integerParam(100, 599).optional().openapi({ description: "`403`: what was refused; `401`: failed sign-ins." }),
 });
 
 export const auditEvent = z
@@ -43,7 +44,8 @@ export const auditRoutes = {
     path: base,
     operationId: "listAuditEvents",
     summary: "List who changed what",
-    description: "Every change that was made over this API, the newest first. Sign-ins are not changes.",
+    description:
+      "Every change that was made over this API, what members and their keys were refused (403; once a minute for each caller and route) and failed sign-ins of members (401), the newest first.",
     tags,
     access: needs("audit.read"),
     problems: [400, 422],

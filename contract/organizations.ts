@@ -10,7 +10,19 @@ const invitationToken = z.string().min(1).max(512);
 
 export const INVITATION_STATUSES = ["open", "accepted", "revoked", "expired"] as const;
 
-export const organization = z.object({ id, name: z.string(), created_at: timestamp }).openapi("Organization");
+const hosts = {
+  description:
+    "Hosts that nodes, credentials and webhooks of this organization may reach: names, `*.suffix` or addresses, each with `:port` or without. `null`: all that the operator lets them reach. A list never opens what the operator keeps closed.",
+  example: ["api.example.com", "*.internal.example:8443"],
+};
+
+export const organization = z
+  .object({ id, name: z.string(), outbound_hosts: z.array(z.string()).nullable().openapi(hosts), created_at: timestamp })
+  .openapi("Organization");
+
+const organizationChange = z
+  .object({ name: personName.optional(), outbound_hosts: z.array(z.string().trim().toLowerCase().min(1).max(300)).nullish().openapi(hosts) })
+  .openapi("OrganizationChange");
 
 export const member = z
   .object({ id: id.openapi({ description: "Of the user." }), email: z.string(), name: z.string(), role, joined_at: timestamp })
@@ -59,11 +71,12 @@ export const organizationRoutes = {
     method: "patch",
     path: "/api/v1/organization",
     operationId: "updateOrganization",
-    summary: "Rename the organization",
+    summary: "Change the organization",
+    description: "What is left out stays as it is. A change of `outbound_hosts` is heeded by all processes within ten seconds.",
     tags: ["organizations"],
     access: needs("organization.write"),
     problems: [400, 413, 422],
-    request: { body: jsonBody(z.object({ name: personName }).openapi("OrganizationChange")) },
+    request: { body: jsonBody(organizationChange) },
     responses: { 200: jsonReply("The organization.", organization) },
   }),
   listMembers: defineRoute({

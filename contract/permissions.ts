@@ -44,7 +44,7 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "session.manage": "See and end one's own sessions; change one's password and second factor",
   "api_key.manage": "Make, list and revoke one's own API keys; an admin those of all",
   "organization.read": "See the organization",
-  "organization.write": "Rename the organization, limit its runs",
+  "organization.write": "Rename the organization, limit its runs and the hosts it reaches",
   "member.read": "List the members",
   "member.manage": "Invite, change roles, remove members",
   "audit.read": "Read and export the audit log",

@@ -43,6 +43,8 @@ export interface DatabaseSettings {
   url: string;
   /** Connections at most; one more listens. */
   poolSize: number;
+  /** Of one statement, waiting for locks included. @default 30 s */
+  statementTimeoutMs?: number;
   /** Of the rows of one page, as JSON text; one row in any case. @default 16 MiB */
   pageMaxBytes?: number;
   logger?: Logger;
@@ -54,9 +56,16 @@ export interface DatabaseSettings {
  * @throws PerdureError `configuration.invalid` where the user cannot take on the narrow roles – a process must not serve without the second
  *   wall – or the URL is refused; `database.unavailable` where nothing answers.
  */
-export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTES, logger, observer }: DatabaseSettings): Promise<Database> {
+export async function openDatabase({
+  url,
+  poolSize,
+  statementTimeoutMs,
+  pageMaxBytes = PAGE_MAX_BYTES,
+  logger,
+  observer,
+}: DatabaseSettings): Promise<Database> {
   await checkRoles(url);
-  const pool = createPool(url, poolSize);
+  const pool = createPool(url, poolSize, { statementTimeoutMs });
   const sessions = createSessions(pool);
   const notifications = createNotifications(url, logger);
   const runs = createRunRows(sessions, pageMaxBytes, observer);

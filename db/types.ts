@@ -214,6 +214,8 @@ export interface Organization {
   id: string;
   name: string;
   createdAt: Date;
+  /** Hosts that its nodes may reach; null: all that the operator lets them. */
+  outboundHosts: readonly string[] | null;
 }
 
 /** A user as a member of one organization; `id` is the user's. */
@@ -227,7 +229,8 @@ export interface Member {
 
 export interface Organizations {
   get(tenant: TenantId): Promise<Organization | undefined>;
-  rename(tenant: TenantId, name: string): Promise<Organization | undefined>;
+  /** What is left out stays as it is. */
+  update(tenant: TenantId, change: { name?: string; outboundHosts?: readonly string[] | null }): Promise<Organization | undefined>;
   /** Who came last first. */
   members(tenant: TenantId, page: Page): Promise<Paged<Member>>;
   member(tenant: TenantId, userId: string): Promise<Member | undefined>;
@@ -306,6 +309,7 @@ export interface AuditFilter {
   resourceId?: string;
   from?: Date;
   to?: Date;
+  status?: number;
 }
 
 /** Who changed what (F5). Written once, never changed. */
@@ -313,6 +317,8 @@ export interface Audit {
   record(tenant: TenantId, event: Omit<AuditEvent, "id" | "at">): Promise<void>;
   /** The newest first. */
   list(tenant: TenantId, filter: AuditFilter, page: Page): Promise<Paged<AuditEvent>>;
+  /** Deletes the oldest entries of all tenants from before a moment, at most `limit` of them. @returns how many. */
+  forget(before: Date, limit: number): Promise<number>;
 }
 
 export interface Workflow {

@@ -39,6 +39,8 @@ const pairs = z.string().transform((text) =>
 export const envSchema = z.object({
   DATABASE_URL: z.string().default("postgres://postgres:postgres@127.0.0.1:5432/perdure"),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
+  /** Of one statement, waiting for locks included; PostgreSQL ends it, and the caller is told to come again (503). */
+  DATABASE_STATEMENT_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
   TEMPORAL_ADDRESS: z.string().default("127.0.0.1:7233"),
   TEMPORAL_NAMESPACE: z.string().default("perdure"),
   TEMPORAL_TASK_QUEUE: z.string().min(1).default("graph"),
@@ -141,12 +143,16 @@ export const envSchema = z.object({
     .int()
     .positive()
     .default(16 * 1024),
+  /** One entry of the audit log stands for all that one caller is refused on one route in this time. */
+  AUDIT_REFUSAL_INTERVAL_MS: z.coerce.number().int().min(0).default(60_000),
+  /** Days after which entries of the audit log are deleted. Without a number: never. */
+  AUDIT_RETENTION_DAYS: z.coerce.number().positive().max(36_500).optional(),
   /** Live API keys of one organization. */
   API_KEYS_MAX: z.coerce.number().int().positive().default(1_000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   CORS_ORIGINS: list.default([]),
   REGISTRATION: z.enum(["open", "closed"]).default("open"),
-  /** Hosts and CIDRs that nodes may reach although they are private. */
+  /** Hosts and CIDRs that nodes may reach although they are private: of all organizations, or of one, with `<its id>=` before it. */
   OUTBOUND_ALLOW: list.default([]),
   OUTBOUND_MAX_RESPONSE_BYTES: z.coerce
     .number()
@@ -154,6 +160,10 @@ export const envSchema = z.object({
     .positive()
     .default(10 * 1024 * 1024),
   OUTBOUND_MAX_REDIRECTS: z.coerce.number().int().min(0).default(5),
+  /** Longest silence of a server that is called, where the call has no time limit of its own. */
+  OUTBOUND_IDLE_TIMEOUT_MS: z.coerce.number().int().positive().default(600_000),
+  /** Of the list of hosts to which an organization narrows itself. */
+  OUTBOUND_HOSTS_MAX: z.coerce.number().int().positive().default(1_000),
   /** Organizations whose graphs read secrets of the environment: ids, `first` (the one that was made first) or `*` (all). */
   SECRETS_ORGANIZATIONS: list
     .transform((entries) => entries.map((entry) => entry.toLowerCase()))
@@ -220,6 +230,17 @@ export const envSchema = z.object({
     .positive()
     .default(6 * 1024 * 1024),
   RUN_WAIT_MAX_MS: z.coerce.number().int().positive().default(120_000),
+  /** How often an open stream asks whether its caller may still read it; one whose token has expired or was revoked ends. */
+  STREAM_REAUTHORIZE_INTERVAL_MS: z.coerce.number().int().min(100).default(15_000),
+  /** Of the headers of a request, from its first byte to the last, and of the request as a whole. */
+  REQUEST_HEADERS_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
+  REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).default(300_000),
+  /** Of all headers of a request together. */
+  REQUEST_MAX_HEADER_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(16 * 1024),
   /** Of the inputs of a run, and of its variables. */
   RUN_INPUTS_MAX_BYTES: z.coerce
     .number()

@@ -5,7 +5,7 @@ import type { RunEvent } from "#core";
 import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
 import { breakHttp, breakModels, createBreakers } from "#integrations/breaker";
-import { createHttp } from "#integrations/http";
+import { createHttp, hostsOfOrganizations } from "#integrations/http";
 import { traceHttp } from "#integrations/tracing";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
@@ -28,6 +28,7 @@ import {
 } from "#runs";
 import { createMetrics, createTracing, observeEnds, openMetrics, poolGauges, readPage } from "#telemetry";
 import type { EventSinks } from "#workflows/messages";
+import { keepAuditLog } from "./audit-retention.ts";
 import { bundleWorkflows } from "./bundle.ts";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
@@ -63,6 +64,7 @@ Runtime.install({
 const db = await openDatabase({
   url: env.DATABASE_URL,
   poolSize: env.DATABASE_POOL_SIZE,
+  statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
   pageMaxBytes: env.PAGE_MAX_BYTES,
   logger,
   observer: observeEnds({ metrics, tracing }),
@@ -80,7 +82,13 @@ const temporal = await connectTemporal({
 });
 const writer = createEventWriter({ log: db.log, logger });
 const runs = createRuns({ db, client: temporal.client, env, logger, tracing });
-const guarded = createHttp({ allow: env.OUTBOUND_ALLOW, maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES, maxRedirects: env.OUTBOUND_MAX_REDIRECTS });
+const guarded = createHttp({
+  allow: env.OUTBOUND_ALLOW,
+  maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES,
+  maxRedirects: env.OUTBOUND_MAX_REDIRECTS,
+  idleTimeoutMs: env.OUTBOUND_IDLE_TIMEOUT_MS,
+  hostsOf: hostsOfOrganizations(db.organizations),
+});
 const http = traceHttp(guarded, { tracing, metrics, hosts: env.TRACE_OUTBOUND_HOSTS });
 const jsonata = createJsonata({ timeoutMs: env.JSONATA_TIMEOUT_MS, memoryMb: env.JSONATA_MEMORY_MB });
 const sandbox = createSandbox({
@@ -193,6 +201,7 @@ const checkpoints = createCheckpoints({
   nodes: { compile, isEffectFree },
   limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
 });
+const retention = keepAuditLog({ audit: db.audit, retentionDays: env.AUDIT_RETENTION_DAYS, logger });
 const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });
 const scheduleRounds = schedules.startRounds();
 
@@ -214,6 +223,7 @@ try {
   await queue.close();
   await bulk.close();
   await scheduleRounds.close();
+  await retention.close();
   await writer.close();
   await jsonata.close();
   await sandbox.close();

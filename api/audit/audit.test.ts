@@ -130,6 +130,47 @@ describe("the audit log", () => {
   });
 });
 
+describe("refusals", () => {
+  test("F5 F1: When a member or a key is refused, then the log says who tried what, once a minute for each route, and the answer is 403 as ever", async () => {
+    const { call, signUp, saveWorkflow, audit, db } = setUp();
+    const admin = await signUp();
+    const id = await saveWorkflow(admin.token);
+    const { body: key } = await call<{ key: string; id: string }>("POST", "/api/v1/api-keys", {
+      token: admin.token,
+      body: { name: "k", scopes: ["run.read"] },
+    });
+    const written = db.state.audit.length;
+    for (let n = 0; n < 3; n++) expect((await call("DELETE", `/api/v1/workflows/${id}`, { token: key.key })).status).toBe(403);
+    expect((await call("GET", `/api/v1/workflows/${id}`, { headers: { "x-api-key": key.key } })).status).toBe(403);
+    expect(db.state.audit).toHaveLength(written + 2);
+    expect(await audit(admin.token, "?status=403")).toMatchObject([
+      { action: "getWorkflow", api_key_id: key.id, resource_type: "workflow", resource_id: id, before: null, after: null, status: 403 },
+      { action: "deleteWorkflow", user_id: admin.userId, api_key_id: key.id, resource_id: id, status: 403 },
+    ]);
+  });
+
+  test("F5 D1: When somebody signs in with a wrong password, then the organizations of that account learn of it; of an address nobody has, none", async () => {
+    const { call, signUp, audit, db } = setUp();
+    const { token, email, userId } = await signUp();
+    const written = db.state.audit.length;
+    const login = (address: string) =>
+      call("POST", "/api/v1/auth/login", { body: { email: address, password: "wrong_password" }, headers: { "user-agent": "guesser" } });
+    expect([(await login(email)).status, (await login("nobody@example.com")).status]).toEqual([401, 401]);
+    await expect.poll(() => db.state.audit.length).toBe(written + 1);
+    const [entry] = await audit(token, "?status=401");
+    expect(entry).toMatchObject({ action: "login", user_id: userId, resource_type: "account", status: 401, user_agent: "guesser" });
+    expect(JSON.stringify(db.state.audit)).not.toContain("wrong_password");
+  });
+
+  test("F5: When the entry of a refusal cannot be written, then the answer is the same", async () => {
+    const { call, signUp, db } = createTestApp();
+    const { userId, token } = await signUp();
+    db.setRole(userId, "viewer");
+    db.audit.record = () => Promise.reject(new Error("away"));
+    expect((await call("POST", "/api/v1/workflows", { token, body: { name: "x" } })).status).toBe(403);
+  });
+});
+
 describe("rules of the audit log", () => {
   test("F5: When a route is no GET, then it is written unless it is one of those that change nothing", () => {
     const silent = (Object.keys(routes) as RouteName[]).filter(

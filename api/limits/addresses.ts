@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import ipaddr from "ipaddr.js";
+import { BoundedCache } from "../bounded-cache.ts";
 import type { ApiEnv } from "../context.ts";
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -53,10 +54,19 @@ export function isWithin(text: string, ranges: readonly string[]): boolean {
     })
   );
 }
+/** Addresses that were read lately: most requests come from one that was here before. */
+const known = new BoundedCache<string, { address: Address | undefined }>(1_000);
+/** Longer text is no address, and is not kept. */
+const ADDRESS_MAX_LENGTH = 64;
 
 /** IPv4 written as IPv6 is IPv4. */
 function parsed(text: string): Address | undefined {
-  return ipaddr.isValid(text) ? ipaddr.process(text) : undefined;
+  if (text.length > ADDRESS_MAX_LENGTH) return undefined;
+  const kept = known.get(text);
+  if (kept) return kept.address;
+  const address = ipaddr.isValid(text) ? ipaddr.process(text) : undefined;
+  known.set(text, { address });
+  return address;
 }
 
 function wholeAddress(text: string): [Address, number] {

@@ -49,9 +49,11 @@ export function createRouteLimits(limiter: RateLimiter, rates: Rates): RouteLimi
     byAddress(route) {
       const isSignIn = route.access.auth === "public" && route.tags.includes("auth");
       const failures = isSignIn ? rates.RATE_LIMIT_SIGN_IN_FAILURES : undefined;
+      const isCounted = rates.RATE_LIMIT_ADDRESS !== undefined && !route.tags.includes("health");
+      if (!isCounted && !failures) return (_c, next) => next();
       return async (c, next) => {
         const network = networkOf(clientAddress(c));
-        if (!route.tags.includes("health")) await pass(c, "address", network, rates.RATE_LIMIT_ADDRESS);
+        if (isCounted) await pass(c, "address", network, rates.RATE_LIMIT_ADDRESS);
         if (!failures) return next();
         const verdict = await limiter.take("failures", network, failures);
         if (!verdict.allowed) {

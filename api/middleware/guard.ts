@@ -40,9 +40,10 @@ export function guard(access: Access, callers: Callers, socket?: Route["socket"]
   return async (c, next) => {
     const caller = await guessed(c, callers, () => identify(c, callers, socket));
     if (caller === "later") return next();
-    admit(caller.principal, access);
     c.set("caller", caller);
     c.set("principal", caller.principal);
+    admit(caller.principal, access);
+    c.set("reauthorize", async () => admit((await callers.standing.confirm(caller)).principal, access));
     await next();
   };
 }

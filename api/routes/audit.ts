@@ -13,6 +13,7 @@ interface FilterQuery {
   action?: string | undefined;
   resource_type?: string | undefined;
   resource_id?: string | undefined;
+  status?: number | undefined;
   from?: Date | undefined;
   to?: Date | undefined;
 }
@@ -43,11 +44,12 @@ async function* lines(audit: Audit, tenant: Principal["tenantId"], filter: Audit
   } while (cursor !== undefined);
 }
 
-function filterOf({ user_id, api_key_id, action, resource_type, resource_id, from, to }: FilterQuery): AuditFilter {
+function filterOf({ user_id, api_key_id, action, resource_type, resource_id, from, to, status }: FilterQuery): AuditFilter {
   return {
     ...(user_id !== undefined && { userId: user_id }),
     ...(api_key_id !== undefined && { apiKeyId: api_key_id }),
     ...(action !== undefined && { action }),
+    ...(status !== undefined && { status }),
     ...(resource_type !== undefined && { resourceType: resource_type }),
     ...(resource_id !== undefined && { resourceId: resource_id }),
     ...(from !== undefined && { from }),

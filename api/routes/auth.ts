@@ -44,6 +44,7 @@ export function authHandlers(services: Services, { limits, members, mails }: Acc
       const user = await accounts.findByEmail(body.email);
       const isRight = await passwords.verify(body.password, user?.passwordHash ?? undefined);
       if (!isRight || !user) {
+        if (user) c.set("refusedAccount", user.id);
         await noteLogin({ email: body.email, ...(user && { id: user.id }) }, "password", false, c);
         throw new PerdureError("auth.invalid", "The e-mail address or the password is wrong.");
       }

@@ -54,13 +54,15 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
     return run;
   }
 
-  function stream(principal: Principal, runId: string, after: number): Response {
+  function stream(principal: Principal, runId: string, after: number, c: ApiContext): Response {
     return sseResponse({
       events: reader,
       tenantId: principal.tenantId,
       runId,
       after,
       shutdown,
+      reauthorize: c.get("reauthorize"),
+      reauthorizeIntervalMs: settings.STREAM_REAUTHORIZE_INTERVAL_MS,
       onSilence: () => reconciler.nudge(principal.tenantId, runId),
       onError: (error) => logger.warn({ err: error, run_id: runId }, "stream ended early"),
     });
@@ -84,7 +86,7 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
   }
 
   async function answerStart(run: Run, mode: Mode, timeout: string | number | null | undefined, principal: Principal, c: ApiContext) {
-    if (mode === "stream") return stream(principal, run.id, 0);
+    if (mode === "stream") return stream(principal, run.id, 0, c);
     if (mode === "wait") {
       const ended = await endOf(run, waitMs(timeout, settings.RUN_WAIT_MAX_MS), c);
       return { status: isClosed(ended.status) ? (200 as const) : (202 as const), body: runJson(ended, settings) };
@@ -129,9 +131,9 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
       return answerStart(run, mode, body.timeout, principal, c);
     },
 
-    async executeWorkflowStream({ params, headers, body, rawBody, principal }) {
+    async executeWorkflowStream({ params, headers, body, rawBody, principal, c }) {
       const run = await starter.startWorkflow(params.id, { principal, body, rawBody, idempotencyKey: headers["idempotency-key"] });
-      return stream(principal, run.id, 0);
+      return stream(principal, run.id, 0, c);
     },
 
     async executeGraph({ headers, body, rawBody, principal, c }) {
@@ -176,11 +178,11 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
       return { status: 200, body: events.map(eventJson), ...(next !== undefined && { headers: { link: next } }) };
     },
 
-    async streamExecution({ params, query, headers, principal }) {
+    async streamExecution({ params, query, headers, principal, c }) {
       const run = await existing(principal, params.id);
       const after = headers["last-event-id"] ?? query.after ?? 0;
       if (isClosed(run.status) && (await db.runs.events(principal.tenantId, run.id, after, 1)).length === 0) return { status: 204, body: undefined };
-      return stream(principal, run.id, after);
+      return stream(principal, run.id, after, c);
     },
 
     async getResult({ params, query, principal, c }) {

@@ -1,16 +1,32 @@
+import { type Finding, PerdureError } from "#core";
 import type { Member, Organization } from "#db";
+import { unreadableHosts } from "#integrations/http";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
 import { membershipJson } from "../security/sessions.ts";
 import type { Services } from "../services.ts";
 
-export function organizationHandlers({ db: { accounts, organizations } }: Services): Handlers<"listOrganizations" | "getOrganization" | "updateOrganization"> {
+export function organizationHandlers({
+  db: { accounts, organizations },
+  settings,
+}: Services): Handlers<"listOrganizations" | "getOrganization" | "updateOrganization"> {
   const reply = (organization: Organization | undefined) => {
     if (!organization) throw notFound("organization");
-    const { id, name, createdAt } = organization;
-    return { status: 200 as const, body: { id, name, created_at: createdAt.toISOString() } };
+    const { id, name, outboundHosts, createdAt } = organization;
+    return { status: 200 as const, body: { id, name, outbound_hosts: outboundHosts && [...outboundHosts], created_at: createdAt.toISOString() } };
   };
+
+  function refuseHosts(hosts: readonly string[]): void {
+    const unreadable = new Set(unreadableHosts(hosts));
+    const findings: Finding[] = hosts.flatMap((host, index) =>
+      unreadable.has(host) ? [{ code: "validation.host", message: "is no host, *.suffix or address", path: `outbound_hosts.${index}` }] : [],
+    );
+    if (hosts.length > settings.OUTBOUND_HOSTS_MAX) {
+      findings.push({ code: "validation.too_big", message: `holds more than ${settings.OUTBOUND_HOSTS_MAX} hosts`, path: "outbound_hosts" });
+    }
+    if (findings.length > 0) throw new PerdureError("validation.failed", "The request is not valid.", { findings });
+  }
 
   return {
     async listOrganizations({ principal }) {
@@ -21,7 +37,15 @@ export function organizationHandlers({ db: { accounts, organizations } }: Servic
     },
 
     getOrganization: async ({ principal }) => reply(await organizations.get(principal.tenantId)),
-    updateOrganization: async ({ body, principal }) => reply(await organizations.rename(principal.tenantId, body.name)),
+
+    async updateOrganization({ body: { name, outbound_hosts }, principal }) {
+      if (outbound_hosts) refuseHosts(outbound_hosts);
+      const change = {
+        ...(name !== undefined && { name }),
+        ...(outbound_hosts !== undefined && { outboundHosts: outbound_hosts && [...new Set(outbound_hosts)] }),
+      };
+      return reply(await organizations.update(principal.tenantId, change));
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { TenantId } from "#core";
+import { PerdureError, type TenantId } from "#core";
 import { createParser } from "eventsource-parser";
 import { describe, expect, test, vi } from "vitest";
 import type { EventReader, StoredEvent } from "#runs";
@@ -118,6 +118,25 @@ describe("a stream", () => {
     expect(silences).toBeGreaterThanOrEqual(2);
     expect(text.match(/^:\n/gm)?.length).toBe(silences);
     expect(eventsIn(text)).toHaveLength(1);
+  });
+
+  test("F1: When the caller may not read any more, then the stream ends by itself, also while nothing happens; while nobody can say, it goes on", async () => {
+    let asked = 0;
+    const told: unknown[] = [];
+    const reader = readerOf(async function* (_after, signal) {
+      yield event(1);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    });
+    const reauthorize = async () => {
+      asked++;
+      if (asked === 2) throw new PerdureError("database.unavailable", "away");
+      if (asked === 4) throw new PerdureError("auth.invalid", "expired");
+    };
+    const text = await textOf(sseStream(options(reader, { reauthorize, reauthorizeIntervalMs: 20, onError: (error) => told.push(error) })));
+    expect([asked, told.length]).toEqual([4, 1]);
+    expect(text).toContain(": not authorized any more");
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(asked).toBe(4);
   });
 
   test("K5: When the process shuts down, then the stream ends by itself and the reader stops", async () => {

@@ -1,5 +1,5 @@
 import { STREAM_COMMENT_INTERVAL_MS, STREAM_RETRY_MS } from "#contract";
-import { CLOSING_KINDS, type TenantId } from "#core";
+import { CLOSING_KINDS, PerdureError, type TenantId } from "#core";
 import type { EventReader } from "#runs";
 import { eventJson } from "../runs/event-json.ts";
 
@@ -11,6 +11,10 @@ export interface SseOptions {
   readonly after: number;
   /** Ends the stream politely: the client connects again with `Last-Event-ID`. */
   readonly shutdown: AbortSignal;
+  /** Called again and again while the stream is open; a rejection with `auth.*` ends it. @default never */
+  reauthorize?(): Promise<void>;
+  /** @default 15 s */
+  readonly reauthorizeIntervalMs?: number;
   /** Called whenever nothing was said for one comment interval: the run may have ended without a word. */
   onSilence?(): void;
   onError?(error: unknown): void;
@@ -31,6 +35,7 @@ export function sseResponse(options: SseOptions, headers: Readonly<Record<string
 }
 
 const SILENCE = Symbol("silence");
+const REAUTHORIZE_INTERVAL_MS = 15_000;
 
 export function sseStream(options: SseOptions): ReadableStream<Uint8Array> {
   const { events, tenantId, runId, shutdown, commentIntervalMs = STREAM_COMMENT_INTERVAL_MS } = options;
@@ -41,9 +46,11 @@ export function sseStream(options: SseOptions): ReadableStream<Uint8Array> {
   let pending: Promise<IteratorResult<Awaited<ReturnType<typeof iterator.next>>["value"]>> | undefined;
   let spokenAt = Date.now();
   let ended = false;
+  let recheck: NodeJS.Timeout | undefined;
 
   const release = (): void => {
     ended = true;
+    clearInterval(recheck);
     shutdown.removeEventListener("abort", onShutdown);
     gone.abort();
     pending?.catch(() => undefined);
@@ -54,14 +61,23 @@ export function sseStream(options: SseOptions): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(encoder.encode(`retry: ${STREAM_RETRY_MS}\n\n`));
-      onShutdown = () => {
+      const leave = (why: string): void => {
         if (ended) return;
-        controller.enqueue(encoder.encode(": shutting down\n\n"));
+        controller.enqueue(encoder.encode(`: ${why}\n\n`));
         controller.close();
         release();
       };
-      if (shutdown.aborted) onShutdown();
-      else shutdown.addEventListener("abort", onShutdown, { once: true });
+      onShutdown = () => leave("shutting down");
+      if (shutdown.aborted) return onShutdown();
+      shutdown.addEventListener("abort", onShutdown, { once: true });
+      const { reauthorize } = options;
+      if (!reauthorize) return;
+      recheck = setInterval(() => {
+        reauthorize().catch((error: unknown) => {
+          if (isRefusal(error)) leave("not authorized any more");
+          else options.onError?.(error);
+        });
+      }, options.reauthorizeIntervalMs ?? REAUTHORIZE_INTERVAL_MS);
     },
     async pull(controller) {
       const say = (text: string): void => {
@@ -97,6 +113,10 @@ export function sseStream(options: SseOptions): ReadableStream<Uint8Array> {
     },
     cancel: release,
   });
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof PerdureError && (error.status === 401 || error.status === 403);
 }
 
 async function orSilence<T>(next: Promise<T>, ms: number): Promise<T | typeof SILENCE> {

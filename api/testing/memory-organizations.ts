@@ -41,12 +41,14 @@ export function memoryOrganizations(state: MemoryState): Organizations {
   };
   const organization = (tenant: TenantId) => {
     const name = of(tenant)[0]?.organizationName;
-    return name === undefined ? undefined : { id: tenant as string, name, createdAt: new Date(0) };
+    return name === undefined ? undefined : { id: tenant as string, name, createdAt: new Date(0), outboundHosts: outboundHosts.get(tenant) ?? null };
   };
+  const outboundHosts = new Map<TenantId, readonly string[] | null>();
   return {
     get: async (tenant) => organization(tenant),
-    async rename(tenant, name) {
-      for (const membership of of(tenant)) membership.organizationName = name;
+    async update(tenant, change) {
+      if (change.outboundHosts !== undefined) outboundHosts.set(tenant, change.outboundHosts);
+      for (const membership of of(tenant)) membership.organizationName = change.name ?? membership.organizationName;
       return organization(tenant);
     },
     members: async (tenant, page) =>
@@ -130,6 +132,11 @@ export function memoryAudit(state: MemoryState): Audit {
   return {
     async record(tenantId, event) {
       state.audit.push({ ...event, tenantId, id: uuidv7(), at: new Date() });
+    },
+    async forget(before, limit) {
+      const old = state.audit.filter(({ at }) => at < before).slice(0, limit);
+      state.audit = state.audit.filter((event) => !old.includes(event));
+      return old.length;
     },
     list: async (tenant, { from, to, ...equal }, page) =>
       pageOf(

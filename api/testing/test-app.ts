@@ -25,6 +25,7 @@ export const SETTINGS: ApiSettings = {
   ANALYTICS_MAX_ROWS: 100,
   API_KEYS_MAX: 5,
   AUDIT_FIELD_MAX_BYTES: 1_000,
+  AUDIT_REFUSAL_INTERVAL_MS: 60_000,
   BULK_MAX_RUNS: 3,
   CREDENTIALS_MAX: 5,
   CUSTOM_NODES_MAX: 3,
@@ -58,6 +59,7 @@ export const SETTINGS: ApiSettings = {
   OIDC_FLOW_EXPIRE_MINUTES: 10,
   PASSWORD_RESET_EXPIRE_MINUTES: 30,
   OTEL_PROPAGATORS: "tracecontext",
+  OUTBOUND_HOSTS_MAX: 3,
   PUBLIC_URL: undefined,
   RATE_LIMIT_ACCOUNT_FAILURES: undefined,
   RATE_LIMIT_ACCOUNT_MAILS: undefined,
@@ -76,6 +78,7 @@ export const SETTINGS: ApiSettings = {
   RUN_WAIT_MAX_MS: 2_000,
   SECOND_FACTOR_EXPIRE_MINUTES: 5,
   SECOND_FACTOR_ISSUER: "Perdure",
+  STREAM_REAUTHORIZE_INTERVAL_MS: 15_000,
   TEMPORAL_NAMESPACE: "perdure",
   TEMPORAL_UI_URL: "http://127.0.0.1:8233",
   TRUSTED_PROXIES: [],
@@ -97,8 +100,12 @@ const ENV = readEnv({ PAYLOAD_KEYS: `test:${Buffer.alloc(32, 1).toString("base64
 /** One for all apps of a test file; its threads do not keep the process alive. */
 const SCHEMAS = createSchemaChecks({ timeoutMs: 1_000, threads: 1 });
 
-/** Reaches what a test serves on this machine. */
-const HTTP = createHttp({ allow: ["127.0.0.1"] });
+/** Reaches what a test serves on this machine, and nothing else: no test may send a request outside, nor ask a name server. */
+const HTTP = createHttp({
+  allow: ["127.0.0.1"],
+  hostsOf: () => Promise.resolve(["127.0.0.1", "api.example"]),
+  resolve: () => Promise.reject(Object.assign(new Error("tests know no names"), { code: "ENOTFOUND" })),
+});
 
 const YAML = createYamlThreads({ maxBytes: 100_000, maxAliases: 20, timeoutMs: 5_000 });
 const TEMPLATES = await readTemplates();

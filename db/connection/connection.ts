@@ -5,6 +5,8 @@ import { connectionLost, sqlState } from "./errors.ts";
 
 export type Row = Record<string, unknown>;
 
+/** Of one statement. */
+const STATEMENT_TIMEOUT_MS = 30_000;
 /** Of a transaction whose process stopped answering: the server ends it and its locks. */
 const IDLE_IN_TRANSACTION_MS = 30_000;
 /** Of the server's first answer, after the socket is open. */
@@ -37,13 +39,15 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-export interface ConnectionEvents {
+export interface ConnectionOptions {
+  /** Of one statement, waiting for locks included: the server ends it with 57014. @default 30 s */
+  statementTimeoutMs?: number | undefined;
   onLost?: () => void;
   onNotify?: (channel: string, payload: string) => void;
 }
 
 /** @throws the driver's error when no connection comes about. */
-export async function openConnection(url: string, events: ConnectionEvents = {}): Promise<Connection> {
+export async function openConnection(url: string, options: ConnectionOptions = {}): Promise<Connection> {
   const waiting = new Set<(error: Error) => void>();
   let lost = false;
   const lose = (cause?: unknown) => {
@@ -52,7 +56,7 @@ export async function openConnection(url: string, events: ConnectionEvents = {})
     for (const reject of waiting) reject(connectionLost(LOST, cause));
     waiting.clear();
     void client.end({ timeout: 0 });
-    events.onLost?.();
+    options.onLost?.();
   };
   const client = postgres(url, {
     max: 1,
@@ -63,12 +67,15 @@ export async function openConnection(url: string, events: ConnectionEvents = {})
     connection: { application_name: "perdure" },
     onnotice: () => {},
     onclose: () => lose(),
-    onnotify: events.onNotify,
+    onnotify: options.onNotify,
   } as postgres.Options<Record<string, postgres.PostgresType>>);
 
   const greeting = setTimeout(() => lose(), GREETING_TIMEOUT_MS);
   try {
-    await client.unsafe(`set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; set client_min_messages = warning`);
+    const statementTimeout = Math.trunc(options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS);
+    await client.unsafe(
+      `set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; set statement_timeout = ${statementTimeout}; set client_min_messages = warning`,
+    );
   } catch (error) {
     lose(error);
     throw error;

@@ -1,6 +1,6 @@
 import { PerdureError } from "#core";
 import type { PoolState } from "../types.ts";
-import { openConnection, type Connection } from "./connection.ts";
+import { openConnection, type Connection, type ConnectionOptions } from "./connection.ts";
 
 /** A connection is replaced after this time: its prepared statements go, and a moved server is found. */
 const CONNECTION_MAX_AGE_MS = 30 * 60_000;
@@ -13,7 +13,7 @@ export interface Pool {
   close(): Promise<void>;
 }
 
-export function createPool(url: string, size: number): Pool {
+export function createPool(url: string, size: number, options: Pick<ConnectionOptions, "statementTimeoutMs"> = {}): Pool {
   const idle: Connection[] = [];
   const asking: (() => void)[] = [];
   const lent = new Set<Promise<unknown>>();
@@ -26,7 +26,7 @@ export function createPool(url: string, size: number): Pool {
       if (Date.now() - connection.openedAt < CONNECTION_MAX_AGE_MS) return connection;
       void connection.close();
     }
-    return openConnection(url);
+    return openConnection(url, options);
   }
 
   async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, inArray, lte, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, lt, lte, sql } from "drizzle-orm";
 import { uuidv7 } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { auditEvents } from "../schema/index.ts";
@@ -11,7 +11,7 @@ export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
       await sessions.once(tenant, (db) => db.insert(auditEvents).values({ ...event, id: uuidv7(), tenantId: tenant }));
     },
 
-    async list(tenant, { userId, apiKeyId, action, resourceType, resourceId, from, to }, page) {
+    async list(tenant, { userId, apiKeyId, action, resourceType, resourceId, from, to, status }, page) {
       const wanted = and(
         eq(auditEvents.tenantId, tenant),
         userId === undefined ? undefined : eq(auditEvents.userId, userId),
@@ -21,6 +21,7 @@ export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
         resourceId === undefined ? undefined : eq(auditEvents.resourceId, resourceId),
         from === undefined ? undefined : gte(auditEvents.at, from),
         to === undefined ? undefined : lte(auditEvents.at, to),
+        status === undefined ? undefined : eq(auditEvents.status, status),
       );
       const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db
@@ -48,6 +49,14 @@ export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
             .where(and(eq(auditEvents.tenantId, tenant), inArray(auditEvents.id, ids))),
         ),
       );
+    },
+
+    async forget(before, limit) {
+      const gone = await sessions.once("system", (db) => {
+        const oldest = db.select({ id: auditEvents.id }).from(auditEvents).where(lt(auditEvents.at, before)).orderBy(auditEvents.at).limit(limit);
+        return db.delete(auditEvents).where(inArray(auditEvents.id, oldest)).returning({ id: auditEvents.id });
+      });
+      return gone.length;
     },
   };
 }

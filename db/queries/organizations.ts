@@ -6,7 +6,12 @@ import type { Organizations, Role } from "../types.ts";
 import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 import { endSessionsIn } from "./user-sessions.ts";
 
-const organizationColumns = { id: organizations.id, name: organizations.name, createdAt: organizations.createdAt };
+const organizationColumns = {
+  id: organizations.id,
+  name: organizations.name,
+  createdAt: organizations.createdAt,
+  outboundHosts: organizations.outboundHosts,
+};
 const memberColumns = { id: memberships.userId, role: memberships.role, joinedAt: memberships.createdAt };
 const isMember = (tenant: TenantId, userId: string) => and(eq(memberships.tenantId, tenant), eq(memberships.userId, userId));
 
@@ -48,11 +53,18 @@ export function createOrganizations(sessions: Sessions, pageMaxBytes: number): O
       return found;
     },
 
-    async rename(tenant, name) {
-      const [renamed] = await sessions.once(tenant, (db) =>
-        db.update(organizations).set({ name }).where(eq(organizations.id, tenant)).returning(organizationColumns),
+    async update(tenant, { name, outboundHosts }) {
+      const [updated] = await sessions.once(tenant, (db) =>
+        db
+          .update(organizations)
+          .set({
+            name: name ?? sql`${organizations.name}`,
+            ...(outboundHosts !== undefined && { outboundHosts: outboundHosts === null ? null : [...outboundHosts] }),
+          })
+          .where(eq(organizations.id, tenant))
+          .returning(organizationColumns),
       );
-      return renamed;
+      return updated;
     },
 
     async members(tenant, page) {

@@ -13,6 +13,8 @@ export const organizations = pgTable(
     createdAt: instant("created_at").notNull().defaultNow(),
     /** Runs under way at once that it allows itself; the operator may allow less. */
     concurrencyLimit: integer("concurrency_limit"),
+    /** Hosts that its nodes may reach; null: all that the operator lets them. */
+    outboundHosts: text("outbound_hosts").array(),
   },
   (table) => [check("organizations_concurrency_check", sql`${table.concurrencyLimit} > 0`)],
 );

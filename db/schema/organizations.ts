@@ -77,6 +77,7 @@ export const auditEvents = pgTable(
     correlationId: text("correlation_id").notNull(),
   },
   (table) => [
+    index("audit_events_age_idx").on(table.at),
     index("audit_events_list_idx").on(table.tenantId, table.at, table.id),
     index("audit_events_resource_idx")
       .on(table.tenantId, table.resourceId, table.at, table.id)

@@ -1,100 +1,78 @@
 import ipaddr from "ipaddr.js";
 import { PerdureError } from "#core";
-
-type Address = ipaddr.IPv4 | ipaddr.IPv6;
+import { type Address, type AllowedRange, parseAddress, readEntries } from "./entries.ts";
 
 /** Of what may be reached: addresses that are public, and what the operator allows besides. */
 export interface AddressPolicy {
-  /** Whether the operator named the host itself (`OUTBOUND_ALLOW`), so that its addresses are not looked at. */
+  /** Whether the operator named the host itself (`OUTBOUND_ALLOW`), so that its addresses may be private. */
   allowsHost(host: string, port: number): boolean;
   /** Whether an IP address may be connected to. Text that is no address may not. */
   allowsAddress(address: string, port: number): boolean;
+  /** Whether it hands out a cloud machine's credentials, and no entry names that very address: a name or a network is not enough. */
+  isMetadata(address: string, port: number): boolean;
 }
 
-interface AllowedRange {
-  base: Address;
-  bits: number;
-  port: number | undefined;
-}
-
-interface AllowedHost {
-  host: string;
-  /** `*.suffix`: any host below it. */
-  below: boolean;
-  port: number | undefined;
-}
-
-/** Public by its range, but the metadata and DNS service of Azure's hosts. */
-const AZURE_WIRE_SERVER = "168.63.129.16";
 /** Global unicast (RFC 4291): all that is assigned to public hosts today. */
 const GLOBAL_V6: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse("2000::"), 3];
+
+/**
+ * Services that clouds offer to each of their machines and to nobody else: of AWS (also DNS, time and ECS tasks), Google, Azure, Alibaba, Oracle. Some
+ * of them are public by their range.
+ */
+const METADATA: ReadonlySet<string> = new Set(
+  [
+    "169.254.169.254",
+    "169.254.169.253",
+    "169.254.169.123",
+    "169.254.170.2",
+    "169.254.170.23",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd20:ce::254",
+    "fd00:42::42",
+  ].map((address) => ipaddr.parse(address).toNormalizedString()),
+);
 
 /**
  * @param allow hosts (`host`, `*.suffix`, each with `:port` or without), addresses and CIDRs
  * @throws PerdureError `configuration.invalid` that names every entry it cannot read.
  */
 export function addressPolicy(allow: readonly string[]): AddressPolicy {
-  const ranges: AllowedRange[] = [];
-  const hosts: AllowedHost[] = [];
-  const unreadable = allow.filter((entry) => !readEntry(entry.trim().toLowerCase(), ranges, hosts));
+  const { ranges, unreadable, names } = readEntries(allow);
   if (unreadable.length > 0) {
     throw new PerdureError("configuration.invalid", `OUTBOUND_ALLOW takes hosts, *.suffixes and CIDRs; these are none: ${unreadable.join(", ")}.`);
   }
+  const isListed = (address: Address, port: number, among: readonly AllowedRange[]): boolean =>
+    among.some((range) => (range.port === undefined || range.port === port) && inRange(address, range));
+  const singles = ranges.filter(({ single }) => single);
+  const isMetadata = (address: Address, port: number): boolean => METADATA.has(address.toNormalizedString()) && !isListed(address, port, singles);
   return {
-    allowsHost: (host, port) => {
-      const name = normalHost(host);
-      return hosts.some((each) => (each.port === undefined || each.port === port) && (each.below ? name.endsWith(`.${each.host}`) : name === each.host));
-    },
+    allowsHost: names,
     allowsAddress: (text, port) => {
       const address = parseAddress(text);
-      if (!address) return false;
-      return isPublic(address) || ranges.some((range) => (range.port === undefined || range.port === port) && inRange(address, range));
+      return address !== undefined && !isMetadata(address, port) && (isPublic(address) || isListed(address, port, ranges));
+    },
+    isMetadata: (text, port) => {
+      const address = parseAddress(text);
+      return address !== undefined && isMetadata(address, port);
     },
   };
 }
 
-function readEntry(entry: string, ranges: AllowedRange[], hosts: AllowedHost[]): boolean {
-  if (entry.includes("/")) {
-    if (!ipaddr.isValidCIDR(entry)) return false;
-    const [base, bits] = ipaddr.parseCIDR(entry);
-    ranges.push({ base, bits, port: undefined });
-    return true;
-  }
-  const bare = parseAddress(entry);
-  if (bare) {
-    ranges.push({ base: bare, bits: bare.kind() === "ipv4" ? 32 : 128, port: undefined });
-    return true;
-  }
-  const parts = /^(?<host>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)\.?(?::(?<port>\d{1,5}))?$/.exec(entry)?.groups;
-  if (!parts?.["host"]) return false;
-  const port = parts["port"] === undefined ? undefined : Number(parts["port"]);
-  if (port !== undefined && (port < 1 || port > 65_535)) return false;
-  const literal = parseAddress(parts["host"].replace(/^\[|\]$/g, ""));
-  if (literal) ranges.push({ base: literal, bits: literal.kind() === "ipv4" ? 32 : 128, port });
-  else if (parts["host"].startsWith("[")) return false;
-  else if (parts["host"].startsWith("*.")) hosts.push({ host: parts["host"].slice(2), below: true, port });
-  else hosts.push({ host: parts["host"], below: false, port });
-  return true;
-}
-
-/** An IPv4 address inside an IPv6 one (`::ffff:127.0.0.1`) is that IPv4 address. Only the canonical four-part form is IPv4; `new URL` has made it so. */
-export function parseAddress(text: string): Address | undefined {
-  const plain = text.replace(/%.*$/, "");
-  if (ipaddr.IPv4.isValidFourPartDecimal(plain)) return ipaddr.IPv4.parse(plain);
-  if (!ipaddr.IPv6.isValid(plain)) return undefined;
-  const address = ipaddr.IPv6.parse(plain);
-  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
-}
-
 function isPublic(address: Address): boolean {
-  if (address.range() !== "unicast" || address.toString() === AZURE_WIRE_SERVER) return false;
-  return address instanceof ipaddr.IPv4 || address.match(GLOBAL_V6);
+  if (address.range() !== "unicast") return false;
+  return address instanceof ipaddr.IPv4 || (address.match(GLOBAL_V6) && !isIsatap(address));
+}
+
+/** RFC 5214: the last 32 bits are an IPv4 address that the packet goes to, whatever the prefix. */
+function isIsatap(address: ipaddr.IPv6): boolean {
+  const [, , , , flags = 0, marker] = address.parts;
+  return marker === 0x5efe && (flags & ~0x0300) === 0;
 }
 
 function inRange(address: Address, { base, bits }: AllowedRange): boolean {
   return address.kind() === base.kind() && address.match(base, bits);
-}
-
-function normalHost(host: string): string {
-  return host.toLowerCase().replace(/\.$/, "");
 }

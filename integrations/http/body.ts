@@ -1,15 +1,19 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 import { PerdureError } from "#core";
 
-export const ACCEPT_ENCODING = "gzip, deflate, br";
+export const ACCEPT_ENCODING = "gzip, deflate, br, zstd";
+
+/** 8 MiB, the most that a decoder for HTTP has to take (RFC 9659); the format itself lets a body ask for gigabytes. */
+const ZSTD_WINDOW_LOG_MAX = 23;
 
 const DECODERS: Readonly<Record<string, (() => NodeJS.ReadWriteStream & Readable) | undefined>> = {
   gzip: createGunzip,
   "x-gzip": createGunzip,
   deflate: createInflate,
   br: createBrotliDecompress,
+  zstd: () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }),
 };
 
 /** More codings over each other than anybody needs: each costs memory, and hundreds of them fit into one header. */

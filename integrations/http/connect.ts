@@ -15,12 +15,14 @@ export const resolveBySystem: Resolve = (hostname) => systemLookup(hostname, { a
 
 /** How long a connection may take to be made. The request's own time limit counts as well. */
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Shorter than servers usually keep an idle connection, so that a request is not sent on one they are closing. */
+const KEEP_ALIVE_MS = 4_000;
 
 /**
  * An agent whose every new connection is to an address that was checked: the name is resolved once, all its addresses are checked, and those
  * very addresses are connected to, so that a name that changes its mind in between gains nothing.
  */
-export function guardedAgent(policy: AddressPolicy, resolve: Resolve, verifyTls: boolean): Agent {
+export function guardedAgent(policy: AddressPolicy, resolve: Resolve, verifyTls: boolean, idleTimeoutMs: number): Agent {
   const connect: buildConnector.connector = (options, callback) => {
     const port = Number(options.port) || (options.protocol === "https:" ? 443 : 80);
     checkedAddresses(options.hostname, port, policy, resolve).then(
@@ -31,12 +33,17 @@ export function guardedAgent(policy: AddressPolicy, resolve: Resolve, verifyTls:
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
     );
   };
-  return new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4_000 });
+  return new Agent({ connect, headersTimeout: idleTimeoutMs, bodyTimeout: idleTimeoutMs, keepAliveTimeout: KEEP_ALIVE_MS });
 }
 
 /** For what the operator has configured. Its connections are never shared with requests of graphs. */
-export function trustedAgent(): Agent {
-  return new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS, allowH2: false }, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4_000 });
+export function trustedAgent(idleTimeoutMs: number): Agent {
+  return new Agent({
+    connect: { timeout: CONNECT_TIMEOUT_MS, allowH2: false },
+    headersTimeout: idleTimeoutMs,
+    bodyTimeout: idleTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  });
 }
 
 /** @throws PerdureError `outbound.refused` when one of the addresses may not be reached. */
@@ -44,7 +51,10 @@ async function checkedAddresses(hostname: string, port: number, policy: AddressP
   const family = isIP(hostname);
   const addresses = family === 0 ? await resolve(hostname) : [{ address: hostname, family }];
   if (addresses.length === 0) throw Object.assign(new Error("no address"), { code: "ENOTFOUND" });
-  if (!policy.allowsHost(hostname, port) && !addresses.every(({ address }) => policy.allowsAddress(address, port))) throw refused(hostname);
+  const isAllowed = policy.allowsHost(hostname, port)
+    ? ({ address }: ResolvedAddress) => !policy.isMetadata(address, port)
+    : ({ address }: ResolvedAddress) => policy.allowsAddress(address, port);
+  if (!addresses.every(isAllowed)) throw refused(hostname);
   return addresses;
 }
 

@@ -13,7 +13,8 @@ export function networkFailure(error: unknown, host: string): PerdureError {
       return new PerdureError("validation.failed", "The request has a header or a method that HTTP does not allow.", { cause: error });
     if (TLS.test(code))
       return new PerdureError("network.unreachable", `The certificate of ${host} cannot be trusted (${code}).`, { retryable: false, cause: error });
-    if (/^Z_|^ERR__ERROR_FORMAT/.test(code)) return new PerdureError("upstream.failed", `${host} sent a body that cannot be decompressed.`, { cause: error });
+    if (/^Z_|^ERR__ERROR_FORMAT|^ZSTD_/.test(code))
+      return new PerdureError("upstream.failed", `${host} sent a body that cannot be decompressed.`, { cause: error });
     if (code !== "") return new PerdureError("network.unreachable", `${host} could not be reached (${code}).`, { cause: error });
   }
   return new PerdureError("network.unreachable", `${host} could not be reached.`, { cause: error });

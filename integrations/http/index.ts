@@ -5,22 +5,30 @@
 import { fetch as undiciFetch, type Agent } from "undici";
 import { PerdureError } from "#core";
 import type { HttpRequestSpec, HttpResponse, HttpService } from "#nodes";
-import { addressPolicy } from "./addresses.ts";
 import { ACCEPT_ENCODING, limitStream, readLimited, tooLarge } from "./body.ts";
 import { guardedAgent, resolveBySystem, trustedAgent, type Resolve } from "./connect.ts";
 import { networkFailure, timedOut } from "./failure.ts";
+import { createHostLists, operatorPolicies, type HostsOf } from "./organizations.ts";
 import { checkUrl, follow, type Hop } from "./redirect.ts";
 
 export type { Resolve } from "./connect.ts";
 export { networkFailure, timedOut } from "./failure.ts";
+export { hostsOfOrganizations, unreadableHosts } from "./organizations.ts";
 
 export interface HttpOptions {
-  /** Hosts (`host`, `*.suffix`, with `:port` or without), addresses and CIDRs that may be reached although they are private. */
+  /**
+   * Hosts (`host`, `*.suffix`, with `:port` or without), addresses and CIDRs that may be reached although they are private: by all organizations, or by
+   * one, with `<organization id>=` before it.
+   */
   allow: readonly string[];
+  /** What an organization narrows itself to. @default all */
+  hostsOf?: HostsOf;
   /** Of one answer, decompressed. @default 10 MiB */
   maxResponseBytes?: number;
   /** @default 5 */
   maxRedirects?: number;
+  /** Longest silence of a server, before its answer and within it, where the request sets no time limit of its own. @default 10 minutes */
+  idleTimeoutMs?: number;
   /** Resolves names; a test gives its own. */
   resolve?: Resolve;
 }
@@ -43,6 +51,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "expect",
+  // The host that was checked is the one that is asked.
+  "host",
   "keep-alive",
   "proxy-authorization",
   "proxy-connection",
@@ -55,16 +65,30 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 export function createHttp(options: HttpOptions): Http {
   const maxBytes = options.maxResponseBytes ?? 10 * 1024 * 1024;
   const maxRedirects = options.maxRedirects ?? 5;
-  const policy = addressPolicy(options.allow);
+  const idleTimeoutMs = options.idleTimeoutMs ?? 600_000;
+  const operator = operatorPolicies(options.allow);
+  const lists = createHostLists(options.hostsOf ?? (() => Promise.resolve(null)));
   const resolve = options.resolve ?? resolveBySystem;
-  const agents = { strict: guardedAgent(policy, resolve, true), lax: guardedAgent(policy, resolve, false), trusted: trustedAgent() };
+  const trusted = trustedAgent(idleTimeoutMs);
+  const guarded = new Map<string, Agent>();
+
+  /** One for each policy: a connection that one organization may have is not lent to another. */
+  function agentOf(tenantId: string, verifyTls: boolean): Agent {
+    const key = operator.keyOf(tenantId);
+    const name = `${key} ${verifyTls ? "strict" : "lax"}`;
+    const found = guarded.get(name) ?? guardedAgent(operator.policyOf(key), resolve, verifyTls, idleTimeoutMs);
+    guarded.set(name, found);
+    return found;
+  }
 
   async function request(spec: HttpRequestSpec, signal: AbortSignal): Promise<HttpResponse> {
     const limit = AbortSignal.timeout(spec.timeoutMs);
-    const agent = spec.verifyTls ? agents.strict : agents.lax;
+    const agent = agentOf(spec.tenantId, spec.verifyTls);
     let hop = firstHop(spec);
     try {
+      const checkHost = await lists.of(spec.tenantId);
       for (let redirects = 0; ; redirects++) {
+        checkHost(hop.url);
         const { response, next } = await exchange(agent, hop, spec.followRedirects, AbortSignal.any([signal, limit]), maxBytes);
         if (next === undefined) return response;
         if (redirects >= maxRedirects) throw new PerdureError("upstream.rejected", `${hop.url.host} redirects more than ${maxRedirects} times.`);
@@ -77,22 +101,24 @@ export function createHttp(options: HttpOptions): Http {
     }
   }
 
-  const guardedFetch: GuardedFetch = (_tenantId, { trustedOrigin } = {}) => {
-    const guarded = async (input: Parameters<typeof undiciFetch>[0], init?: Parameters<typeof undiciFetch>[1]) => {
+  const guardedFetch: GuardedFetch = (tenantId, { trustedOrigin } = {}) => {
+    const send = async (input: Parameters<typeof undiciFetch>[0], init?: Parameters<typeof undiciFetch>[1]) => {
       const url = checkUrl(typeof input === "string" ? input : input instanceof URL ? input.href : input.url);
-      const dispatcher = url.origin === trustedOrigin ? agents.trusted : agents.strict;
+      const isTrusted = url.origin === trustedOrigin;
+      if (!isTrusted) (await lists.of(tenantId))(url);
+      const dispatcher = isTrusted ? trusted : agentOf(tenantId, true);
       const response = await undiciFetch(input, { ...init, redirect: "manual", dispatcher });
       const limited = response.body === null ? null : (response.body as ReadableStream<Uint8Array>).pipeThrough(limitStream(maxBytes));
       return new Response(limited, { status: response.status, statusText: response.statusText, headers: [...response.headers] });
     };
-    return guarded as unknown as Fetch;
+    return send as unknown as Fetch;
   };
 
   return {
     request,
     guardedFetch,
     close: async () => {
-      await Promise.all(Object.values(agents).map((agent) => agent.destroy()));
+      await Promise.all([trusted, ...guarded.values()].map((agent) => agent.destroy()));
     },
   };
 }

@@ -34,7 +34,7 @@ let temporal: Awaited<ReturnType<typeof connectTemporal>>;
 let app: ReturnType<typeof createApp>;
 const schemas = createSchemaChecks({ timeoutMs: 1_000 });
 const yaml = createYamlThreads({ maxBytes: 100_000, maxAliases: 100, timeoutMs: 5_000 });
-const http = createHttp({ allow: ["127.0.0.1"] });
+const http = createHttp({ allow: ["127.0.0.1"], hostsOf: () => Promise.resolve(["127.0.0.1"]) });
 const shutdown = new AbortController();
 
 beforeAll(async () => {

@@ -62,3 +62,13 @@ test("F5: When changes are recorded, then they are listed newest first, by every
   expect([...page.rows, ...rest.rows]).toEqual(all.rows);
   expect(rest.nextCursor).toBeUndefined();
 });
+
+test("F5: When old entries are forgotten, then those of all tenants go, the oldest first, as many as asked for", async () => {
+  const tenants = [tenantId(randomUUID()), tenantId(randomUUID())];
+  for (const tenant of tenants) await db.audit.record(tenant, event());
+  expect(await db.audit.forget(new Date(Date.now() - 60_000), 100)).toBe(0);
+  const before = new Date(Date.now() + 60_000);
+  expect(await db.audit.forget(before, 1)).toBe(1);
+  while ((await db.audit.forget(before, 100)) > 0);
+  for (const tenant of tenants) expect((await db.audit.list(tenant, {}, { limit: 10 })).rows).toEqual([]);
+});

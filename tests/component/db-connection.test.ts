@@ -219,3 +219,24 @@ describe("migrations", () => {
     await cleanup.end();
   });
 });
+
+describe("limits of statements", () => {
+  test("F4: When a statement takes longer than DATABASE_STATEMENT_TIMEOUT_MS, then the server ends it, the caller learns that, and the connection goes on", async () => {
+    const impatient = await openDatabase({ url: database.url, poolSize: 1, statementTimeoutMs: 300 });
+    const admin = postgres(database.url, { max: 1, onnotice: () => {} });
+    try {
+      const released = admin.begin(async (sql) => {
+        await sql`lock table workflows in access exclusive mode`;
+        const startedAt = Date.now();
+        await expect(impatient.workflows.list(tenant, {}, { limit: 1 })).rejects.toMatchObject({ code: "database.unavailable" });
+        expect(Date.now() - startedAt).toBeGreaterThanOrEqual(290);
+        await expect(impatient.ping()).resolves.toBeUndefined();
+      });
+      await released;
+      expect((await impatient.workflows.list(tenant, {}, { limit: 1 })).rows.length).toBeLessThanOrEqual(1);
+    } finally {
+      await admin.end();
+      await impatient.close();
+    }
+  });
+});

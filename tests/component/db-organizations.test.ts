@@ -122,7 +122,13 @@ describe("members", () => {
     expect(await db.organizations.setRole(b.tenant, a.user.id, "viewer")).toBeUndefined();
     expect(await db.organizations.removeMember(b.tenant, a.user.id)).toBe(false);
     expect(await db.organizations.member(a.tenant, a.user.id)).toMatchObject({ role: "admin", email: a.user.email });
-    expect(await db.organizations.rename(a.tenant, "New")).toMatchObject({ id: a.tenant, name: "New" });
+    expect(await db.organizations.update(a.tenant, { name: "New" })).toMatchObject({ id: a.tenant, name: "New", outboundHosts: null });
+    expect(await db.organizations.update(a.tenant, { outboundHosts: ["a.example", 'b c"{},'] })).toMatchObject({
+      name: "New",
+      outboundHosts: ["a.example", 'b c"{},'],
+    });
+    expect(await db.organizations.update(a.tenant, { outboundHosts: null })).toMatchObject({ name: "New", outboundHosts: null });
+    expect(await db.organizations.update(a.tenant, {})).toMatchObject({ name: "New" });
     expect((await db.organizations.get(b.tenant))?.name).toBe("Org");
   });
 });
