@@ -25,7 +25,8 @@ export function problemResponse(thrown: unknown, correlationId: string, logger: 
   const status = error.status;
   if (status >= 500) {
     const entry = { err: thrown, correlation_id: correlationId, code: error.code };
-    if (status === 503) logger.warn(entry, "request could not be served");
+    if (isAborted(thrown)) logger.debug(entry, "the caller has gone");
+    else if (status === 503) logger.warn(entry, "request could not be served");
     else logger.error(entry, "request failed");
   }
   const problem: Problem = {
@@ -50,6 +51,11 @@ function known(thrown: unknown): PerdureError {
     return new PerdureError(code, thrown.message || (STATUS_CODES[thrown.status] ?? "Bad request"), { cause: thrown });
   }
   return new PerdureError("internal", "An unexpected error occurred.", { cause: thrown });
+}
+
+/** Of a request whose caller left while its body was read (`abortIncoming` of Node). */
+function isAborted(thrown: unknown): boolean {
+  return thrown instanceof Error && (thrown as NodeJS.ErrnoException).code === "ECONNRESET" && thrown.message === "aborted";
 }
 
 function extraHeaders(error: PerdureError): Record<string, string> {
