@@ -57,7 +57,9 @@ export default defineConfig({
           globalSetup: ["tests/support/global-setup.ts"],
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
+          // Most of their time goes by waiting.
+          fileParallelism: true,
+          maxWorkers: 2,
         },
       },
       {
