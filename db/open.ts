@@ -21,6 +21,7 @@ import { createPayloadStore } from "./queries/payloads.ts";
 import { createOrganizations } from "./queries/organizations.ts";
 import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
+import { createRestoring } from "./queries/restoring.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
 import { createWorkflows } from "./queries/workflows.ts";
@@ -63,6 +64,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),
     nodeCache: createNodeCache(sessions),
+    restoring: createRestoring(sessions),
     circuits: createCircuits(sessions),
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),

@@ -526,6 +526,16 @@ export interface NodeCache {
   prune(limit: number): Promise<number>;
 }
 
+/** What bringing an older Temporal up to Postgres after a restore needs to read and to set back. */
+export interface Restoring {
+  /** Open runs of all organizations that wait for no slot, by id from `after` on. */
+  openRuns(after: string | undefined, limit: number): Promise<{ id: string; tenantId: TenantId; parentId: string | null; started: boolean; createdAt: Date }[]>;
+  /** Runs that were closed since then. */
+  closedRuns(since: Date, after: string | undefined, limit: number): Promise<{ id: string; tenantId: TenantId; hasOpenParent: boolean }[]>;
+  /** Makes commands that were applied to open runs since then open again, and the approvals that they answered pending; returns how many. */
+  reopenCommands(since: Date): Promise<number>;
+}
+
 export type BulkAction = "retry" | "cancel" | "terminate" | "fork" | "migrate";
 
 export interface BulkJob {
@@ -743,6 +753,7 @@ export interface Database {
   commands: Commands;
   receipts: Receipts;
   nodeCache: NodeCache;
+  restoring: Restoring;
   circuits: Circuits;
   bulk: BulkRows;
   payloads: PayloadStore;

@@ -1,4 +1,5 @@
 /** The life of a run as seen from outside its workflow: start, end, commands, log. Temporal holds the truth; all rows are brought in line with it. */
+export { type AfterRestore, type AfterRestoreOptions, reconcileAfterRestore } from "./after-restore.ts";
 export { BULK_STATUSES, type BulkOptions, type BulkRoundsOptions, createBulkRounds } from "./bulk.ts";
 export * from "./checkpoints/index.ts";
 export { type CompileGraph, createCompiler } from "./compiler.ts";

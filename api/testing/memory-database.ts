@@ -162,7 +162,7 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
-    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "log">),
+    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "restoring" | "log">),
     ping: async () => undefined,
     close: async () => undefined,
   };
