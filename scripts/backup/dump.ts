@@ -1,7 +1,8 @@
 import { createReadStream, createWriteStream, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Transform } from "node:stream";
+import { Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setImmediate } from "node:timers/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import postgres from "postgres";
 import { migrate } from "#db";
@@ -57,8 +58,10 @@ export async function loadDatabase(url: string, folder: string, dump: Dump, { fo
       }
       for (const { name, columns, file, rows } of dump.tables) {
         const sink = await transaction.unsafe(`copy ${quoted(name)} (${columns.map(quoted).join(", ")}) from stdin`).writable();
-        await pipeline(createReadStream(join(folder, file)), createGunzip(), sink);
-        const [counted] = await transaction.unsafe<{ rows: string }[]>(`select count(*) as rows from ${quoted(name)}`);
+        await feed(join(folder, file), sink);
+        const [counted] = await transaction.unsafe<{ rows: string }[]>(`select count(*) as rows from ${quoted(name)}`).catch((cause: unknown) => {
+          throw new Error(`PostgreSQL refused rows of ${name}; its log says why. Nothing was restored.`, { cause });
+        });
         if (Number(counted?.rows) !== rows) throw new Error(`${name} should have ${rows} rows and has ${counted?.rows ?? 0}. Nothing was restored.`);
       }
       for (const { name, last_value: last, is_called: isCalled } of dump.sequences) {
@@ -68,6 +71,19 @@ export async function loadDatabase(url: string, folder: string, dump: Dump, { fo
     await sql`analyze`;
   });
   await migrate(url);
+}
+
+/**
+ * Sends a table's rows. Whether the server took them the next statement tells: the driver never settles a stream of which it refused the end,
+ * so nothing waits for that.
+ */
+async function feed(file: string, sink: Writable): Promise<void> {
+  sink.on("error", () => {});
+  for await (const chunk of createReadStream(file).pipe(createGunzip())) {
+    await new Promise<void>((resolve, reject) => sink.write(chunk, (error) => (error ? reject(error) : resolve())));
+  }
+  sink.end();
+  await setImmediate();
 }
 
 /** The moment by the database's clock. */

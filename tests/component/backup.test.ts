@@ -8,6 +8,7 @@ import { tenantId } from "#core";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
 import { createTemporaryFolder, type TemporaryFolder } from "#tests/temporary-folder.ts";
 import { backUp, loadStores, type Manifest, readManifest } from "../../scripts/backup/index.ts";
+import { keptTables } from "../../scripts/backup/tables.ts";
 
 const TENANT = tenantId(randomUUID());
 const NASTY = "a\tb\nc\\N\r\u2028 'x' \"y\" ☃";
@@ -46,17 +47,25 @@ async function using<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): P
 async function fill(url: string): Promise<void> {
   await using(url, async (sql) => {
     await sql`set session_replication_role = replica`;
-    const tables = await sql<{ name: string }[]>`
-      select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relpersistence = 'p' and relname <> 'applied_migrations'`;
-    for (const { name } of tables) {
+    for (const { name } of await keptTables(sql)) {
       const columns = await sql<{ name: string; type: string; identity: string }[]>`
         select attname as name, format_type(atttypid, null) as type, attidentity as identity from pg_attribute
         where attrelid = ${name}::regclass and attnum > 0 and not attisdropped and attgenerated = ''`;
       const checks = await sql<{ text: string }[]>`select pg_get_constraintdef(oid) as text from pg_constraint where conrelid = ${name}::regclass and contype = 'c'`;
+      const references = await sql<{ column: string; table: string; key: string }[]>`
+        select a.attname as column, f.confrelid::regclass::text as table, k.attname as key from pg_constraint f
+        join pg_attribute a on a.attrelid = f.conrelid and a.attnum = f.conkey[1] join pg_attribute k on k.attrelid = f.confrelid and k.attnum = f.confkey[1]
+        where f.conrelid = ${name}::regclass and f.contype = 'f'`;
       for (const row of [1, 2]) {
+        const referred = new Map<string, string>();
+        for (const { column, table, key } of references) {
+          const found = await sql.unsafe<{ value: string }[]>(`select "${key}"::text as value from ${table} order by ctid`);
+          referred.set(column, found[row - 1]?.value ?? "");
+        }
         const value = ({ name: column, type }: { name: string; type: string }): string | null => {
           const allowed = checks.map(({ text }) => new RegExp(`\\(+${column} = ANY \\(ARRAY\\['([^']+)'`).exec(text)?.[1]).find((found) => found !== undefined);
           if (column === "tenant_id" || (name === "organizations" && column === "id" && row === 1)) return `'${TENANT}'`;
+          if (referred.has(column)) return `'${referred.get(column)}'`;
           if (allowed !== undefined) return `'${allowed}'`;
           if (name === "runs" && column === "completed_at") return null;
           if (type === "bytea") return `decode('${randomBytes(300).toString("hex")}', 'hex')`;
@@ -172,6 +181,12 @@ test("K4: When a row does not arrive, then nothing of the backup is in the datab
   const manifest = await backUp(into(), { databaseUrl: source.url });
   const last = manifest.tables.at(-1)?.name;
   await expect(load({ ...manifest, tables: manifest.tables.map((table) => (table.name === last ? { ...table, rows: 3 } : table)) })).rejects.toThrow("should have 3 rows");
+  expect((await contents(target.url))["organizations"]).toEqual([]);
+});
+
+test("K4: When rows refer to what is not in the backup, then PostgreSQL's refusal is told and nothing is loaded", async () => {
+  const manifest = await backUp(into(), { databaseUrl: source.url });
+  await expect(load({ ...manifest, tables: manifest.tables.filter(({ name }) => name !== "users") })).rejects.toThrow("refused rows of");
   expect((await contents(target.url))["organizations"]).toEqual([]);
 });
 
