@@ -25,6 +25,7 @@ export interface ActivityDeps {
     /** Of a node's output, as JSON. */
     outputMaxBytes: number;
   };
+  restoredAt?: RunNodeDeps["restoredAt"];
   logger: Logger;
   /** @default the catalogue of `nodes/` */
   definitionOf?(type: string): NodeDefinition | undefined;

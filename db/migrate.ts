@@ -55,7 +55,10 @@ function wanted(all: readonly Migration[], only: readonly Pick<Migration, "name"
   const unknown = only.filter(({ name, hash }) => !all.some((each) => each.name === name && each.hash === hash));
   if (unknown.length > 0) {
     const names = unknown.map(({ name }) => name).join(", ");
-    throw new PerdureError("configuration.invalid", `This version of Perdure does not know these migrations: ${names}. Use the version that they come from, or a later one.`);
+    throw new PerdureError(
+      "configuration.invalid",
+      `This version of Perdure does not know these migrations: ${names}. Use the version that they come from, or a later one.`,
+    );
   }
   return all.filter(({ name }) => only.some((each) => each.name === name));
 }

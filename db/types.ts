@@ -534,6 +534,10 @@ export interface Restoring {
   closedRuns(since: Date, after: string | undefined, limit: number): Promise<{ id: string; tenantId: TenantId; hasOpenParent: boolean }[]>;
   /** Makes commands that were applied to open runs since then open again, and the approvals that they answered pending; returns how many. */
   reopenCommands(since: Date): Promise<number>;
+  /** Notes that a backup which was begun at `takenAt` has been restored. */
+  note(takenAt: Date): Promise<void>;
+  /** When a backup was restored last; undefined where none ever was. */
+  last(): Promise<Date | undefined>;
 }
 
 export type BulkAction = "retry" | "cancel" | "terminate" | "fork" | "migrate";

@@ -51,6 +51,7 @@ export async function reconcileAfterRestore({ db, client, env, nodes, logger, si
   const subRuns = createSubRuns({ db, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS, maxDepth: env.SUB_WORKFLOW_MAX_DEPTH });
   const courses = createCourses(db, nodes);
   const from = new Date(since.getTime() - MARGIN_MS);
+  await db.restoring.note(since);
   const report: AfterRestore = { asked: 0, commands: await db.restoring.reopenCommands(from), started: 0, lost: [], terminated: 0 };
 
   await eachPage(
@@ -61,7 +62,8 @@ export async function reconcileAfterRestore({ db, client, env, nodes, logger, si
       if (parentId !== null || (!started && createdAt < from) || (await temporal.state(tenantId, id)).state !== "unknown") return;
       try {
         const origin = await db.runs.origin(tenantId, id);
-        if (!origin || origin.run.forkedFrom !== null) throw new PerdureError("run.state", "What the run before had handed on to it is stored in Temporal alone.");
+        if (!origin || origin.run.forkedFrom !== null)
+          throw new PerdureError("run.state", "What the run before had handed on to it is stored in Temporal alone.");
         const { run, variables, entries } = origin;
         const { plan } = await courses.before(tenantId, origin);
         const subVersions = await subRuns.pinnedVersions(tenantId, plan);

@@ -107,6 +107,7 @@ const activities = createActivities({
   secrets: secrets.of,
   credentials: credentials.read,
   limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
+  restoredAt: await db.restoring.last(),
   logger,
 });
 

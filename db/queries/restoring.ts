@@ -51,5 +51,14 @@ export function createRestoring(sessions: Sessions): Restoring {
       }
       return reopened;
     },
+
+    async note(takenAt) {
+      await sessions.once("system", (db) => db.execute(sql`insert into restores (taken_at) values (${takenAt.toISOString()}::timestamptz)`));
+    },
+
+    async last() {
+      const [row] = await sessions.once("system", (db) => db.execute<{ at: string | null }>(sql`select max(at) as at from restores`));
+      return row?.at ? new Date(row.at) : undefined;
+    },
   };
 }

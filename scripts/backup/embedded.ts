@@ -47,7 +47,9 @@ export class EmbeddedServers {
       this.#claims.push(release);
       if (!existsSync(this.#folder.of(part)) && !existsSync(`${this.#folder.of(part)}.location`)) {
         if (part === "qdrant") return undefined;
-        throw new Error(`${title} has never been started in ${this.#folder.path}, so there is nothing to back up. PERDURE_DATA or ${variable} names another place.`);
+        throw new Error(
+          `${title} has never been started in ${this.#folder.path}, so there is nothing to back up. PERDURE_DATA or ${variable} names another place.`,
+        );
       }
       await this.#folder.stopOrphan(part);
     }

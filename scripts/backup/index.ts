@@ -2,10 +2,9 @@ import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { dumpCollections, loadCollections, type QdrantAddress } from "./collections.ts";
 import { databaseTime, dumpDatabase, loadDatabase } from "./dump.ts";
-import { describeFile, emptyFolder, FORMAT_VERSION, type Manifest, readManifest, writeManifest } from "./manifest.ts";
+import { describeFile, emptyFolder, FORMAT_VERSION, type Manifest, writeManifest } from "./manifest.ts";
 import { copyTemporal } from "./temporal-file.ts";
 
-export { dumpDatabase, loadDatabase } from "./dump.ts";
 export { type Manifest, readManifest } from "./manifest.ts";
 export { putTemporal } from "./temporal-file.ts";
 

@@ -30,7 +30,9 @@ async function main(): Promise<void> {
   if (existsSync(join(ROOT, ".env"))) process.loadEnvFile(join(ROOT, ".env"));
   const hasTemporal = values.temporal !== "none";
   if (hasTemporal && process.env["TEMPORAL_ADDRESS"]) {
-    throw new Error("TEMPORAL_ADDRESS names a Temporal that is not ours, so it cannot be copied here. Say --temporal none, and back it up by its own means (docs/backup.md).");
+    throw new Error(
+      "TEMPORAL_ADDRESS names a Temporal that is not ours, so it cannot be copied here. Say --temporal none, and back it up by its own means (docs/backup.md).",
+    );
   }
   const data = new DataFolder(process.env["PERDURE_DATA"] || join(ROOT, ".perdure"));
   const servers = new EmbeddedServers(data, progress);
@@ -42,7 +44,11 @@ async function main(): Promise<void> {
   }
 }
 
-async function makeBackup(folder: string, servers: EmbeddedServers, { withSecrets, hasTemporal }: { withSecrets: boolean; hasTemporal: boolean }): Promise<void> {
+async function makeBackup(
+  folder: string,
+  servers: EmbeddedServers,
+  { withSecrets, hasTemporal }: { withSecrets: boolean; hasTemporal: boolean },
+): Promise<void> {
   const databaseUrl = await needed(servers.address("postgres"), "DATABASE_URL");
   const qdrantUrl = await servers.address("qdrant");
   const manifest = await progress.run(`copying into ${folder}`, () =>
@@ -84,7 +90,8 @@ async function restore(
   const qdrantUrl = await servers.address("qdrant");
   const qdrant = qdrantUrl === undefined ? undefined : { url: qdrantUrl, apiKey: process.env["QDRANT_API_KEY"] };
   await progress.run("loading Postgres and Qdrant", () => loadStores(folder, manifest, { databaseUrl, qdrant, force }));
-  if (!hasTemporal || temporal === null) return progress.line("  Temporal was left alone. What it does not know of open runs, the sweeper finds (docs/backup.md).");
+  if (!hasTemporal || temporal === null)
+    return progress.line("  Temporal was left alone. What it does not know of open runs, the sweeper finds (docs/backup.md).");
   putTemporal(folder, temporal, servers.temporalFile);
   const temporalAddress = await needed(servers.address("temporal"), "TEMPORAL_ADDRESS");
   const report = await progress.run("bringing Temporal up to Postgres", () =>

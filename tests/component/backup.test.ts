@@ -51,7 +51,9 @@ async function fill(url: string): Promise<void> {
       const columns = await sql<{ name: string; type: string; identity: string }[]>`
         select attname as name, format_type(atttypid, null) as type, attidentity as identity from pg_attribute
         where attrelid = ${name}::regclass and attnum > 0 and not attisdropped and attgenerated = ''`;
-      const checks = await sql<{ text: string }[]>`select pg_get_constraintdef(oid) as text from pg_constraint where conrelid = ${name}::regclass and contype = 'c'`;
+      const checks = await sql<
+        { text: string }[]
+      >`select pg_get_constraintdef(oid) as text from pg_constraint where conrelid = ${name}::regclass and contype = 'c'`;
       const references = await sql<{ column: string; table: string; key: string }[]>`
         select a.attname as column, f.confrelid::regclass::text as table, k.attname as key from pg_constraint f
         join pg_attribute a on a.attrelid = f.conrelid and a.attnum = f.conkey[1] join pg_attribute k on k.attrelid = f.confrelid and k.attnum = f.confkey[1]
@@ -86,7 +88,9 @@ async function fill(url: string): Promise<void> {
           if (known[type] === undefined) throw new Error(`no value of type ${type} for ${name}.${column}`);
           return known[type];
         };
-        const given = columns.filter(({ identity }) => identity === "").flatMap((column) => (value(column) === null ? [] : [[`"${column.name}"`, value(column)]]));
+        const given = columns
+          .filter(({ identity }) => identity === "")
+          .flatMap((column) => (value(column) === null ? [] : [[`"${column.name}"`, value(column)]]));
         await sql.unsafe(`insert into "${name}" (${given.map(([column]) => column).join(", ")}) values (${given.map(([, text]) => text).join(", ")})`);
       }
     }
@@ -100,7 +104,9 @@ async function contents(url: string): Promise<Record<string, unknown>> {
       select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relpersistence = 'p' and relname <> 'applied_migrations' order by 1`;
     const all: Record<string, unknown> = {};
     for (const { name } of tables) all[name] = (await sql.unsafe<{ row: string }[]>(`select t::text as row from "${name}" t order by 1`)).map(({ row }) => row);
-    all["sequences"] = (await sql<{ name: string; last: string }[]>`select sequencename as name, last_value as last from pg_sequences order by 1`).map((row) => ({ ...row }));
+    all["sequences"] = (await sql<{ name: string; last: string }[]>`select sequencename as name, last_value as last from pg_sequences order by 1`).map(
+      (row) => ({ ...row }),
+    );
     return all;
   });
 }
@@ -180,7 +186,9 @@ test("K4: When the backup is of an earlier schema, then it is loaded into that s
 test("K4: When a row does not arrive, then nothing of the backup is in the database", async () => {
   const manifest = await backUp(into(), { databaseUrl: source.url });
   const last = manifest.tables.at(-1)?.name;
-  await expect(load({ ...manifest, tables: manifest.tables.map((table) => (table.name === last ? { ...table, rows: 3 } : table)) })).rejects.toThrow("should have 3 rows");
+  await expect(load({ ...manifest, tables: manifest.tables.map((table) => (table.name === last ? { ...table, rows: 3 } : table)) })).rejects.toThrow(
+    "should have 3 rows",
+  );
   expect((await contents(target.url))["organizations"]).toEqual([]);
 });
 
