@@ -29,6 +29,7 @@ import { nodeHandlers } from "./routes/nodes.ts";
 import { exchangeHandlers } from "./routes/exchange.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
+import { retentionHandlers } from "./routes/retention.ts";
 import { variableHandlers } from "./routes/variables.ts";
 import { workflowPartHandlers } from "./routes/workflow-parts.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
@@ -83,6 +84,7 @@ export function createApp(services: Services): Hono<ApiEnv> {
     ...bulkHandlers(services),
     ...approvalHandlers(services),
     ...queueHandlers(services),
+    ...retentionHandlers(services),
     ...nodeHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),

@@ -36,7 +36,7 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "account.write": "Change one's own account: join an organization",
   "api_key.manage": "Make, list and revoke one's own API keys; an admin those of all",
   "organization.read": "See the organization",
-  "organization.write": "Rename the organization, limit its runs",
+  "organization.write": "Rename the organization, limit its runs, say what is kept how long",
   "member.read": "List the members",
   "member.manage": "Invite, change roles, remove members",
   "audit.read": "Read and export the audit log",

@@ -12,6 +12,7 @@ import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
+import { retentionRoutes } from "./retention.ts";
 import { templateRoutes } from "./templates.ts";
 import { variableRoutes } from "./variables.ts";
 import { workflowPartRoutes } from "./workflow-parts.ts";
@@ -33,6 +34,7 @@ export const routes = {
   ...bulkRoutes,
   ...approvalRoutes,
   ...queueRoutes,
+  ...retentionRoutes,
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,

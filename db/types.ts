@@ -1,4 +1,4 @@
-import type { EventKind, FailureValue, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
+import type { EventKind, FailureValue, Json, JsonObject, RetentionDays, RetentionKind, RunEvent, RunStatus, TenantId } from "#core";
 import type { Plan } from "#graph";
 import type { Approval, NodeRow, QueuedStart, RecordedNode, RecordedOutput, Run, StartRun, StoredEvent } from "../runs/types.ts";
 
@@ -386,7 +386,7 @@ export interface RunRows {
   markStarted(tenant: TenantId, id: string): Promise<void>;
   /** `variables` as they began and as commands have changed them since. */
   origin(tenant: TenantId, id: string): Promise<RunOrigin | undefined>;
-  /** What the rows say of its nodes, without their values, in the order in which they began; no more than `limit`. */
+  /** What the rows say of its nodes, without their values, in the order in which they began; no more than `limit`. @throws PerdureError `run.state` where they are kept no longer. */
   recorded(tenant: TenantId, id: string, limit: number): Promise<RecordedNode[]>;
   /** Outputs and failures of these nodes; nodes without a row are left out. */
   outputs(tenant: TenantId, id: string, nodes: readonly { node_id: string; iteration: string }[]): Promise<RecordedOutput[]>;
@@ -524,6 +524,24 @@ export interface NodeCache {
   store(tenant: TenantId, key: string, result: Json, ttlMs: number): Promise<void>;
   /** Takes away up to `limit` that have expired; returns how many. */
   prune(limit: number): Promise<number>;
+}
+
+export interface StorageSize {
+  kind: string;
+  rows: number;
+  /** Of values as they are stored, without indexes. */
+  bytes: number;
+}
+
+/** How long organizations keep what runs leave behind. */
+export interface Retention {
+  /** What the organization has said itself. */
+  get(tenant: TenantId): Promise<Partial<RetentionDays>>;
+  set(tenant: TenantId, days: Partial<RetentionDays>): Promise<void>;
+  organizations(): Promise<{ tenantId: TenantId; days: Partial<RetentionDays> }[]>;
+  /** One batch, of `limit` runs or rows. */
+  sweep(tenant: TenantId, kind: RetentionKind, days: number, limit: number): Promise<{ removed: number; more: boolean }>;
+  storage(tenant: TenantId): Promise<StorageSize[]>;
 }
 
 /** What bringing an older Temporal up to Postgres after a restore needs to read and to set back. */
@@ -758,6 +776,7 @@ export interface Database {
   receipts: Receipts;
   nodeCache: NodeCache;
   restoring: Restoring;
+  retention: Retention;
   circuits: Circuits;
   bulk: BulkRows;
   payloads: PayloadStore;

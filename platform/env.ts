@@ -1,9 +1,11 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import { RETENTION_KINDS, RETENTION_MOST_DAYS, type RetentionKind } from "#core";
 import { parseMasterKeys } from "./master-keys.ts";
 import { rate } from "./rate.ts";
 
 const flag = z.stringbool();
+const retentionDays = (kind: RetentionKind) => z.coerce.number().int().min(RETENTION_KINDS[kind].leastDays).max(RETENTION_MOST_DAYS).optional();
 /** `first`, `*` or an organization's id. */
 const READER = /^(first|\*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 const list = z.string().transform((text) =>
@@ -242,6 +244,13 @@ export const envSchema = z.object({
   CONCURRENCY_WAITING_MS: z.coerce.number().int().positive().max(2_000_000_000).default(60_000),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
+  /** Days after which what ended runs leave behind is taken away, where an organization says nothing itself; without a number: kept. */
+  RETENTION_RUN_EVENTS_DAYS: retentionDays("run_events"),
+  RETENTION_NODE_ROWS_DAYS: retentionDays("node_rows"),
+  RETENTION_PAYLOADS_DAYS: retentionDays("payloads"),
+  RETENTION_AUDIT_DAYS: retentionDays("audit"),
+  /** How often a worker looks for it. */
+  RETENTION_INTERVAL_MS: z.coerce.number().int().min(100).default(3_600_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),
 });
 

@@ -21,6 +21,7 @@ import {
   createEventWriter,
   createQueueRounds,
   createRelay,
+  createRetentionRounds,
   createRuns,
   createSweeper,
 } from "#runs";
@@ -162,6 +163,7 @@ const worker = await Worker.create({
 
 const sweeper = createSweeper({ db, runs, env, logger });
 const relay = createRelay({ db, runs, env, logger });
+const retention = createRetentionRounds({ db, env, logger });
 const queue = createQueueRounds({ runs, logger });
 const checkpoints = createCheckpoints({
   db,
@@ -179,6 +181,7 @@ try {
   await circuitReports.close();
   await sweeper.close();
   await relay.close();
+  await retention.close();
   await queue.close();
   await bulk.close();
   await writer.close();

@@ -1,4 +1,4 @@
-import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
+import { type Json, PerdureError, type RetentionDays, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
 import type {
   Accounts,
   Admission,
@@ -9,6 +9,7 @@ import type {
   BulkRows,
   Circuits,
   Database,
+  Retention,
   Invitation,
   Membership,
   Paged,
@@ -162,9 +163,21 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
+    retention: memoryRetention(),
     ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "restoring" | "log">),
     ping: async () => undefined,
     close: async () => undefined,
+  };
+}
+
+function memoryRetention(): Retention {
+  const settings = new Map<TenantId, Partial<RetentionDays>>();
+  return {
+    get: async (tenant) => settings.get(tenant) ?? {},
+    set: async (tenant, days) => void settings.set(tenant, days),
+    organizations: async () => [...settings].map(([tenantId, days]) => ({ tenantId, days })),
+    sweep: async () => ({ removed: 0, more: false }),
+    storage: async () => [{ kind: "runs", rows: 2, bytes: 10 }],
   };
 }
 

@@ -66,8 +66,8 @@ async function fill(url: string): Promise<void> {
         }
         const value = ({ name: column, type }: { name: string; type: string }): string | null => {
           const allowed = checks.map(({ text }) => new RegExp(`\\(+${column} = ANY \\(ARRAY\\['([^']+)'`).exec(text)?.[1]).find((found) => found !== undefined);
-          if (column === "tenant_id" || (name === "organizations" && column === "id" && row === 1)) return `'${TENANT}'`;
           if (referred.has(column)) return `'${referred.get(column)}'`;
+          if (row === 1 && (column === "tenant_id" || (name === "organizations" && column === "id"))) return `'${TENANT}'`;
           if (allowed !== undefined) return `'${allowed}'`;
           if (name === "runs" && column === "completed_at") return null;
           if (type === "bytea") return `decode('${randomBytes(300).toString("hex")}', 'hex')`;
@@ -83,7 +83,7 @@ async function fill(url: string): Promise<void> {
             text: `'${text}'`,
             "text[]": `array['${text}', null]`,
             "integer[]": "array[1,2]",
-            "timestamp with time zone": "'2026-01-02 03:04:05.678901+00'",
+            "timestamp with time zone": `'2026-01-0${row} 03:04:05.678901+00'`,
           };
           if (known[type] === undefined) throw new Error(`no value of type ${type} for ${name}.${column}`);
           return known[type];
