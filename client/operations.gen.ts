@@ -12,6 +12,7 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
   listOrganizations: { method: "GET", path: "/api/v1/organizations" },
   getOrganization: { method: "GET", path: "/api/v1/organization" },
   updateOrganization: { method: "PATCH", path: "/api/v1/organization", hasBody: true },
+  eraseOrganization: { method: "DELETE", path: "/api/v1/organization" },
   listMembers: { method: "GET", path: "/api/v1/members" },
   getMember: { method: "GET", path: "/api/v1/members/{id}" },
   updateMember: { method: "PATCH", path: "/api/v1/members/{id}", hasBody: true },

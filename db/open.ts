@@ -22,6 +22,7 @@ import { createOrganizations } from "./queries/organizations.ts";
 import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createReceipts } from "./queries/receipts.ts";
 import { createRestoring } from "./queries/restoring.ts";
+import { createErasures } from "./queries/erasures.ts";
 import { createRetention } from "./queries/retention.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
@@ -66,6 +67,7 @@ export async function openDatabase({ url, poolSize, pageMaxBytes = PAGE_MAX_BYTE
     receipts: createReceipts(sessions),
     nodeCache: createNodeCache(sessions),
     restoring: createRestoring(sessions),
+    erasures: createErasures(sessions),
     retention: createRetention(sessions),
     circuits: createCircuits(sessions),
     bulk: createBulkRows(sessions, pageMaxBytes),

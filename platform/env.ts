@@ -251,6 +251,8 @@ export const envSchema = z.object({
   RETENTION_AUDIT_DAYS: retentionDays("audit"),
   /** How often a worker looks for it. */
   RETENTION_INTERVAL_MS: z.coerce.number().int().min(100).default(3_600_000),
+  /** How long nothing of an organization that is being erased must have been found before it counts as erased. */
+  ERASURE_SETTLE_MS: z.coerce.number().int().min(0).default(120_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),
 });
 

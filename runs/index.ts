@@ -11,6 +11,7 @@ export { createEventWriter, type EventWriterOptions } from "./event-writer.ts";
 export { createQueueRounds, type QueueRoundsOptions } from "./queue-rounds.ts";
 export { createRelay, type RelayOptions } from "./relay.ts";
 export type { Rounds } from "./rounds.ts";
+export { createErasureRounds, type ErasureRoundsOptions } from "./erasure.ts";
 export { createRetentionRounds, retentionDefaults, type RetentionRoundsOptions, sweepOnce } from "./retention.ts";
 export { createSweeper, type SweeperOptions } from "./sweeper.ts";
 export type * from "./types.ts";

@@ -18,6 +18,7 @@ import {
   createBulkRounds,
   createCheckpoints,
   createCompiler,
+  createErasureRounds,
   createEventWriter,
   createQueueRounds,
   createRelay,
@@ -163,6 +164,7 @@ const worker = await Worker.create({
 
 const sweeper = createSweeper({ db, runs, env, logger });
 const relay = createRelay({ db, runs, env, logger });
+const erasures = createErasureRounds({ db, client: temporal.client, env, logger });
 const retention = createRetentionRounds({ db, env, logger });
 const queue = createQueueRounds({ runs, logger });
 const checkpoints = createCheckpoints({
@@ -181,6 +183,7 @@ try {
   await circuitReports.close();
   await sweeper.close();
   await relay.close();
+  await erasures.close();
   await retention.close();
   await queue.close();
   await bulk.close();

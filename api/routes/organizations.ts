@@ -1,3 +1,4 @@
+import { PerdureError } from "#core";
 import type { Member, Organization } from "#db";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
@@ -5,7 +6,9 @@ import { notFound } from "../problem.ts";
 import { membershipJson } from "../security/sessions.ts";
 import type { Services } from "../services.ts";
 
-export function organizationHandlers({ db: { accounts, organizations } }: Services): Handlers<"listOrganizations" | "getOrganization" | "updateOrganization"> {
+export function organizationHandlers({
+  db: { accounts, organizations, erasures },
+}: Services): Handlers<"listOrganizations" | "getOrganization" | "updateOrganization" | "eraseOrganization"> {
   const reply = (organization: Organization | undefined) => {
     if (!organization) throw notFound("organization");
     const { id, name, createdAt } = organization;
@@ -21,6 +24,12 @@ export function organizationHandlers({ db: { accounts, organizations } }: Servic
     },
 
     getOrganization: async ({ principal }) => reply(await organizations.get(principal.tenantId)),
+    async eraseOrganization({ query, principal }) {
+      const { body } = reply(await organizations.get(principal.tenantId));
+      if (query.confirm !== body.name) throw new PerdureError("validation.failed", "Confirm with the organization's name, as it is written.");
+      await erasures.request(principal.tenantId, principal.userId);
+      return { status: 202, body };
+    },
     updateOrganization: async ({ body, principal }) => reply(await organizations.rename(principal.tenantId, body.name)),
   };
 }

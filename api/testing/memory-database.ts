@@ -9,6 +9,7 @@ import type {
   BulkRows,
   Circuits,
   Database,
+  Erasures,
   Retention,
   Invitation,
   Membership,
@@ -60,6 +61,7 @@ export interface MemoryState {
   invitations: (Invitation & { tenantId: TenantId; tokenHash: string })[];
   apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
   audit: (AuditEvent & { tenantId: TenantId })[];
+  erasures: Set<TenantId>;
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
 }
 
@@ -93,6 +95,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     invitations: [],
     audit: [],
     bulk: [],
+    erasures: new Set(),
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
     state.runs
@@ -164,6 +167,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
     retention: memoryRetention(),
+    erasures: { request: async (tenant) => void state.erasures.add(tenant) } satisfies Partial<Erasures> as unknown as Erasures,
     ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "restoring" | "log">),
     ping: async () => undefined,
     close: async () => undefined,

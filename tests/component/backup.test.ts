@@ -6,12 +6,11 @@ import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from "vitest
 import { migrate, openDatabase } from "#db";
 import { tenantId } from "#core";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+import { fillTables } from "#tests/fill-tables.ts";
 import { createTemporaryFolder, type TemporaryFolder } from "#tests/temporary-folder.ts";
 import { backUp, loadStores, type Manifest, readManifest } from "../../scripts/backup/index.ts";
-import { keptTables } from "../../scripts/backup/tables.ts";
 
 const TENANT = tenantId(randomUUID());
-const NASTY = "a\tb\nc\\N\r\u2028 'x' \"y\" ☃";
 
 let source: TestDatabase;
 let target: TestDatabase;
@@ -19,7 +18,10 @@ let folder: TemporaryFolder;
 
 beforeAll(async () => {
   source = await createTestDatabase();
-  await fill(source.url);
+  await using(source.url, async (sql) => {
+    await fillTables(sql, TENANT);
+    await fillTables(sql, randomUUID());
+  });
 });
 afterAll(() => source?.drop());
 beforeEach(async () => {
@@ -41,60 +43,6 @@ async function using<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): P
   } finally {
     await sql.end();
   }
-}
-
-/** Two rows in every table, with columns by type, so that a new table is covered without a change here. */
-async function fill(url: string): Promise<void> {
-  await using(url, async (sql) => {
-    await sql`set session_replication_role = replica`;
-    for (const { name } of await keptTables(sql)) {
-      const columns = await sql<{ name: string; type: string; identity: string }[]>`
-        select attname as name, format_type(atttypid, null) as type, attidentity as identity from pg_attribute
-        where attrelid = ${name}::regclass and attnum > 0 and not attisdropped and attgenerated = ''`;
-      const checks = await sql<
-        { text: string }[]
-      >`select pg_get_constraintdef(oid) as text from pg_constraint where conrelid = ${name}::regclass and contype = 'c'`;
-      const references = await sql<{ column: string; table: string; key: string }[]>`
-        select a.attname as column, f.confrelid::regclass::text as table, k.attname as key from pg_constraint f
-        join pg_attribute a on a.attrelid = f.conrelid and a.attnum = f.conkey[1] join pg_attribute k on k.attrelid = f.confrelid and k.attnum = f.confkey[1]
-        where f.conrelid = ${name}::regclass and f.contype = 'f'`;
-      for (const row of [1, 2]) {
-        const referred = new Map<string, string>();
-        for (const { column, table, key } of references) {
-          const found = await sql.unsafe<{ value: string }[]>(`select "${key}"::text as value from ${table} order by ctid`);
-          referred.set(column, found[row - 1]?.value ?? "");
-        }
-        const value = ({ name: column, type }: { name: string; type: string }): string | null => {
-          const allowed = checks.map(({ text }) => new RegExp(`\\(+${column} = ANY \\(ARRAY\\['([^']+)'`).exec(text)?.[1]).find((found) => found !== undefined);
-          if (referred.has(column)) return `'${referred.get(column)}'`;
-          if (row === 1 && (column === "tenant_id" || (name === "organizations" && column === "id"))) return `'${TENANT}'`;
-          if (allowed !== undefined) return `'${allowed}'`;
-          if (name === "runs" && column === "completed_at") return null;
-          if (type === "bytea") return `decode('${randomBytes(300).toString("hex")}', 'hex')`;
-          if (type === "jsonb" || type === "json") return `'${JSON.stringify({ text: NASTY.replaceAll("'", "") })}'`;
-          const text = `${NASTY.replaceAll("'", "''")}${randomUUID()}`;
-          const known: Record<string, string> = {
-            uuid: `'${randomUUID()}'`,
-            integer: `${row}`,
-            bigint: `${row}`,
-            smallint: `${row}`,
-            "double precision": "0.1",
-            boolean: "true",
-            text: `'${text}'`,
-            "text[]": `array['${text}', null]`,
-            "integer[]": "array[1,2]",
-            "timestamp with time zone": `'2026-01-0${row} 03:04:05.678901+00'`,
-          };
-          if (known[type] === undefined) throw new Error(`no value of type ${type} for ${name}.${column}`);
-          return known[type];
-        };
-        const given = columns
-          .filter(({ identity }) => identity === "")
-          .flatMap((column) => (value(column) === null ? [] : [[`"${column.name}"`, value(column)]]));
-        await sql.unsafe(`insert into "${name}" (${given.map(([column]) => column).join(", ")}) values (${given.map(([, text]) => text).join(", ")})`);
-      }
-    }
-  });
 }
 
 /** Every row of every table as text, and where its sequences stand. */
