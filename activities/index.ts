@@ -29,6 +29,7 @@ export interface ActivityDeps {
     /** Of a node's output, as JSON. */
     outputMaxBytes: number;
   };
+  restoredAt?: RunNodeDeps["restoredAt"];
   logger: Logger;
   /** @default nothing is traced or counted */
   watch?: AttemptWatch;

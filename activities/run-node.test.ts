@@ -559,3 +559,26 @@ describe("credentials", () => {
     expect(asked.mock.calls).toEqual([[base.tenant_id, [id]]]);
   });
 });
+
+describe("after a restore", () => {
+  const RESTORED = new Date("2026-11-21T12:00:00.000Z");
+  const idAt = (at: Date) =>
+    `${at
+      .getTime()
+      .toString(16)
+      .padStart(12, "0")
+      .replace(/^(.{8})/, "$1-")}-7000-8000-000000000001`;
+
+  test.each([
+    { run: "began before it", id: idAt(new Date(RESTORED.getTime() - 1)), calls: 1 },
+    { run: "is a child, whose id does not say when it began", id: "9a229cc3-55c3-4f16-ada9-10b0450db41e", calls: 1 },
+    { run: "began after it", id: idAt(new Date(RESTORED.getTime() + 1)), calls: 2 },
+  ])("K4: When a run $run, then the first attempts of one node make $calls calls", async ({ id, calls }) => {
+    let made = 0;
+    const { deps } = bench(async () => ({ value: ++made }));
+    const call = { ...base, run_id: id };
+    await runNode(deps, call, first);
+    await runNode({ ...deps, restoredAt: RESTORED }, call, first);
+    expect(made).toBe(calls);
+  });
+});

@@ -27,6 +27,8 @@ export interface RunNodeDeps {
   credentials(tenantId: TenantId, ids: readonly string[]): Promise<ReadonlyMap<string, LiveCredential>>;
   definitionOf(type: string): NodeDefinition | undefined;
   limits: { outputMaxBytes: number };
+  /** When a backup was restored last: runs from before may have made calls that Temporal does not know of. */
+  restoredAt?: Date | undefined;
   logger: Logger;
 }
 
@@ -49,6 +51,7 @@ export interface Attempt {
 /** Models are watched closely, so that a cancel ends the spending soon. In milliseconds; each is a write on the server. */
 const HEARTBEAT_MODEL_MS = 500;
 const HEARTBEAT_MS = 2_000;
+const UUID_VERSION_AT = 14;
 /** Attempts of a round are counted from its number times this. */
 const ROUND = 1_000_000;
 /** How long past its time-out an attempt goes on to keep the receipt of a call that was paid for. Less than the workflow's grace of 10 s. */
@@ -73,7 +76,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   const tenant = tenantId(call.tenant_id);
   const shown = shownInputs(showSecrets(call.inputs, call.secret_slots) as Json);
   const leavesReceipt = definition?.effect !== "none" && !(definition?.kind === "activity" && definition.mayAct?.(call.inputs) === false);
-  if (leavesReceipt && (attempt.number > 1 || attempt.isLocal || call.round !== undefined)) {
+  if (leavesReceipt && (attempt.number > 1 || attempt.isLocal || call.round !== undefined || mayBeRepeated(deps, call))) {
     const kept = await ourDatabase(deps, () => deps.receipts.find(tenant, key));
     if (kept?.result !== undefined) {
       const receipt = readReceipt(kept.result, attempt.number);
@@ -112,6 +115,12 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   }
   const standing = await stored;
   return finish(standing === undefined ? receipt : readReceipt(standing, attempt.number), facts);
+}
+
+/** Ids of runs say when they began (UUIDv7), those of children do not. */
+function mayBeRepeated({ restoredAt }: RunNodeDeps, { run_id: runId }: NodeCall): boolean {
+  if (restoredAt === undefined) return false;
+  return runId[UUID_VERSION_AT] !== "7" || Number.parseInt(runId.replace("-", "").slice(0, 12), 16) <= restoredAt.getTime();
 }
 
 /**

@@ -38,6 +38,7 @@ import { exchangeHandlers } from "./routes/exchange.ts";
 import { scheduleHandlers } from "./routes/schedules.ts";
 import { templateHandlers } from "./routes/templates.ts";
 import { queueHandlers } from "./routes/queue.ts";
+import { retentionHandlers } from "./routes/retention.ts";
 import { variableHandlers } from "./routes/variables.ts";
 import { workflowPartHandlers } from "./routes/workflow-parts.ts";
 import { webhookHandlers } from "./routes/webhooks.ts";
@@ -117,6 +118,7 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
     ...approvalHandlers(services),
     ...queueHandlers(services),
     ...scheduleHandlers(services),
+    ...retentionHandlers(services),
     ...nodeHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),

@@ -79,6 +79,19 @@ export const organizationRoutes = {
     request: { body: jsonBody(organizationChange) },
     responses: { 200: jsonReply("The organization.", organization) },
   }),
+  eraseOrganization: defineRoute({
+    method: "delete",
+    path: "/api/v1/organization",
+    operationId: "eraseOrganization",
+    summary: "Erase the organization and everything of it",
+    description:
+      "Cannot be undone. Within seconds nobody comes in any more and the keys of all that is sealed are deleted; then live runs are ended, and every execution in Temporal and every row is deleted. Members who belong to no other organization go too. Backups made before still hold all of it.",
+    tags: ["organizations"],
+    access: needs("organization.erase"),
+    problems: [400, 422],
+    request: { query: z.object({ confirm: z.string().openapi({ description: "The organization's name, as it is written." }) }) },
+    responses: { 202: jsonReply("It is being erased.", organization) },
+  }),
   listMembers: defineRoute({
     method: "get",
     path: "/api/v1/members",

@@ -9,6 +9,7 @@ export const PERMISSIONS = [
   "api_key.manage",
   "organization.read",
   "organization.write",
+  "organization.erase",
   "member.read",
   "member.manage",
   "audit.read",
@@ -44,7 +45,8 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "session.manage": "See and end one's own sessions; change one's password and second factor",
   "api_key.manage": "Make, list and revoke one's own API keys; an admin those of all",
   "organization.read": "See the organization",
-  "organization.write": "Rename the organization, limit its runs and the hosts it reaches",
+  "organization.write": "Rename the organization, limit its runs and the hosts it reaches, say what is kept how long",
+  "organization.erase": "Erase the organization and everything of it",
   "member.read": "List the members",
   "member.manage": "Invite, change roles, remove members",
   "audit.read": "Read and export the audit log",
@@ -118,7 +120,7 @@ export function may(role: RoleName, permission: Permission): boolean {
 }
 
 /** Permissions that need a person: a key cannot manage who has access, so that one which leaks makes no other. */
-const PERSONAL: ReadonlySet<Permission> = new Set<Permission>(["account.write", "session.manage", "api_key.manage", "member.manage"]);
+const PERSONAL: ReadonlySet<Permission> = new Set<Permission>(["account.write", "session.manage", "organization.erase", "api_key.manage", "member.manage"]);
 
 /** What an API key may be given. */
 export const SCOPES = PERMISSIONS.filter((permission) => !PERSONAL.has(permission));

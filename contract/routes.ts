@@ -16,6 +16,7 @@ import { organizationRoutes } from "./organizations.ts";
 import { queueRoutes } from "./queue.ts";
 import { signInRoutes } from "./sign-in.ts";
 import { scheduleRoutes } from "./schedules.ts";
+import { retentionRoutes } from "./retention.ts";
 import { templateRoutes } from "./templates.ts";
 import { variableRoutes } from "./variables.ts";
 import { workflowPartRoutes } from "./workflow-parts.ts";
@@ -41,6 +42,7 @@ export const routes = {
   ...queueRoutes,
   ...scheduleRoutes,
   ...liveRoutes,
+  ...retentionRoutes,
   ...nodeRoutes,
   ...codecRoutes,
   ...credentialRoutes,

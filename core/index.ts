@@ -5,4 +5,5 @@ export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./ids.ts";
 export * from "./json.ts";
+export * from "./retention.ts";
 export * from "./upstream.ts";

@@ -25,6 +25,9 @@ import { createOrganizations } from "./queries/organizations.ts";
 import { createRateBuckets } from "./queries/rate-buckets.ts";
 import { createLiveRows } from "./queries/live.ts";
 import { createReceipts } from "./queries/receipts.ts";
+import { createRestoring } from "./queries/restoring.ts";
+import { createErasures } from "./queries/erasures.ts";
+import { createRetention } from "./queries/retention.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
 import { createSecondFactors } from "./queries/second-factors.ts";
@@ -87,6 +90,9 @@ export async function openDatabase({
     commands: createCommands(sessions),
     receipts: createReceipts(sessions),
     nodeCache: createNodeCache(sessions),
+    restoring: createRestoring(sessions),
+    erasures: createErasures(sessions),
+    retention: createRetention(sessions),
     circuits: createCircuits(sessions),
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),

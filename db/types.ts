@@ -1,4 +1,4 @@
-import type { EventKind, FailureValue, Json, JsonObject, RunEvent, RunStatus, TenantId } from "#core";
+import type { EventKind, FailureValue, Json, JsonObject, RetentionDays, RetentionKind, RunEvent, RunStatus, TenantId } from "#core";
 import type { Plan } from "#graph";
 import type { ScheduleRows, TimerSchedule } from "./schedule-types.ts";
 import type { Approval, NodeRow, QueuedStart, RecordedNode, RecordedOutput, Run, StartRun, StoredEvent } from "../runs/types.ts";
@@ -544,7 +544,7 @@ export interface RunRows {
   markStarted(tenant: TenantId, id: string): Promise<void>;
   /** `variables` as they began and as commands have changed them since. */
   origin(tenant: TenantId, id: string): Promise<RunOrigin | undefined>;
-  /** What the rows say of its nodes, without their values, in the order in which they began; no more than `limit`. */
+  /** What the rows say of its nodes, without their values, in the order in which they began; no more than `limit`. @throws PerdureError `run.state` where they are kept no longer. */
   recorded(tenant: TenantId, id: string, limit: number): Promise<RecordedNode[]>;
   /** Outputs and failures of these nodes; nodes without a row are left out. */
   outputs(tenant: TenantId, id: string, nodes: readonly { node_id: string; iteration: string }[]): Promise<RecordedOutput[]>;
@@ -682,6 +682,54 @@ export interface NodeCache {
   store(tenant: TenantId, key: string, result: Json, ttlMs: number): Promise<void>;
   /** Takes away up to `limit` that have expired; returns how many. */
   prune(limit: number): Promise<number>;
+}
+
+export interface StorageSize {
+  kind: string;
+  rows: number;
+  /** Of values as they are stored, without indexes. */
+  bytes: number;
+}
+
+/** How long organizations keep what runs leave behind. */
+export interface Retention {
+  /** What the organization has said itself. */
+  get(tenant: TenantId): Promise<Partial<RetentionDays>>;
+  set(tenant: TenantId, days: Partial<RetentionDays>): Promise<void>;
+  organizations(): Promise<{ tenantId: TenantId; days: Partial<RetentionDays> }[]>;
+  /** One batch, of `limit` runs or rows. */
+  sweep(tenant: TenantId, kind: RetentionKind, days: number, limit: number): Promise<{ removed: number; more: boolean }>;
+  storage(tenant: TenantId): Promise<StorageSize[]>;
+}
+
+/** Erasing whole organizations. All but `request` runs under `perdure_system`. */
+export interface Erasures {
+  /** Harmless to repeat. */
+  request(tenant: TenantId, by: string): Promise<void>;
+  /** One that nobody has taken for `leaseMs`. `emptiedMs`: since when nothing of it was found; null where something was. */
+  take(leaseMs: number): Promise<{ tenantId: TenantId; requestedBy: string; emptiedMs: number | null } | undefined>;
+  /** Ends every access, and deletes the keys without which nothing that is sealed can be read. */
+  shut(tenant: TenantId): Promise<void>;
+  /** Deletes rows of every table with an organization; returns how many there were. */
+  eraseRows(tenant: TenantId): Promise<number>;
+  /** Puts the job back. */
+  emptied(tenant: TenantId, isEmpty: boolean): Promise<void>;
+  /** Deletes the organization, users who belonged to no other, and the job. */
+  finish(tenant: TenantId): Promise<void>;
+}
+
+/** What bringing an older Temporal up to Postgres after a restore needs to read and to set back. */
+export interface Restoring {
+  /** Open runs of all organizations that wait for no slot, by id from `after` on. */
+  openRuns(after: string | undefined, limit: number): Promise<{ id: string; tenantId: TenantId; parentId: string | null; started: boolean; createdAt: Date }[]>;
+  /** Runs that were closed since then. */
+  closedRuns(since: Date, after: string | undefined, limit: number): Promise<{ id: string; tenantId: TenantId; hasOpenParent: boolean }[]>;
+  /** Makes commands that were applied to open runs since then open again, and the approvals that they answered pending; returns how many. */
+  reopenCommands(since: Date): Promise<number>;
+  /** Notes that a backup which was begun at `takenAt` has been restored. */
+  note(takenAt: Date): Promise<void>;
+  /** When a backup was restored last; undefined where none ever was. */
+  last(): Promise<Date | undefined>;
 }
 
 export type BulkAction = "retry" | "cancel" | "terminate" | "fork" | "migrate";
@@ -1040,6 +1088,9 @@ export interface Database {
   commands: Commands;
   receipts: Receipts;
   nodeCache: NodeCache;
+  restoring: Restoring;
+  erasures: Erasures;
+  retention: Retention;
   circuits: Circuits;
   bulk: BulkRows;
   payloads: PayloadStore;

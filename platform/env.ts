@@ -1,10 +1,12 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import { RETENTION_KINDS, RETENTION_MOST_DAYS, type RetentionKind } from "#core";
 import { parseMasterKeys } from "./master-keys.ts";
 import { oidcProviders } from "./oidc-providers.ts";
 import { rate } from "./rate.ts";
 
 const flag = z.stringbool();
+const retentionDays = (kind: RetentionKind) => z.coerce.number().int().min(RETENTION_KINDS[kind].leastDays).max(RETENTION_MOST_DAYS).optional();
 /** `first`, `*` or an organization's id. */
 const READER = /^(first|\*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 const list = z.string().transform((text) =>
@@ -145,8 +147,6 @@ export const envSchema = z.object({
     .default(16 * 1024),
   /** One entry of the audit log stands for all that one caller is refused on one route in this time. */
   AUDIT_REFUSAL_INTERVAL_MS: z.coerce.number().int().min(0).default(60_000),
-  /** Days after which entries of the audit log are deleted. Without a number: never. */
-  AUDIT_RETENTION_DAYS: z.coerce.number().positive().max(36_500).optional(),
   /** Live API keys of one organization. */
   API_KEYS_MAX: z.coerce.number().int().positive().default(1_000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
@@ -368,6 +368,15 @@ export const envSchema = z.object({
   LIVE_RESUME_RUNS_MAX: z.coerce.number().int().positive().max(500).default(200),
   SWEEP_INTERVAL_MS: z.coerce.number().int().positive().default(10_000),
   SWEEP_SILENT_MS: z.coerce.number().int().positive().default(15_000),
+  /** Days after which what ended runs leave behind is taken away, where an organization says nothing itself; without a number: kept. */
+  RETENTION_RUN_EVENTS_DAYS: retentionDays("run_events"),
+  RETENTION_NODE_ROWS_DAYS: retentionDays("node_rows"),
+  RETENTION_PAYLOADS_DAYS: retentionDays("payloads"),
+  RETENTION_AUDIT_DAYS: retentionDays("audit"),
+  /** How often a worker looks for it. */
+  RETENTION_INTERVAL_MS: z.coerce.number().int().min(100).default(3_600_000),
+  /** How long nothing of an organization that is being erased must have been found before it counts as erased. */
+  ERASURE_SETTLE_MS: z.coerce.number().int().min(0).default(120_000),
   SHUTDOWN_GRACE_MS: z.coerce.number().int().positive().default(20_000),
   /** Rows of runs or nodes that one question to the analytics looks at, the newest. */
   ANALYTICS_MAX_ROWS: z.coerce.number().int().min(1).max(10_000_000).default(100_000),

@@ -173,6 +173,8 @@ export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onC
       if (isClosed(run.status) || run.slot?.state === "queued") return run;
       const known = await temporal.state(tenant, runId);
       if (known.state === "unknown") {
+        // After a restore a parent comes again to where it starts the child.
+        if (started && (await mayStillBegin(tenant, run))) return run;
         if (started) return closeNotStarted(tenant, runId, "Temporal no longer knows this run.", false);
         // It is started again, and again, by the rounds of the queue.
         if (run.slot !== null) return run;

@@ -1,4 +1,5 @@
 /** The life of a run as seen from outside its workflow: start, end, commands, log. Temporal holds the truth; all rows are brought in line with it. */
+export { type AfterRestore, type AfterRestoreOptions, reconcileAfterRestore } from "./after-restore.ts";
 export { BULK_STATUSES, type BulkOptions, type BulkRoundsOptions, createBulkRounds } from "./bulk.ts";
 export * from "./checkpoints/index.ts";
 export { type CompileGraph, createCompiler } from "./compiler.ts";
@@ -21,5 +22,7 @@ export {
   type StandingSchedule,
   type TemporalSchedules,
 } from "./schedules/index.ts";
+export { createErasureRounds, type ErasureRoundsOptions } from "./erasure.ts";
+export { createRetentionRounds, retentionDefaults, type RetentionRoundsOptions, sweepOnce } from "./retention.ts";
 export { createSweeper, type SweeperOptions } from "./sweeper.ts";
 export type * from "./types.ts";

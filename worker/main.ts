@@ -19,16 +19,17 @@ import {
   createBulkRounds,
   createCheckpoints,
   createCompiler,
+  createErasureRounds,
   createEventWriter,
   createQueueRounds,
   createRelay,
+  createRetentionRounds,
   createRuns,
   createScheduleParts,
   createSweeper,
 } from "#runs";
 import { createMetrics, createTracing, observeEnds, openMetrics, poolGauges, readPage } from "#telemetry";
 import type { EventSinks } from "#workflows/messages";
-import { keepAuditLog } from "./audit-retention.ts";
 import { bundleWorkflows } from "./bundle.ts";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
@@ -139,6 +140,7 @@ const activities = createActivities({
   secrets: secrets.of,
   credentials: credentials.read,
   limits: { outputMaxBytes: env.NODE_OUTPUT_MAX_BYTES },
+  restoredAt: await db.restoring.last(),
   logger,
   watch: watchAttempts({ metrics, tracing }),
 });
@@ -194,6 +196,8 @@ const worker = await Worker.create({
 
 const sweeper = createSweeper({ db, runs, env, logger });
 const relay = createRelay({ db, runs, env, logger });
+const erasures = createErasureRounds({ db, client: temporal.client, env, logger });
+const retention = createRetentionRounds({ db, env, logger });
 const queue = createQueueRounds({ runs, logger });
 const checkpoints = createCheckpoints({
   db,
@@ -201,7 +205,6 @@ const checkpoints = createCheckpoints({
   nodes: { compile, isEffectFree },
   limits: { givenMaxBytes: env.RUN_GIVEN_MAX_BYTES, inputsMaxBytes: env.RUN_INPUTS_MAX_BYTES },
 });
-const retention = keepAuditLog({ audit: db.audit, retentionDays: env.AUDIT_RETENTION_DAYS, logger });
 const bulk = createBulkRounds({ db, runs, checkpoints, env, logger });
 const scheduleRounds = schedules.startRounds();
 
@@ -220,6 +223,7 @@ try {
   await circuitReports.close();
   await sweeper.close();
   await relay.close();
+  await erasures.close();
   await queue.close();
   await bulk.close();
   await scheduleRounds.close();

@@ -8,9 +8,9 @@ import { membershipJson } from "../security/sessions.ts";
 import type { Services } from "../services.ts";
 
 export function organizationHandlers({
-  db: { accounts, organizations },
+  db: { accounts, organizations, erasures },
   settings,
-}: Services): Handlers<"listOrganizations" | "getOrganization" | "updateOrganization"> {
+}: Services): Handlers<"listOrganizations" | "getOrganization" | "updateOrganization" | "eraseOrganization"> {
   const reply = (organization: Organization | undefined) => {
     if (!organization) throw notFound("organization");
     const { id, name, outboundHosts, createdAt } = organization;
@@ -37,6 +37,12 @@ export function organizationHandlers({
     },
 
     getOrganization: async ({ principal }) => reply(await organizations.get(principal.tenantId)),
+    async eraseOrganization({ query, principal }) {
+      const { body } = reply(await organizations.get(principal.tenantId));
+      if (query.confirm !== body.name) throw new PerdureError("validation.failed", "Confirm with the organization's name, as it is written.");
+      await erasures.request(principal.tenantId, principal.userId);
+      return { status: 202, body };
+    },
 
     async updateOrganization({ body: { name, outbound_hosts }, principal }) {
       if (outbound_hosts) refuseHosts(outbound_hosts);

@@ -1,4 +1,4 @@
-import { type Json, PerdureError, type RunStatus, type TenantId, isClosed, stableStringify, uuidv7 } from "#core";
+import { type Json, PerdureError, type RetentionDays, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
 import type {
   Admission,
   ApiKey,
@@ -10,6 +10,8 @@ import type {
   Database,
   Identity,
   EventLog,
+  Erasures,
+  Retention,
   Invitation,
   Login,
   Membership,
@@ -70,6 +72,7 @@ export interface MemoryState {
   invitations: (Invitation & { tenantId: TenantId; tokenHash: string })[];
   apiKeys: (ApiKey & { tenantId: TenantId; keyHash: string })[];
   audit: (AuditEvent & { tenantId: TenantId })[];
+  erasures: Set<TenantId>;
   bulk: (BulkJob & { tenant: TenantId; runIds: string[] })[];
   webhooks: Webhook[];
   deliveries: StoredDelivery[];
@@ -110,6 +113,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     bulk: [],
     webhooks: [],
     deliveries: [],
+    erasures: new Set(),
   };
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
     state.runs
@@ -188,13 +192,26 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<Admission> as unknown as Admission,
     bulk: bulk(state, wantedRuns),
+    retention: memoryRetention(),
+    erasures: { request: async (tenant) => void state.erasures.add(tenant) } satisfies Partial<Erasures> as unknown as Erasures,
     log: {
       listen: async () => ({ close: async () => undefined }),
       heads: async (runIds) => new Map(runIds.map((id) => [id, state.events.get(id)?.length ?? 0])),
     } satisfies Partial<EventLog> as unknown as EventLog,
-    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache">),
+    ...({} as Pick<Database, "commands" | "receipts" | "nodeCache" | "restoring">),
     ping: async () => undefined,
     close: async () => undefined,
+  };
+}
+
+function memoryRetention(): Retention {
+  const settings = new Map<TenantId, Partial<RetentionDays>>();
+  return {
+    get: async (tenant) => settings.get(tenant) ?? {},
+    set: async (tenant, days) => void settings.set(tenant, days),
+    organizations: async () => [...settings].map(([tenantId, days]) => ({ tenantId, days })),
+    sweep: async () => ({ removed: 0, more: false }),
+    storage: async () => [{ kind: "runs", rows: 2, bytes: 10 }],
   };
 }
 

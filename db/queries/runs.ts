@@ -132,6 +132,12 @@ const one = (tenant: TenantId, id: string) => and(eq(runs.tenantId, tenant), eq(
 const runQuery = (db: Statements, tenant: TenantId, id: string) => db.select(runColumns).from(runs).where(one(tenant, id));
 
 export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer: RunObserver = NOBODY): RunRows {
+  const isSwept = async (tenant: TenantId, id: string): Promise<boolean> => {
+    const [found] = await sessions.once(tenant, (db) =>
+      db.execute(sql`select 1 as one from runs where tenant_id = ${tenant} and id = ${id} and nodes_swept_at is not null`),
+    );
+    return found !== undefined;
+  };
   const close = async (tenant: TenantId, id: string, end: Parameters<RunRows["close"]>[2], counts: object | null) => {
     const ending = { status: end.status, outputs: end.outputs ?? null, error: end.error ?? null, at: end.at };
     const [[result], [row]] = await sessions.onceAll(tenant, (db) => [
@@ -349,6 +355,9 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer
           select node_id, iteration, type, status, route, error, octet_length(output::text) as output_bytes from node_executions
           where tenant_id = ${tenant} and run_id = ${id} order by first_seq, node_id, iteration limit ${limit}`),
       );
+      if (rows.length === 0 && (await isSwept(tenant, id))) {
+        throw new PerdureError("run.state", "What the nodes of this run came to is not kept any more (retention).");
+      }
       return rows.map(({ error, ...row }) => ({ ...row, error: error === null ? null : (JSON.parse(error) as FailureValue) }));
     },
 

@@ -1,0 +1,90 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { RetentionKind, TenantId } from "#core";
+
+export interface Sweepable {
+  /** One bounded statement that deletes and returns `removed`, how many, and `more`, whether another batch may follow. */
+  sweep(tenant: TenantId, days: number, limit: number): SQL;
+  /** Returns `rows` and `bytes` of one organization: of values as they are stored, without indexes. */
+  size(tenant: TenantId): SQL;
+}
+
+/** A payload's last use is noted within two hours (docs/decisions/012). */
+const NOTED_WITHIN = sql.raw(`interval '2 hours'`);
+
+const before = (days: number) => sql`now() - make_interval(days => ${days}::integer)`;
+
+/** Of runs, closed for so long, of which this was not taken away yet; each run whole, so that no run is left with a part. */
+const endedRuns = (tenant: TenantId, days: number, limit: number, mark: SQL) => sql`
+  select id, last_seq from runs
+  where tenant_id = ${tenant} and completed_at < ${before(days)} and ${mark} is null
+  order by completed_at limit ${limit} for no key update skip locked`;
+
+/** Rows with a time of their own. */
+function byTime(table: string, time: string, sizeOf: string): Sweepable {
+  const name = sql.identifier(table);
+  return {
+    sweep: (tenant, days, limit) => sql`
+      with gone as (
+        delete from ${name} where ctid = any(array(
+          select ctid from ${name} where tenant_id = ${tenant} and ${sql.identifier(time)} < ${before(days)} limit ${limit}))
+          and tenant_id = ${tenant} returning 1)
+      select count(*)::integer as removed, count(*) >= ${limit}::integer as more from gone`,
+    size: (tenant) => sizeIn(table, sizeOf, tenant),
+  };
+}
+
+function sizeIn(table: string, sizeOf: string, tenant: TenantId): SQL {
+  return sql`select count(*)::float8 as rows, coalesce(sum(${sql.raw(sizeOf)}), 0)::float8 as bytes from ${sql.identifier(table)} t where t.tenant_id = ${tenant}`;
+}
+
+const bytesOf = (...columns: string[]) => columns.map((column) => `coalesce(pg_column_size(t.${column}), 0)`).join(" + ");
+
+/** Everything that ages, by kind. A table with a time and an organization takes one line here and one in `core/retention.ts`. */
+export const SWEEPABLE: Readonly<Record<RetentionKind, Sweepable>> = {
+  audit: byTime("audit_events", "at", bytesOf("before", "after", "path", "user_agent")),
+
+  // The closing event stays: it is how a run's stream ends.
+  run_events: {
+    sweep: (tenant, days, limit) => sql`
+      with due as (${endedRuns(tenant, days, limit, sql`events_swept_at`)}),
+      gone as (delete from run_events e using due d where e.run_id = d.id and e.tenant_id = ${tenant} and e.seq < d.last_seq returning 1),
+      marked as (update runs r set events_swept_at = now() from due d where r.id = d.id and r.tenant_id = ${tenant} returning 1)
+      select (select count(*) from gone)::integer as removed, (select count(*) from marked) >= ${limit}::integer as more`,
+    size: (tenant) => sizeIn("run_events", bytesOf("data", "key"), tenant),
+  },
+
+  // Receipts are what nodes came to as well.
+  node_rows: {
+    sweep: (tenant, days, limit) => sql`
+      with due as (${endedRuns(tenant, days, limit, sql`nodes_swept_at`)}),
+      gone as (delete from node_executions n using due d where n.run_id = d.id and n.tenant_id = ${tenant} returning 1),
+      receipts_gone as (delete from receipts c using due d where c.run_id = d.id and c.tenant_id = ${tenant} returning 1),
+      marked as (update runs r set nodes_swept_at = now() from due d where r.id = d.id and r.tenant_id = ${tenant} returning 1)
+      select (select count(*) from gone)::integer + (select count(*) from receipts_gone)::integer as removed, (select count(*) from marked) >= ${limit}::integer as more`,
+    size: (tenant) => sql`
+      select count(*)::float8 as rows, coalesce(sum(bytes), 0)::float8 as bytes from (
+        select ${sql.raw(bytesOf("input", "output", "error", "wait"))} as bytes from node_executions t where t.tenant_id = ${tenant}
+        union all
+        select ${sql.raw(bytesOf("result", "failure"))} from receipts t where t.tenant_id = ${tenant}) s`,
+  },
+
+  // Which payloads a live run names stands sealed in its history: what was last used before the oldest live run began, none of them names.
+  payloads: {
+    sweep: (tenant, days, limit) => sql`
+      with bound as (
+        select least(${before(days)}, (select min(created_at) from runs where tenant_id = ${tenant} and completed_at is null)) - ${NOTED_WITHIN} as until),
+      gone as (
+        delete from payload_blobs p using bound
+        where p.tenant_id = ${tenant} and p.used_at < bound.until and p.hash = any(array(
+          select b.hash from payload_blobs b, bound o where b.tenant_id = ${tenant} and b.used_at < o.until limit ${limit}))
+        returning 1)
+      select count(*)::integer as removed, count(*) >= ${limit}::integer as more from gone`,
+    size: (tenant) => sizeIn("payload_blobs", bytesOf("bytes"), tenant),
+  },
+};
+
+/** What is never swept by itself, for the report. */
+export const KEPT: Readonly<Record<"runs" | "workflow_versions", (tenant: TenantId) => SQL>> = {
+  runs: (tenant) => sizeIn("runs", bytesOf("inputs", "variables", "graph", "outputs", "error"), tenant),
+  workflow_versions: (tenant) => sizeIn("workflow_versions", bytesOf("graph", "plan", "problems"), tenant),
+};

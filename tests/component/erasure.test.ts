@@ -1,0 +1,69 @@
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { tenantId } from "#core";
+import { type Database, openDatabase } from "#db";
+import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+import { fillTables } from "#tests/fill-tables.ts";
+
+let database: TestDatabase;
+let db: Database;
+let sql: postgres.Sql;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = await openDatabase({ url: database.url, poolSize: 2 });
+  sql = postgres(database.url, { max: 1, onnotice: () => {} });
+});
+afterAll(async () => {
+  await db?.close();
+  await sql?.end();
+  await database?.drop();
+});
+
+/** Rows of a tenant by table, as a superuser sees them; a table that names organizations otherwise is to be looked at by whoever adds it. */
+async function rowsOf(tenant: string): Promise<Record<string, number>> {
+  const columns = await sql<{ table: string; column: string }[]>`
+    select c.table_name as table, c.column_name as column from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+    where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.udt_name = 'uuid' and (c.column_name = 'tenant_id' or c.column_name like 'organization%'
+      or (c.table_name = 'organizations' and c.column_name = 'id')) order by 1`;
+  const counts: Record<string, number> = {};
+  for (const { table, column } of columns) {
+    const [found] = await sql.unsafe<{ rows: number }[]>(`select count(*)::int as rows from "${table}" where "${column}" = '${tenant}'`);
+    counts[table] = found?.rows ?? 0;
+  }
+  return counts;
+}
+
+test("K4 F1: When an organization is erased, then no table has a row of it, its keys went first, its members of no other are gone, and the other one is as it was", async () => {
+  const [mine, others] = [tenantId(randomUUID()), tenantId(randomUUID())];
+  await fillTables(sql, mine);
+  await fillTables(sql, others);
+  await sql`delete from erasures`;
+  const [both] = await sql<{ id: string }[]>`
+    with added as (insert into users (id, email, name, password_hash) values (gen_random_uuid(), 'both@example.com', 'B', '') returning id),
+    here as (insert into memberships (tenant_id, user_id, role) select ${mine}::uuid, id, 'viewer' from added),
+    there as (insert into memberships (tenant_id, user_id, role) select ${others}::uuid, id, 'viewer' from added)
+    select id from added`;
+  const alone = (await sql<{ user_id: string }[]>`select user_id from memberships where tenant_id = ${mine} and user_id <> ${both?.id as string}`)[0]?.user_id;
+  const before = await rowsOf(others);
+  expect(Object.entries(await rowsOf(mine)).filter(([table, rows]) => rows === 0 && table !== "erasures")).toEqual([]);
+
+  await db.erasures.request(mine, alone as string);
+  await db.erasures.request(mine, alone as string);
+  expect(await db.erasures.take(60_000)).toMatchObject({ tenantId: mine, emptiedMs: null });
+  expect(await db.erasures.take(60_000)).toBeUndefined();
+  await db.erasures.shut(mine);
+  expect(await rowsOf(mine)).toMatchObject({ memberships: 0, refresh_tokens: 0, api_keys: 0, payload_keys: 0, runs: 1 });
+  await db.erasures.shut(mine);
+  expect(await db.erasures.eraseRows(mine)).toBeGreaterThan(15);
+  expect(await db.erasures.eraseRows(mine)).toBe(0);
+  await db.erasures.emptied(mine, true);
+  expect((await db.erasures.take(60_000))?.emptiedMs).toBeGreaterThanOrEqual(0);
+  await db.erasures.finish(mine);
+
+  expect(Object.entries(await rowsOf(mine)).filter(([, rows]) => rows > 0)).toEqual([]);
+  expect(await rowsOf(others)).toEqual(before);
+  expect(await sql`select id from users where id = ${alone as string}`).toEqual([]);
+  expect(await sql`select id from users where id = ${both?.id as string}`).toHaveLength(1);
+});
