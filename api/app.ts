@@ -92,7 +92,7 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
     tickets: createTickets(services.db.live, members),
     standing: createStanding(members, services.db.apiKeys),
     limits,
-    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
+    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, metrics: services.metrics, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
   };
   const live = createLive(services, callers, (request, env) => app.fetch(request, env));
   const handlers: Handlers = {
