@@ -86,14 +86,15 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
   const limiter = createRateLimiter(services.db.rateBuckets, logger);
   const accountTools: AccountTools = { limits: createAccountLimits(limiter, settings), members, mails: createAccountMails(services) };
   const limits = createRouteLimits(limiter, settings);
+  const standing = createStanding(members, services.db.apiKeys);
   const callers: Callers = {
     tokens,
     members,
     keys: createKeyHolders(services.db.apiKeys, members),
-    tickets: createTickets(services.db.live, members),
-    standing: createStanding(members, services.db.apiKeys),
+    tickets: createTickets(services.db.live, standing),
+    standing,
     limits,
-    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
+    webhooks: createWebhookDoor({ rows: services.db.webhooks, vault, limits, metrics: services.metrics, bodyMaxBytes: settings.WEBHOOK_BODY_MAX_BYTES }),
   };
   const live = createLive(services, callers, (request, env) => app.fetch(request, env));
   const handlers: Handlers = {

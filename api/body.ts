@@ -10,7 +10,7 @@ const SUSPECT = /\\u(?:0000|d[89a-f])/i;
 
 /**
  * The JSON body of a request, undefined where there is none. Read whatever the content type says, since many clients forget it.
- * @throws PerdureError `request.too_large`, `request.malformed` (no JSON, too deep), `validation.failed` (text that cannot be stored).
+ * @throws PerdureError `request.unsupported_encoding`, `request.too_large`, `request.malformed` (no JSON, too deep), `validation.failed` (text that cannot be stored).
  */
 export async function readJson(c: ApiContext, maxBytes: number): Promise<Json | undefined> {
   return parseJson(await readText(c, maxBytes));
@@ -63,6 +63,7 @@ export async function readBytes(c: ApiContext, maxBytes: number): Promise<Buffer
 }
 
 async function readText(c: ApiContext, maxBytes: number): Promise<string> {
+  refuseCoding(c);
   const tooLarge = (): PerdureError => new PerdureError("request.too_large", `The body has more than ${maxBytes} bytes.`);
   const declared = c.req.header("content-length");
   if (declared !== undefined && c.req.header("transfer-encoding") === undefined) {
@@ -80,6 +81,12 @@ async function readText(c: ApiContext, maxBytes: number): Promise<string> {
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
+}
+
+/** What is compressed is not blown up: a small body of a large one would pass the limit of its size. */
+function refuseCoding(c: ApiContext): void {
+  const coding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "";
+  if (coding !== "" && coding !== "identity") throw new PerdureError("request.unsupported_encoding", "Send the body as it is, without a Content-Encoding.");
 }
 
 /** Counted on the text, before anything recursive sees it. */

@@ -4,7 +4,7 @@ import { type CountingServer, startCountingServer } from "#tests/counting-server
 import { type Fence, fenceLoopback } from "#tests/loopback-only.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Callers, guard } from "./middleware/guard.ts";
-import { type Owner, bodyOf, fill, fillUnknown, idleParameters, namesNamespaced, namesOwned, specimensOf, unknownParameters } from "./testing/specimens.ts";
+import { bodyOf, fill, fillUnknown, idleParameters, namesNamespaced, namesOwned, specimensOf, unknownIdOf, unknownParameters } from "./testing/specimens.ts";
 import { type TestApp, createTestApp } from "./testing/test-app.ts";
 
 /** Takes whatever credential it is shown. */
@@ -92,12 +92,13 @@ const REWRITES = (path: string, method: string): Record<string, string>[] => [
 
 const METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "get", "Head"];
 
-async function memberOf(app: TestApp, role: RoleName): Promise<Owner> {
+/** A member of that role; each token is of a session of its own, since some routes end sessions. */
+async function memberOf(app: TestApp, role: RoleName): Promise<() => Promise<string>> {
   const { userId } = await app.signUp();
   app.db.setRole(userId, role);
   const [membership] = await app.db.accounts.memberships(userId);
   if (!membership) throw new Error("no membership");
-  return { userId, token: await app.services.tokens.issue({ userId, tenantId: membership.tenantId, role }) };
+  return () => app.services.tokens.issue({ userId, tenantId: membership.tenantId, role });
 }
 
 function untouched({ db }: TestApp): number[] {
@@ -171,11 +172,10 @@ describe("what is another's", () => {
     const theirs = await specimensOf(app, stranger, name, taker.url);
     const { body: key } = await call<{ key: string }>("POST", "/api/v1/api-keys", { token: stranger.token, body: { name: "all scopes" } });
 
-    const missing = await call(method, fillUnknown(name, path), { token: stranger.token, ...bodyOf(name) });
-    expect([missing.status, missing.body["code"]]).toEqual([404, "resource.not_found"]);
     const before = JSON.stringify(app.db.state.workflows.map(({ workflow }) => workflow)) + app.db.state.runs.length;
-    const targets = [fill(name, path, ids), ...mixed(name, path, ids, theirs)];
-    for (const target of targets) {
+    for (const [target, nobodys] of asks(name, path, ids, theirs)) {
+      const missing = await call(method, nobodys, { token: stranger.token, ...bodyOf(name) });
+      expect([missing.status, missing.body["code"]], nobodys).toEqual([404, "resource.not_found"]);
       for (const token of [stranger.token, key.key]) {
         const foreign = await call(method, target, { token, ...bodyOf(name) });
         if (foreign.status === 403 && token === key.key) continue;
@@ -188,6 +188,7 @@ describe("what is another's", () => {
     // Streams end at once.
     shutdown.abort();
     const own = await call(method, fill(name, path, ids), { token: owner.token, ...bodyOf(name) });
+    if ("socket" in routes[name]) return expect(own.status, "the owner is asked to upgrade").toBe(426);
     expect(own.status, `the owner is served: ${JSON.stringify(own.body)}`).toBeLessThan(400);
     expect(replySchema(routes[name], own.status)?.safeParse(own.body).error, "as the contract states").toBeUndefined();
   });
@@ -248,11 +249,17 @@ describe("what is another's", () => {
   });
 });
 
-/** Where a path names two things: each of them the stranger's own, with the other's foreign. */
-function mixed(name: RouteName, path: string, foreign: (key: string) => string, own: (key: string) => string): string[] {
+/**
+ * What a stranger asks for, each with the path that differs from it in what nobody has where it names what is foreign: all of it foreign, and where a path
+ * names two things each of them the stranger's own.
+ */
+function asks(name: RouteName, path: string, foreign: (key: string) => string, own: (key: string) => string): [string, string][] {
   const keys: string[] = [];
   fill(name, path, (key) => (keys.push(key), "x"));
-  return keys.length < 2 ? [] : keys.map((taken) => fill(name, path, (key) => (key === taken ? own(key) : foreign(key))));
+  const all: [string, string] = [fill(name, path, foreign), fillUnknown(name, path)];
+  if (keys.length < 2) return [all];
+  const keeping = (taken: string, other: (key: string) => string): string => fill(name, path, (key) => (key === taken ? own(key) : other(key)));
+  return [all, ...keys.map((taken): [string, string] => [keeping(taken, foreign), keeping(taken, unknownIdOf)])];
 }
 
 describe("roles and scopes", () => {
@@ -260,9 +267,10 @@ describe("roles and scopes", () => {
     "F1: When a %s calls, then exactly the routes of its permissions let it in, and HEAD opens no other",
     async (role) => {
       const app = createTestApp();
-      const { token } = await memberOf(app, role);
+      const newToken = await memberOf(app, role);
       for (const { name, method, path, access } of guarded) {
         if (access.auth !== "user") continue;
+        const token = await newToken();
         const target = fillUnknown(name, path);
         const { status } = await app.call(method, target, { token, ...bodyOf(name) });
         expect(status === 403, `${role} ${method} ${path} → ${status}`).toBe(!may(role, access.permission));

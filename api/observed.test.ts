@@ -105,3 +105,25 @@ test("K6: When a time is asked for that is none, or has too many buckets, then t
   expect((await call("GET", "/api/v1/analytics/nodes", { token })).body).toMatchObject({ nodes: [], truncated: false });
   expect((await call("GET", "/api/v1/analytics/runs")).status).toBe(401);
 });
+
+test("K1 C2: When webhooks are called, then each call of one that is there is counted by what it was answered, refused or not", async () => {
+  const { call, signUp, saveWorkflow, db, services } = createTestApp();
+  const { token } = await signUp();
+  await saveWorkflow(token, { nodes: [{ id: "start", type: "WebhookTrigger", data: { response_mode: "accepted" } }], edges: [] });
+  const id = db.state.webhooks[0]?.id ?? "";
+  const { body } = await call("GET", `/api/v1/webhooks/${id}`, { token });
+  const good = String(body["security_token"]);
+  const post = (path: string, shown: string, sent: unknown = {}) => call("POST", `/api/v1/hooks/${path}`, { token: shown, body: sent });
+  expect([(await post(id, good)).status, (await post(id, good)).status, (await post(id, "wrong")).status]).toEqual([202, 202, 401]);
+  expect((await post(id, good, "x".repeat(5 * 1024 * 1024))).status).toBe(413);
+  expect((await post("wh_0123456789abcdef01234567", good)).status).toBe(401);
+  await call("POST", `/api/v1/webhooks/${id}/disable`, { token });
+  expect((await post(id, good)).status).toBe(404);
+  const samples = parseMetrics((await services.metrics.page()).text).filter(({ name }) => name === "webhook_requests_total");
+  expect(Object.fromEntries(samples.map(({ labels, value }) => [`${labels["webhook_id"]} ${labels["status"]}`, value]))).toEqual({
+    [`${id} 202`]: 2,
+    [`${id} 401`]: 1,
+    [`${id} 413`]: 1,
+    [`${id} 404`]: 1,
+  });
+});

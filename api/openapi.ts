@@ -14,6 +14,7 @@ const PROBLEM_TITLES: Readonly<Record<number, string>> = {
   404: "There is no such thing, or it belongs to others.",
   409: "The state it is in does not allow it.",
   413: "Too large.",
+  415: "Compressed: bodies are taken as they are.",
   426: "The path serves WebSockets and nothing else.",
   422: "Well-formed, but wrong; `errors` lists all that is.",
   429: "Too many requests; see `Retry-After`.",
@@ -105,10 +106,16 @@ function operation(name: RouteName, route: Route) {
 }
 
 /** What follows from what a route reads: no body is read without a way to refuse it. */
-function problemsOf({ request = {}, path }: Route): number[] {
+function problemsOf({ request = {}, path, access }: Route): number[] {
   const { body, query, headers } = request;
   const isPaged = query instanceof z.ZodObject && "cursor" in query.shape;
-  return [...(body || isPaged ? [400] : []), ...(path.includes("{") ? [404] : []), ...(body ? [413] : []), ...(body || query || headers ? [422] : [])];
+  return [
+    ...(body || isPaged ? [400] : []),
+    ...(path.includes("{") ? [404] : []),
+    ...(body ? [413] : []),
+    ...(body && access.auth !== "webhook" ? [415] : []),
+    ...(body || query || headers ? [422] : []),
+  ];
 }
 
 function isPaged({ request }: Route): boolean {

@@ -15,6 +15,19 @@ describe("bodies", () => {
     for (const body of ["[]", "null", '"text"', "7"]) expect((await call("POST", "/api/v1/workflows", { token, body })).status, body).toBe(422);
   });
 
+  test("F4: When a body is compressed, then it is 415, JSON or YAML, however small; identity is none", async () => {
+    const { call, signUp } = createTestApp();
+    const { token } = await signUp();
+    const body = JSON.stringify({ name: "x", flow_data: GRAPH });
+    for (const coding of ["gzip", "BR", "identity, gzip", "x"]) {
+      for (const path of ["/api/v1/workflows", "/api/v1/workflows/import"]) {
+        const answer = await call("POST", path, { token, body, headers: { "content-encoding": coding } });
+        expect([answer.status, answer.body["code"]], `${coding} ${path}`).toEqual([415, "request.unsupported_encoding"]);
+      }
+    }
+    expect((await call("POST", "/api/v1/workflows", { token, body, headers: { "content-encoding": "identity" } })).status).toBe(201);
+  });
+
   test("F4: When a body is larger than REQUEST_MAX_BODY_BYTES, then it is 413, whether or not it says so first", async () => {
     const { app, call, signUp } = createTestApp();
     const { token } = await signUp();

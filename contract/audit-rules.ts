@@ -60,6 +60,7 @@ const variable: Partial<AuditRule> = { resource: "variable", isNew: true, fields
 const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   register: { resource: "account" },
   login: { resource: "account" },
+  finishLogin: { resource: "account" },
   acceptInvitation: { resource: "account" },
   exchangeOidc: { resource: "account", fields: [] },
   resetPassword: ownAccount,

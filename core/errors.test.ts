@@ -21,6 +21,7 @@ describe("the table of failures", () => {
         "request.method_not_allowed 405",
         "precondition.failed 412",
         "request.upgrade_required 426",
+        "request.unsupported_encoding 415",
         "request.too_large 413",
         "graph.invalid 422",
         "graph.stuck 422",

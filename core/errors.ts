@@ -17,6 +17,7 @@ export const FAILURES = {
   "request.method_not_allowed": { status: 405, retryable: false },
   "precondition.failed": { status: 412, retryable: false },
   "request.upgrade_required": { status: 426, retryable: false },
+  "request.unsupported_encoding": { status: 415, retryable: false },
   "request.too_large": { status: 413, retryable: false },
   "graph.invalid": { status: 422, retryable: false },
   "graph.stuck": { status: 422, retryable: false },

@@ -1,3 +1,4 @@
+import { Secret, TOTP } from "otpauth";
 import { type Route, type RouteName, UNAUDITED, auditRuleOf, routes } from "#contract";
 import type { JsonObject } from "#core";
 import { describe, expect, test } from "vitest";
@@ -160,6 +161,22 @@ describe("refusals", () => {
     const [entry] = await audit(token, "?status=401");
     expect(entry).toMatchObject({ action: "login", user_id: userId, resource_type: "account", status: 401, user_agent: "guesser" });
     expect(JSON.stringify(db.state.audit)).not.toContain("wrong_password");
+  });
+
+  test("F5 D1: When somebody knows the password and not the code of the second step, then the organizations of that account learn of it", async () => {
+    const { call, signUp, audit, db } = setUp();
+    const { token, email } = await signUp();
+    const { body: factor } = await call("POST", "/api/v1/auth/second-factor", { token, body: { password: "secure_password" } });
+    const code = new TOTP({ secret: Secret.fromBase32(String(factor["secret"])) }).generate();
+    expect((await call("POST", "/api/v1/auth/second-factor/confirm", { token, body: { code } })).status).toBe(200);
+    const written = db.state.audit.length;
+    const first = await call("POST", "/api/v1/auth/login", { body: { email, password: "secure_password" } });
+    const second_factor_token = first.body["second_factor_token"];
+    // The right code was used.
+    expect((await call("POST", "/api/v1/auth/login/second-factor", { body: { second_factor_token, code } })).status).toBe(401);
+    await expect.poll(() => db.state.audit.length).toBe(written + 1);
+    const [entry] = await audit(token, "?status=401");
+    expect(entry).toMatchObject({ action: "finishLogin", resource_type: "account", status: 401 });
   });
 
   test("F5: When the entry of a refusal cannot be written, then the answer is the same", async () => {

@@ -29,6 +29,7 @@ export function secondFactorHandlers(services: Services, { limits, mails }: Acco
       const tokenHash = hashToken(body.second_factor_token);
       const pending = await accountTokens.attempt("second_factor", tokenHash, ATTEMPTS_MAX);
       const user = pending?.userId && (await accounts.find(pending.userId));
+      if (user) c.set("refusedAccount", user.id);
       if (!pending || !user) throw new PerdureError("auth.invalid", "This sign-in has expired, or had too many attempts. Begin it again.");
       await limits.secondFactor.take(user.id);
       const { tenant_id, security_epoch } = pending.data as PendingSignIn;

@@ -49,7 +49,7 @@ type Written = Record<string, unknown> & {
 };
 
 export function webhookHandlers(services: Services, vault: WebhookVault): Handlers<WebhookRoute> {
-  const { db, settings, shutdown } = services;
+  const { db, settings, shutdown, logger } = services;
   const { webhooks } = db;
   const receiver = createWebhookReceiver(services, vault);
   const receive = ({ c }: { c: ApiContext }): Promise<Response> => receiver.receive(c, c.get("webhookCall"));
@@ -182,7 +182,16 @@ export function webhookHandlers(services: Services, vault: WebhookVault): Handle
       const { id } = await existing(principal.tenantId, params.id);
       const { url, testUrl } = webhookUrls(id, settings, c.req.url);
       const greeting = { webhook_id: id, webhook_url: url, test_url: testUrl };
-      return liveDeliveries({ db, tenantId: principal.tenantId, webhookId: id, greeting, over: [c.req.raw.signal, shutdown] });
+      return liveDeliveries({
+        db,
+        tenantId: principal.tenantId,
+        webhookId: id,
+        greeting,
+        over: [c.req.raw.signal, shutdown],
+        reauthorize: c.get("reauthorize"),
+        reauthorizeIntervalMs: settings.STREAM_REAUTHORIZE_INTERVAL_MS,
+        onError: (error) => logger.warn({ err: error, webhook_id: id }, "who watches a webhook could not be confirmed"),
+      });
     },
 
     callWebhook: receive,

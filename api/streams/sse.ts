@@ -115,7 +115,8 @@ export function sseStream(options: SseOptions): ReadableStream<Uint8Array> {
   });
 }
 
-function isRefusal(error: unknown): boolean {
+/** Whether the caller of a stream may not read it any more, other than nobody being able to say. */
+export function isRefusal(error: unknown): boolean {
   return error instanceof PerdureError && (error.status === 401 || error.status === 403);
 }
 

@@ -49,6 +49,11 @@ const OWNED: Readonly<Record<string, Make>> = {
     const job = { id: uuidv7(), action: "cancel" as const, filter: {}, options: {}, ratePerMinute: 1, createdBy: owner.userId };
     return (await app.db.bulk.create(tenantOf(app, owner), job, {}, 10)).id;
   },
+  // Of the same user: one that a path may end without ending the one which calls.
+  "/api/v1/auth/sessions/{id}": async (app, { userId }) => {
+    await app.services.tokens.issue({ userId, tenantId: membership(app, userId).tenantId, role: "admin" });
+    return app.db.state.sessions.findLast((each) => each.userId === userId)?.id ?? "";
+  },
   "/api/v1/api-keys/{id}": (app, owner) => made(app, owner, "/api/v1/api-keys", { name: "a key" }),
   "/api/v1/invitations/{id}": (app, owner) => made(app, owner, "/api/v1/invitations", { email: "guest@example.com", role: "viewer" }),
   // A second admin, whom the owner may change and remove.
@@ -59,6 +64,16 @@ const OWNED: Readonly<Record<string, Make>> = {
   },
   "/api/v1/credentials/{id}": (app, owner, outside) =>
     made(app, owner, "/api/v1/credentials", { name: "Key", type: "http_bearer", data: { token: "t-1", test_url: `${outside}/` } }),
+  "/api/v1/schedules/{id}": async (app, owner) =>
+    made(app, owner, "/api/v1/schedules", { workflow_id: await app.saveWorkflow(owner.token), interval_seconds: 60 }),
+  "/api/v1/webhooks/{id}": (app, owner) => webhookOf(app, owner),
+  "/api/v1/webhooks/{id}/deliveries/{delivery_id}": async (app, owner) => {
+    const id = await webhookOf(app, owner);
+    const { body } = await app.call("GET", `/api/v1/webhooks/${id}`, { token: owner.token });
+    const { body: taken } = await app.call("POST", `/api/v1/hooks/${id}`, { token: String(body["security_token"]), body: {} });
+    return String(taken["delivery_id"]);
+  },
+  "/api/v1/hooks/{id}": (app, owner) => webhookOf(app, owner),
 };
 
 /** What each organization gives a name of its own: the same name is another thing elsewhere, and `PUT` may make it. */
@@ -92,6 +107,7 @@ const MADE_WITHIN: Readonly<Record<string, (app: TestApp, owner: Owner, id: stri
 /** What all organizations have in common. */
 const COMMON: Readonly<Record<string, string>> = {
   "/api/v1/templates/{template_id}": "expense-approval",
+  "/api/v1/auth/oidc/{provider}": "corporate",
 };
 
 /** Bodies that pass their route's schema and come to a success, so that what is tested is the look-up. */
@@ -117,6 +133,7 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   createInvitation: { email: "guest@example.com", role: "viewer" },
   acceptInvitation: { token: "t", password: "secure_password" },
   joinOrganization: { token: "t" },
+  backfillSchedule: { start_at: "2026-01-01T00:00:00Z", end_at: "2026-01-01T00:03:00Z" },
 };
 
 /** Queries without which a route answers nothing. */
@@ -165,11 +182,18 @@ export function fill(name: RouteName, path: string, idOf: (key: string) => strin
 
 /** The path with ids that nobody has. */
 export function fillUnknown(name: RouteName, path: string): string {
-  return fill(name, path, (key) => (key in NAMESPACED ? UNKNOWN_NAME : UNKNOWN_ID));
+  return fill(name, path, unknownIdOf);
+}
+
+/** An id that nobody has, for the parameter up to which the path is `key`. */
+export function unknownIdOf(key: string): string {
+  return UNKNOWN_IDS[key] ?? (key in NAMESPACED ? UNKNOWN_NAME : UNKNOWN_ID);
 }
 
 const UNKNOWN_ID = uuidv7();
 const UNKNOWN_NAME = "no_such_name";
+const UNKNOWN_WEBHOOK = `wh_${"f".repeat(24)}`;
+const UNKNOWN_IDS: Readonly<Record<string, string>> = { "/api/v1/webhooks/{id}": UNKNOWN_WEBHOOK, "/api/v1/hooks/{id}": UNKNOWN_WEBHOOK };
 
 /** Makes what the route's path names; what of it belongs together does. */
 export async function specimensOf(app: TestApp, owner: Owner, name: RouteName, outside: string): Promise<(key: string) => string> {
@@ -212,4 +236,13 @@ async function runOf(app: TestApp, owner: Owner): Promise<string> {
 async function workflowOfRun(app: TestApp, owner: Owner): Promise<string> {
   const id = await runOf(app, owner);
   return String(app.db.state.runs.find((run) => run.id === id)?.workflowId);
+}
+
+/** The owner's webhook, the same however often it is asked for; it answers at once. */
+async function webhookOf(app: TestApp, owner: Owner): Promise<string> {
+  const tenant = tenantOf(app, owner);
+  const find = (): string | undefined => app.db.state.webhooks.find((each) => each.tenantId === tenant)?.id;
+  const trigger = { nodes: [{ id: "start", type: "WebhookTrigger", data: { response_mode: "accepted" } }], edges: [] };
+  if (find() === undefined) await app.saveWorkflow(owner.token, trigger);
+  return find() ?? "";
 }

@@ -1,10 +1,12 @@
 import { isWebhookId, PerdureError } from "#core";
 import type { CalledWebhook, Webhooks } from "#db";
+import type { Metrics } from "#telemetry";
 import { readBytes } from "../body.ts";
 import { type ApiContext, clientAddress } from "../context.ts";
 import { isWithin } from "../limits/addresses.ts";
 import type { RouteLimits } from "../limits/route-limits.ts";
 import { notFound } from "../problem.ts";
+import { countCall } from "./count-call.ts";
 import { hashOf, isSame, type WebhookVault } from "./secrets.ts";
 import { settingsOf, type WebhookSettings } from "./settings.ts";
 import { type TakenSignature, verifySignature } from "./signatures.ts";
@@ -39,31 +41,41 @@ export interface WebhookDoorOptions {
   readonly rows: Pick<Webhooks, "called">;
   readonly vault: Pick<WebhookVault, "open">;
   readonly limits: Pick<RouteLimits, "called">;
+  readonly metrics: Pick<Metrics, "count">;
   /** WEBHOOK_BODY_MAX_BYTES. */
   readonly bodyMaxBytes: number;
 }
 
 /** The one place that decides who may call a webhook. */
-export function createWebhookDoor({ rows, vault, limits, bodyMaxBytes }: WebhookDoorOptions): WebhookDoor {
+export function createWebhookDoor({ rows, vault, limits, metrics, bodyMaxBytes }: WebhookDoorOptions): WebhookDoor {
   return {
     async confirm(c) {
       const id = c.req.param("id") ?? "";
       const webhook = await rows.called(isWebhookId(id) ? id : NOBODYS_ID);
-      const settings = settingsOf(webhook?.config ?? {});
-      const maxBytes = Math.min(settings.max_payload_size * 1024, bodyMaxBytes);
-      const proof = settings.signature === "none" ? {} : await signed(c, webhook, settings.signature, settings, maxBytes);
-      const isOpen = webhook !== undefined && settings.signature === "none" && !settings.authentication_required;
-      const isProven = settings.signature === "none" ? hasToken(c, webhook) : proof !== undefined;
-      if (!webhook || (!isProven && !isOpen))
-        throw new PerdureError("auth.invalid", "There is no such webhook, or what proves who calls it is missing or wrong.");
-      if (settings.allowed_ips.length > 0 && !isWithin(clientAddress(c), settings.allowed_ips)) {
-        throw new PerdureError("auth.forbidden", "This address may not call the webhook.");
+      try {
+        return await admit(c, webhook);
+      } catch (error) {
+        if (webhook) countCall(metrics, webhook.id, error instanceof PerdureError ? error.status : 500);
+        throw error;
       }
-      if (!webhook.isActive) throw notFound("webhook");
-      await limits.called(c, webhook.id, settings.rate_limit_per_minute);
-      return { webhook, settings, maxBytes, ...proof };
     },
   };
+
+  async function admit(c: ApiContext, webhook: CalledWebhook | undefined): Promise<WebhookCall> {
+    const settings = settingsOf(webhook?.config ?? {});
+    const maxBytes = Math.min(settings.max_payload_size * 1024, bodyMaxBytes);
+    const proof = settings.signature === "none" ? {} : await signed(c, webhook, settings.signature, settings, maxBytes);
+    const isOpen = webhook !== undefined && settings.signature === "none" && !settings.authentication_required;
+    const isProven = settings.signature === "none" ? hasToken(c, webhook) : proof !== undefined;
+    if (!webhook || (!isProven && !isOpen))
+      throw new PerdureError("auth.invalid", "There is no such webhook, or what proves who calls it is missing or wrong.");
+    if (settings.allowed_ips.length > 0 && !isWithin(clientAddress(c), settings.allowed_ips)) {
+      throw new PerdureError("auth.forbidden", "This address may not call the webhook.");
+    }
+    if (!webhook.isActive) throw notFound("webhook");
+    await limits.called(c, webhook.id, settings.rate_limit_per_minute);
+    return { webhook, settings, maxBytes, ...proof };
+  }
 
   async function signed(
     c: ApiContext,

@@ -1,5 +1,6 @@
 import type { TenantId } from "#core";
 import type { Database, WebhookDelivery } from "#db";
+import { isRefusal } from "../streams/sse.ts";
 import { firstAbort } from "./first-abort.ts";
 import { deliveryJson } from "./shown.ts";
 
@@ -19,6 +20,11 @@ export interface LiveOptions {
   readonly greeting: object;
   /** Any of them ends the stream. */
   readonly over: readonly AbortSignal[];
+  /** Called again and again while the stream is open; a rejection with `auth.*` ends it. */
+  reauthorize(): Promise<void>;
+  readonly reauthorizeIntervalMs: number;
+  /** The caller's standing could not be asked: the stream goes on. */
+  onError(error: unknown): void;
 }
 
 /** Deliveries as they come and as they are answered, as server-sent events, from now on. */
@@ -26,7 +32,7 @@ export function liveDeliveries(options: LiveOptions): Response {
   return new Response(ReadableStream.from(lines(options)), { headers: SSE_HEADERS });
 }
 
-async function* lines({ db, tenantId, webhookId, greeting, over: endings }: LiveOptions): AsyncGenerator<Uint8Array> {
+async function* lines({ db, tenantId, webhookId, greeting, over: endings, ...caller }: LiveOptions): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   const say = (event: string, data: object): Uint8Array => encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   const { signal: over, release } = firstAbort(endings);
@@ -41,9 +47,14 @@ async function* lines({ db, tenantId, webhookId, greeting, over: endings }: Live
   const shown = new Map<string, boolean>();
   const from = new Date();
   let spokenAt = Date.now();
+  let confirmedAt = Date.now();
   try {
     yield say("listening", greeting);
     while (!over.aborted) {
+      if (Date.now() - confirmedAt >= caller.reauthorizeIntervalMs) {
+        if (!(await mayGoOn())) return yield encoder.encode(": not authorized any more\n\n");
+        confirmedAt = Date.now();
+      }
       isStale = false;
       for (const delivery of await news(from)) {
         spokenAt = Date.now();
@@ -53,7 +64,7 @@ async function* lines({ db, tenantId, webhookId, greeting, over: endings }: Live
         spokenAt = Date.now();
         yield encoder.encode(":\n\n");
       }
-      if (!isStale) await pause(LOOK_MS);
+      if (!isStale) await pause(Math.min(LOOK_MS, Math.max(0, confirmedAt + caller.reauthorizeIntervalMs - Date.now())));
     }
   } finally {
     release();
@@ -65,6 +76,17 @@ async function* lines({ db, tenantId, webhookId, greeting, over: endings }: Live
     const fresh = rows.toReversed().filter(({ id, responseStatus }) => shown.get(id) !== (responseStatus !== null));
     for (const { id, responseStatus } of fresh) shown.set(id, responseStatus !== null);
     return fresh;
+  }
+
+  async function mayGoOn(): Promise<boolean> {
+    try {
+      await caller.reauthorize();
+      return true;
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      caller.onError(error);
+      return true;
+    }
   }
 
   function pause(ms: number): Promise<void> {

@@ -10,6 +10,7 @@ import { type ApiContext, clientAddress, userAgent } from "../context.ts";
 import { notFound } from "../problem.ts";
 import type { Services } from "../services.ts";
 import { answerOf, nodeResponse, respondNodes } from "./answer.ts";
+import { countCall } from "./count-call.ts";
 import type { WebhookCall } from "./door.ts";
 import { firstAbort } from "./first-abort.ts";
 import type { WebhookVault } from "./secrets.ts";
@@ -53,9 +54,9 @@ export interface WebhookReceiver {
   redeliver(c: ApiContext, tenant: TenantId, webhook: { id: string; workflowId: string; nodeId: string }, deliveryId: string): Promise<string>;
 }
 
-type Used = Pick<Services, "db" | "runs" | "events" | "settings" | "logger" | "shutdown">;
+type Used = Pick<Services, "db" | "runs" | "events" | "settings" | "logger" | "shutdown" | "metrics">;
 
-export function createWebhookReceiver({ db, runs, events, settings, logger, shutdown }: Used, vault: WebhookVault): WebhookReceiver {
+export function createWebhookReceiver({ db, runs, events, settings, logger, shutdown, metrics }: Used, vault: WebhookVault): WebhookReceiver {
   const { webhooks } = db;
 
   async function read(c: ApiContext, { maxBytes, body: known }: WebhookCall, id: string): Promise<Sent> {
@@ -213,10 +214,12 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
         durationMs: performance.now() - startedAt,
       });
       allowOrigin(c, call, response.headers);
+      countCall(metrics, webhookId, response.status);
       return response;
     } catch (error) {
       const { code, message } = toFailureValue(error);
       const status = error instanceof PerdureError ? error.status : 500;
+      countCall(metrics, webhookId, status);
       try {
         // Where the run was stored the delivery was too; another of its id changes nothing.
         await webhooks.record(tenantId, delivery ?? deliveryOf(c, webhookId, id, undefined, kind));

@@ -178,7 +178,7 @@ describe("bodies", () => {
     });
   });
 
-  test("F4: When a body is compressed, then it is not blown up: 415 or 400, and nothing is read out of it", async () => {
+  test("F4: When a body is compressed, then it is 415, and nothing is read out of it", async () => {
     await fresh();
     const zeros = Buffer.alloc(256 * MIB, " ");
     const bombs = {
@@ -189,7 +189,7 @@ describe("bodies", () => {
     await staysFlat(async () => {
       for (const [coding, body] of Object.entries(bombs)) {
         for (const path of ["/api/v1/workflows", "/api/v1/workflows/import", "/api/v1/auth/login"]) {
-          expect([400, 413, 415, 422], `${coding} ${path}`).toContain((await post(path, body, { "content-encoding": coding })).status);
+          expect((await post(path, body, { "content-encoding": coding })).status, `${coding} ${path}`).toBe(415);
         }
       }
     });

@@ -40,6 +40,7 @@ beforeAll(async () => {
     SHUTDOWN_GRACE_MS: "5000",
     LIVE_SLOW_READER_MS: "1500",
     LIVE_RECHECK_INTERVAL_MS: "1000",
+    STREAM_REAUTHORIZE_INTERVAL_MS: "1000",
     LIVE_PRESENCE_MS: "6000",
     LIVE_QUEUE_MAX_BYTES: "65536",
   };
@@ -60,7 +61,7 @@ afterAll(async () => {
 
 const hub = (base: string, token = user.accessToken) => TestSocket.open(base, "/ws", { token });
 
-async function newRun(more: Partial<StartRun> = {}): Promise<string> {
+async function newRun(more: Partial<StartRun> = {}, of: TenantId = tenant): Promise<string> {
   const request: StartRun = {
     workflowId: null,
     workflowName: "w",
@@ -73,7 +74,7 @@ async function newRun(more: Partial<StartRun> = {}): Promise<string> {
     createdBy: userId,
     ...more,
   };
-  return (await db.runs.insert(tenant, uuidv7(), request)).run.id;
+  return (await db.runs.insert(of, uuidv7(), request)).run.id;
 }
 
 async function tell(runId: string, kind: EventKind, detail: string | number, data: JsonObject = {}): Promise<void> {
@@ -160,6 +161,95 @@ describe("the handshake", () => {
     await user.request("DELETE", `/api/v1/api-keys/${String(key["id"])}`);
     expect((await byKey.closed).code).toBe(4401);
   }, 30_000);
+});
+
+describe("the end of a session or a key", () => {
+  const AT_ONCE_MS = 4_000;
+  /** What another process remembers of a caller, one interval and slack. */
+  const ELSEWHERE_MS = 14_000;
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  /** Somebody in an organization of their own, with a second session, a key, two runs and a webhook. */
+  async function somebody() {
+    const client = await TestClient.register(one);
+    const { body: me } = await client.get<{ id: string; organization: { id: string } }>("/api/v1/auth/me");
+    const workflowId = await client.saveWorkflow({ nodes: [{ id: "start", type: "WebhookTrigger" }], edges: [] });
+    const { body: hooks } = await client.get<JsonObject[]>(`/api/v1/webhooks?workflow_id=${workflowId}`);
+    const { body: key } = await client.post("/api/v1/api-keys", { name: "watches" });
+    const of = tenantId(me.organization.id);
+    const runs = [await newRun({ trigger: "webhook", createdBy: null }, of), await newRun({ trigger: "schedule", createdBy: null }, of)];
+    const { body: sessions } = await client.get<JsonObject[]>("/api/v1/auth/sessions");
+    const current = sessions.find((session) => session["is_current"] === true);
+    const paths = [...runs.map((id) => `/api/v1/executions/${id}/stream`), `/api/v1/webhooks/${String(hooks[0]?.["id"])}/stream`];
+    return { client, workflowId, paths, key: { id: String(key["id"]), secret: String(key["key"]) }, sessionId: String(current?.["id"]) };
+  }
+
+  /** Everything that outlives its request, at one process: each with how it ended and when. */
+  async function open(base: string, token: string, paths: readonly string[], workflowId: string) {
+    const endings: Promise<{ how: number | string; at: number }>[] = [];
+    for (const path of ["/ws", `/api/v1/workflows/${workflowId}/stream`]) {
+      const socket = await TestSocket.open(base, path, { headers: bearer(token) });
+      endings.push(socket.closed.then(({ code }) => ({ how: code, at: Date.now() })));
+    }
+    for (const path of paths) {
+      const response = await fetch(new URL(path, base), { headers: bearer(token) });
+      expect(response.status, path).toBe(200);
+      endings.push(response.text().then((text) => ({ how: text.includes(": not authorized any more") ? "told" : text, at: Date.now() })));
+    }
+    return endings;
+  }
+
+  test.each(["they sign out everywhere", "their session is ended", "the key is revoked"] as const)(
+    "F3 G1 G3: When %s, then the sockets and streams of it end, of runs by webhooks and schedules as well, at every process",
+    async (what) => {
+      const { client, paths, workflowId, key, sessionId } = await somebody();
+      const token = what === "the key is revoked" ? key.secret : client.accessToken;
+      const here = await open(one, token, paths, workflowId);
+      const elsewhere = await open(two, token, paths, workflowId);
+      // Both have asked once by then, and remember the answer.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      const since = Date.now();
+      const answer = await {
+        "they sign out everywhere": () => client.post("/api/v1/auth/logout-everywhere"),
+        "their session is ended": () => client.request("DELETE", `/api/v1/auth/sessions/${sessionId}`),
+        "the key is revoked": () => client.request("DELETE", `/api/v1/api-keys/${key.id}`),
+      }[what]();
+      expect(answer.status).toBe(204);
+      for (const [endings, within] of [
+        [here, what === "the key is revoked" ? ELSEWHERE_MS : AT_ONCE_MS],
+        [elsewhere, ELSEWHERE_MS],
+      ] as const) {
+        const ended = await Promise.all(endings);
+        expect(ended.map(({ how }) => how)).toEqual([4401, 4401, "told", "told", "told"]);
+        expect(Math.max(...ended.map(({ at }) => at)) - since).toBeLessThan(within);
+      }
+    },
+    40_000,
+  );
+
+  test("F3 F4: When a ticket was asked for before the session ended or the key was revoked, then it opens nothing afterwards", async () => {
+    const { client, workflowId, key, sessionId } = await somebody();
+    const ticketOf = async (headers: Record<string, string>): Promise<string> => {
+      const response = await fetch(new URL("/api/v1/live/tickets", one), { method: "POST", headers });
+      expect(response.status).toBe(201);
+      return String(((await response.json()) as JsonObject)["ticket"]);
+    };
+    const bySession = [await ticketOf(bearer(client.accessToken)), await ticketOf(bearer(client.accessToken)), await ticketOf(bearer(client.accessToken))];
+    const byKey = [await ticketOf({ "x-api-key": key.secret }), await ticketOf({ "x-api-key": key.secret })];
+    const [stillGood = "", ...later] = bySession;
+    await (await TestSocket.open(one, `/ws?ticket=${stillGood}`)).close();
+    expect((await client.request("DELETE", `/api/v1/api-keys/${key.id}`)).status).toBe(204);
+    expect((await client.request("DELETE", `/api/v1/auth/sessions/${sessionId}`)).status).toBe(204);
+    for (const [base, ticket = ""] of [
+      [one, later[0]],
+      [two, later[1]],
+      [one, byKey[0]],
+      [two, byKey[1]],
+    ] as const) {
+      const path = base === one ? "/ws" : `/api/v1/workflows/${workflowId}/stream`;
+      await expect(TestSocket.open(base, `${path}?ticket=${ticket}`)).rejects.toMatchObject({ status: 401, body: { code: "auth.invalid" } });
+    }
+  });
 });
 
 describe("topics", () => {
