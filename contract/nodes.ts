@@ -1,6 +1,21 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { duration, flagQuery, id, ifMatch, json, jsonObject, listQuery, pageHeaders, pageQuery, rowsInPart, timestamp, withEtag } from "./values.ts";
+import {
+  PAGE_MAX,
+  duration,
+  flagQuery,
+  id,
+  ifMatch,
+  integerParam,
+  json,
+  jsonObject,
+  listQuery,
+  pageHeaders,
+  pageQuery,
+  rowsInPart,
+  timestamp,
+  withEtag,
+} from "./values.ts";
 
 const tags = ["nodes"];
 const base = "/api/v1/nodes";
@@ -71,7 +86,7 @@ export const nodeRoutes = {
     problems: [400, 422],
     request: {
       query: pageQuery.partial({ limit: true }).extend({
-        limit: z.coerce.number().int().min(1).max(500).optional().openapi({ description: "All of them where it is left out." }),
+        limit: integerParam(1, PAGE_MAX).optional().openapi({ description: "All of them where it is left out." }),
         category: z.string().max(100).optional(),
         search: z.string().max(200).optional(),
         fields: listQuery.optional().openapi({ type: "string", description: "Only these fields of each row, separated by commas." }),

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { isWebhookId } from "#core";
 import { defineRoute, jsonBody, jsonReply, needs, WEBHOOK } from "./route.ts";
-import { duration, flagQuery, id, idParam, json, jsonObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { duration, flagQuery, id, idParam, json, jsonObject, momentParam, pageHeaders, pageQuery, timestamp } from "./values.ts";
 
 const tags = ["webhooks"];
 const base = "/api/v1/webhooks";
@@ -101,10 +101,8 @@ const written = {
 const changes = z.looseObject(written).openapi("WebhookChanges", { description: "Settings under `config`, or at the top level." });
 
 const deliveryQuery = pageQuery.extend({
-  from: z.coerce.date().optional(),
-  to: z.coerce.date().optional(),
-  start_date: z.coerce.date().optional().openapi({ description: "The same as `from`." }),
-  end_date: z.coerce.date().optional().openapi({ description: "The same as `to`." }),
+  from: momentParam.optional(),
+  to: momentParam.optional(),
   errors: flagQuery.optional().openapi({ description: "Only those answered with 400 or more, or only the others." }),
 });
 
