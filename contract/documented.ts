@@ -92,8 +92,20 @@ const NODE_TYPE = ["node_type", "node_class", "category", "schema_definition"];
 const WEBHOOK = ["webhook_id", "workflow_id", "node_id", "endpoint_path", "webhook_url", "security_token", "config", "is_active"];
 const DELIVERY = ["id", "webhook_id", "event_type", "payload", "correlation_id", "source_ip", "response_status", "execution_time_ms", "created_at"];
 const JOB = [
-  ...["id", "workflow_id", "node_id", "job_name", "timer_type", "cron_expression", "interval_seconds", "delay_seconds", "timezone"],
-  ...["max_executions", "current_executions", "is_enabled", "next_run_at", "last_run_at"],
+  "id",
+  "workflow_id",
+  "node_id",
+  "job_name",
+  "timer_type",
+  "cron_expression",
+  "interval_seconds",
+  "delay_seconds",
+  "timezone",
+  "max_executions",
+  "current_executions",
+  "is_enabled",
+  "next_run_at",
+  "last_run_at",
 ];
 const JOB_EXECUTION = ["id", "job_id", "execution_id", "started_at", "completed_at", "status", "result", "error_message", "execution_time_ms"];
 const JOB_FIELDS = ["job_name", "timer_config", "is_enabled"];
