@@ -83,7 +83,7 @@ export const liveRoutes = {
     tags,
     access: needs("live.publish"),
     problems: [400, 404, 413, 422],
-    request: { body: jsonBody(z.object({ topic: topicName, payload: json }).openapi("LiveMessage")) },
+    request: { body: jsonBody(z.object({ topic: topicName, payload: json }).openapi("LiveMessage", { required: ["topic", "payload"] })) },
     responses: { 202: jsonReply("All processes have been told.", z.object({ id, topic: z.string(), at: timestamp })) },
   }),
   listWatchers: defineRoute({
