@@ -11,28 +11,25 @@ export interface ServedPath {
   readonly systems: readonly SystemName[];
 }
 
-/** Paths that serve a route beside those of the documents: other names that clients may try. */
-export const ALIASES: Partial<Record<RouteName, readonly string[]>> = {
-  // A call of a webhook: both documented systems, and the paths of the canonical twin.
-  callWebhook: ["/api/v1/webhooks/{id}", "/api/webhooks/{id}"],
-  getWebhookInfo: ["/api/v1/webhooks/{id}/info", "/api/webhooks/{id}/info"],
-  listWebhookDeliveries: ["/api/v1/webhooks/{id}/logs", "/api/webhooks/{id}/logs"],
-  // Jobs as the backend calls them
-  listSchedules: jobPaths(),
-  createSchedule: jobPaths(),
-  getSchedule: jobPaths("/{id}"),
-  replaceSchedule: jobPaths("/{id}"),
-  updateSchedule: jobPaths("/{id}"),
-  deleteSchedule: jobPaths("/{id}"),
-  triggerSchedule: jobPaths("/{id}/trigger"),
-  pauseSchedule: ["/api/v1/schedules/{id}/disable", "/api/schedules/{id}/disable", ...jobPaths("/{id}/pause"), ...jobPaths("/{id}/disable")],
-  resumeSchedule: ["/api/v1/schedules/{id}/enable", "/api/schedules/{id}/enable", ...jobPaths("/{id}/resume"), ...jobPaths("/{id}/enable")],
-  backfillSchedule: jobPaths("/{id}/backfill"),
-  listScheduleExecutions: jobPaths("/{id}/executions"),
+/** Paths that serve a route and stand in no document: the rest of what a documented path begins, and other names that clients may try. */
+const ALIASES: Partial<Record<RouteName, readonly string[]>> = {
+  callWebhook: ["/api/v1/webhooks/{id}"],
+  getWebhookInfo: ["/api/v1/webhooks/{id}/info"],
+  listSchedules: ["/api/v1/scheduled-jobs"],
+  createSchedule: ["/api/v1/scheduled-jobs"],
+  getSchedule: jobPaths(""),
+  replaceSchedule: ["/api/v1/scheduled-jobs/{id}"],
+  updateSchedule: jobPaths(""),
+  deleteSchedule: ["/api/v1/scheduled-jobs/{id}"],
+  triggerSchedule: ["/api/v1/scheduled-jobs/{id}/trigger"],
+  pauseSchedule: ["/api/v1/schedules/{id}/disable", ...jobPaths("/pause"), ...jobPaths("/disable")],
+  resumeSchedule: ["/api/v1/schedules/{id}/enable", ...jobPaths("/resume"), ...jobPaths("/enable")],
+  backfillSchedule: jobPaths("/backfill"),
+  listScheduleExecutions: ["/api/v1/scheduled-jobs/{id}/executions"],
 };
 
-function jobPaths(rest = ""): string[] {
-  return ["/api/v1/jobs/scheduled", "/api/jobs/scheduled", "/api/v1/scheduled-jobs", "/api/scheduled-jobs"].map((path) => path + rest);
+function jobPaths(rest: string): string[] {
+  return ["/api/v1/jobs/scheduled/{id}", "/api/v1/scheduled-jobs/{id}"].map((path) => path + rest);
 }
 
 const CANONICAL_BASE = "/api/v1/";

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonReply, needs } from "./route.ts";
-import { id, idParam, timestamp } from "./values.ts";
+import { id, idParam, momentParam, timestamp } from "./values.ts";
 
 const tags = ["analytics"];
 const base = "/api/v1/analytics";
@@ -11,11 +11,9 @@ export type BucketName = keyof typeof BUCKETS;
 /** Buckets of one answer; of a longer time, larger ones can be asked for. */
 export const BUCKETS_MAX = 1_000;
 
-const time = z.coerce.date().min(new Date("0001-01-01T00:00:00Z")).max(new Date("9999-12-31T00:00:00Z")).openapi({ type: "string", format: "date-time" });
-
 const range = z.object({
-  from: time.optional().openapi({ description: "Runs accepted from then on. A week before `to` where nothing is said." }),
-  to: time.optional().openapi({ description: "Runs accepted before then. Now where nothing is said." }),
+  from: momentParam.optional().openapi({ description: "Runs accepted from then on. A week before `to` where nothing is said." }),
+  to: momentParam.optional().openapi({ description: "Runs accepted before then. Now where nothing is said." }),
   workflow_id: idParam.optional(),
 });
 
@@ -85,6 +83,7 @@ export const analyticsRoutes = {
     method: "get",
     path: `${base}/runs`,
     operationId: "runAnalytics",
+    rules: `\`from\` is before \`to\`, and ${BUCKETS_MAX} buckets reach from one to the other.`,
     summary: "Count runs, by result, time and workflow",
     description: "Of the caller's organization. A run belongs to the time at which it was accepted.",
     tags,
@@ -97,6 +96,7 @@ export const analyticsRoutes = {
     method: "get",
     path: `${base}/nodes`,
     operationId: "nodeAnalytics",
+    rules: "`from` is before `to`.",
     summary: "Count what nodes came to, by type or by node",
     description: "Of runs of the caller's organization that were accepted in that time; by type, or by node where one workflow is asked for.",
     tags,

@@ -12,7 +12,6 @@ import {
   integerParam,
   json,
   jsonObject,
-  listQuery,
   listQueryOf,
   momentParam,
   optionalObject,

@@ -13,7 +13,8 @@ export const TICKET_EXPIRES_IN = 30;
 export const SUBPROTOCOL = "perdure.v1";
 export const SUBPROTOCOL_TOKEN_PREFIX = "perdure.token.";
 
-const topicName = z.string().min(1).max(TOPIC_MAX_LENGTH).openapi({
+const TOPIC = /^(?:(?:run|workflow|user|organization):[!-~]+|[A-Za-z0-9][A-Za-z0-9_.-]*)$/;
+const topicName = z.string().min(1).max(TOPIC_MAX_LENGTH).regex(TOPIC, "is no topic").openapi({
   description:
     "`run:<id>`, `workflow:<id>`, `organization`, `user`, or a name of your own (letters, digits, `_`, `.`, `-`), which is a channel of your organization.",
   example: "workflow:018f0000-0000-7000-8000-000000000001",
@@ -82,7 +83,7 @@ export const liveRoutes = {
     tags,
     access: needs("live.publish"),
     problems: [400, 404, 413, 422],
-    request: { body: jsonBody(z.object({ topic: topicName, payload: json }).openapi("LiveMessage")) },
+    request: { body: jsonBody(z.object({ topic: topicName, payload: json }).openapi("LiveMessage", { required: ["topic", "payload"] })) },
     responses: { 202: jsonReply("All processes have been told.", z.object({ id, topic: z.string(), at: timestamp })) },
   }),
   listWatchers: defineRoute({

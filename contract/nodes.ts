@@ -1,6 +1,23 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { duration, flagQuery, id, ifMatch, json, jsonObject, listQuery, pageHeaders, pageQuery, rowsInPart, timestamp, withEtag } from "./values.ts";
+import {
+  PAGE_MAX,
+  duration,
+  flagQuery,
+  id,
+  ifMatch,
+  integerParam,
+  json,
+  jsonObject,
+  listQuery,
+  optionalObject,
+  pageHeaders,
+  pageQuery,
+  rowsInPart,
+  timestamp,
+  trimmedText,
+  withEtag,
+} from "./values.ts";
 
 const tags = ["nodes"];
 const base = "/api/v1/nodes";
@@ -24,7 +41,7 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] as 
 const customRequest = z
   .object({
     method: z.enum(METHODS).default("GET"),
-    url: z.string().trim().min(1).max(4_000).openapi({ example: "https://api.example.com/v1/weather/{{inputs.city}}" }),
+    url: trimmedText(4_000).openapi({ example: "https://api.example.com/v1/weather/{{inputs.city}}" }),
     headers: z.record(z.string().max(100), z.string().max(4_000)).default({}),
     query: jsonObject.prefault({}),
     body: json.optional().openapi({ description: "Text as it is, anything else as JSON; templates in any of its texts." }),
@@ -35,11 +52,11 @@ const customRequest = z
   .openapi("CustomNodeRequest", { description: "Scheme and host of `url` are written out. Sent through the outgoing guard, as an HttpRequest node sends." });
 
 const definition = {
-  display_name: z.string().trim().min(1).max(200).nullish(),
+  display_name: trimmedText(200).nullish(),
   description: z.string().max(10_000).nullish(),
-  category: z.string().trim().min(1).max(100).nullish().openapi({ description: "`custom` where it is left out." }),
-  input_schema: jsonObject.nullish().openapi({ description: "JSON schema of an object; its properties are the inputs of the node." }),
-  output_schema: jsonObject.nullish().openapi({ description: "JSON schema of the answer's body, which is what the node hands on." }),
+  category: trimmedText(100).nullish().openapi({ description: "`custom` where it is left out." }),
+  input_schema: optionalObject.openapi({ description: "JSON schema of an object; its properties are the inputs of the node." }),
+  output_schema: optionalObject.openapi({ description: "JSON schema of the answer's body, which is what the node hands on." }),
   request: customRequest,
   credential_types: z.array(z.string().max(50)).max(20).nullish().openapi({
     description: "Nodes may name a credential of one of these types in the input `credential`; it proves who sends the request.",
@@ -47,7 +64,6 @@ const definition = {
 };
 const customName = z
   .string()
-  .trim()
   .regex(/^(?:custom\.)?[a-z][a-z0-9_-]{0,62}$/, "is written in small letters, digits, - and _, 63 at most")
   .openapi({ example: "weather", description: "Graphs write it with `custom.` before it." });
 
@@ -71,7 +87,7 @@ export const nodeRoutes = {
     problems: [400, 422],
     request: {
       query: pageQuery.partial({ limit: true }).extend({
-        limit: z.coerce.number().int().min(1).max(500).optional().openapi({ description: "All of them where it is left out." }),
+        limit: integerParam(1, PAGE_MAX).optional().openapi({ description: "All of them where it is left out." }),
         category: z.string().max(100).optional(),
         search: z.string().max(200).optional(),
         fields: listQuery.optional().openapi({ type: "string", description: "Only these fields of each row, separated by commas." }),
@@ -84,6 +100,8 @@ export const nodeRoutes = {
     method: "post",
     path: base,
     operationId: "registerNode",
+    rules:
+      "the schemas are JSON schemas, `request` writes out scheme and host, reads inputs that there are and holds no secret, and `credential_types` are types that there are.",
     summary: "Register a node type of the organization",
     description:
       "A node of this type sends one HTTP request, through the same guard and with the same credentials as HttpRequest. Nothing is sent or run when it is saved. A name that was deleted comes back as its next version.",
@@ -97,6 +115,8 @@ export const nodeRoutes = {
     method: "put",
     path: `${base}/{type}`,
     operationId: "replaceNode",
+    rules:
+      "the schemas are JSON schemas, `request` writes out scheme and host, reads inputs that there are and holds no secret, and `credential_types` are types that there are; `name`, where it is given, is that of the path.",
     summary: "Change a node type of the organization",
     description:
       "Makes a version. Workflows are compiled with what a type is when they are saved: versions that are saved, and runs that have begun, keep what they were compiled with.",

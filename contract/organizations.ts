@@ -71,6 +71,7 @@ export const organizationRoutes = {
     method: "patch",
     path: "/api/v1/organization",
     operationId: "updateOrganization",
+    rules: "`outbound_hosts` are hosts, suffixes as `*.example.com`, or addresses.",
     summary: "Change the organization",
     description: "What is left out stays as it is. A change of `outbound_hosts` is heeded by all processes within ten seconds.",
     tags: ["organizations"],

@@ -3,7 +3,7 @@ import { RUN_STATUSES } from "#core";
 import { MAX_ID_LENGTH } from "#graph";
 import { run, startHeaders } from "./executions.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { failure, flagQuery, id, idParam, json, jsonObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { failure, flagQuery, id, idParam, json, jsonObject, optionalObject, pageHeaders, pageQuery, timestamp, trimmedText } from "./values.ts";
 
 const tags = ["schedules"];
 const base = "/api/v1/schedules";
@@ -50,12 +50,12 @@ const when = {
   retry_delay_seconds: z.number().nullish(),
 };
 
-const name = z.string().trim().min(1).max(200);
+const name = trimmedText(200);
 const written = {
   ...when,
   name: name.nullish(),
   job_name: name.nullish().openapi({ description: "The same as `name`." }),
-  inputs: jsonObject.nullish().openapi({
+  inputs: optionalObject.openapi({
     description:
       "Of each run. Texts may read `{{schedule.time}}`, `local_time`, `date`, `fired_at`, `number`, `attempt`, `id`, `name`, `workflow_id`, `timezone`.",
   }),
@@ -154,6 +154,7 @@ export const scheduleRoutes = {
     method: "post",
     path: base,
     operationId: "createSchedule",
+    rules: "it says when it fires, by an expression, a zone, lengths and moments that there are, and `inputs` name what can be filled in.",
     summary: "Have a workflow run at certain times",
     description:
       "Each moment runs the version that is published by then (else the newest), as the organization. Timers of graphs (`TimerStartNode`) get their schedules when the workflow is published.",
@@ -178,6 +179,7 @@ export const scheduleRoutes = {
     method: "put",
     path: `${base}/{id}`,
     operationId: "replaceSchedule",
+    rules: "it says when it fires, by an expression, a zone, lengths and moments that there are, and `inputs` name what can be filled in.",
     summary: "Say anew when a schedule fires",
     description: "What is not said of when it fires has its default again. A timer's schedule is then its own: publishing leaves it alone.",
     tags,
@@ -190,6 +192,7 @@ export const scheduleRoutes = {
     method: "patch",
     path: `${base}/{id}`,
     operationId: "updateSchedule",
+    rules: "it says when it fires, by an expression, a zone, lengths and moments that there are, and `inputs` name what can be filled in.",
     summary: "Change some of a schedule",
     tags,
     access: needs("schedule.write"),
@@ -213,6 +216,7 @@ export const scheduleRoutes = {
     method: "post",
     path: `${base}/{id}/trigger`,
     operationId: "triggerSchedule",
+    rules: "the version that runs has no problems.",
     summary: "Start a run of a schedule now",
     description: "Beside its moments: the overlap policy has no say, and it does not count against `max_executions`. Also while it is paused.",
     tags,
@@ -248,6 +252,7 @@ export const scheduleRoutes = {
     method: "post",
     path: `${base}/{id}/backfill`,
     operationId: "backfillSchedule",
+    rules: "`start_at` and `end_at` are moments with a zone, in order, not too long ago and with not too many moments of the schedule between them.",
     summary: "Fire the moments of a time that has passed",
     description: "Those that have had their run get no other. The overlap policy of the schedule holds.",
     tags,

@@ -109,24 +109,26 @@ export const listQuery = z
 
 /** As `listQuery`, of a closed set. */
 export function listQueryOf<const V extends readonly [string, ...string[]]>(values: V) {
-  const one = `\\s*(?:${values.join("|")})?\\s*`;
-  return listQuery.pipe(z.array(z.enum(values))).openapi({
-    anyOf: [
-      { type: "string", pattern: `^${one}(?:,${one})*$` },
-      { type: "array", items: { type: "string", enum: [...values] } },
-    ],
-    description: SEVERAL,
-    example: values[0],
-  });
+  return listQuery.pipe(z.array(z.enum(values))).openapi({ ...listOf(values), description: SEVERAL, example: values[0] });
 }
 
 /** `?fields=id,name`: which fields of each row are answered; all, where it is left out. */
 export function fieldsQuery(row: z.ZodObject) {
-  const known = new Set(Object.keys(row.shape));
+  const known = Object.keys(row.shape);
   return listQuery
-    .refine((names) => names.every((name) => known.has(name)), { error: `names fields of the rows: ${[...known].join(", ")}` })
+    .refine((names) => names.every((name) => known.includes(name)), { error: `names fields of the rows: ${known.join(", ")}` })
     .optional()
-    .openapi({ type: "string", description: "Only these fields of each row, separated by commas." });
+    .openapi({ ...listOf(known), description: `Only these fields of each row. ${SEVERAL}`, example: known[0] });
+}
+
+function listOf(values: readonly string[]) {
+  const one = `\\s*(?:${values.join("|")})?\\s*`;
+  return {
+    anyOf: [
+      { type: "string" as const, pattern: `^${one}(?:,${one})*$` },
+      { type: "array" as const, items: { type: "string" as const, enum: [...values] } },
+    ],
+  };
 }
 
 /** A list whose rows may be asked for in part: then what is told of them here may be left out. */

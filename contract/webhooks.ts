@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { isWebhookId } from "#core";
 import { defineRoute, jsonBody, jsonReply, needs, WEBHOOK } from "./route.ts";
-import { duration, flagQuery, id, idParam, json, jsonObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { duration, flagQuery, id, idParam, json, jsonObject, momentParam, optionalObject, pageHeaders, pageQuery, timestamp } from "./values.ts";
 
 const tags = ["webhooks"];
 const base = "/api/v1/webhooks";
@@ -94,17 +94,15 @@ const webhookInfo = z
   .openapi("WebhookInfo");
 
 const written = {
-  config: jsonObject.nullish(),
+  config: optionalObject,
   is_active: z.boolean().nullish(),
   signing_secret: z.string().min(8).max(500).nullish().openapi({ description: "Where the sender gives one out." }),
 };
 const changes = z.looseObject(written).openapi("WebhookChanges", { description: "Settings under `config`, or at the top level." });
 
 const deliveryQuery = pageQuery.extend({
-  from: z.coerce.date().optional(),
-  to: z.coerce.date().optional(),
-  start_date: z.coerce.date().optional().openapi({ description: "The same as `from`." }),
-  end_date: z.coerce.date().optional().openapi({ description: "The same as `to`." }),
+  from: momentParam.optional(),
+  to: momentParam.optional(),
   errors: flagQuery.optional().openapi({ description: "Only those answered with 400 or more, or only the others." }),
 });
 
@@ -162,6 +160,7 @@ export const webhookRoutes = {
     method: "post",
     path: base,
     operationId: "createWebhook",
+    rules: "`node_id` is a webhook node of the workflow's newest version, and `config` has settings of the node `WebhookTrigger` with values that it takes.",
     summary: "Make a webhook for a trigger node",
     description: "Saving a graph makes one for each of its webhook nodes; this is for a node whose webhook was deleted.",
     tags,
@@ -185,6 +184,7 @@ export const webhookRoutes = {
     method: "put",
     path: `${base}/{id}`,
     operationId: "replaceWebhook",
+    rules: "`config`, and what stands beside it, are settings of the node `WebhookTrigger` with values that it takes.",
     summary: "Replace a webhook's settings",
     description: "What is left out has its default. A setting that changes in the node is taken over again when the graph is saved.",
     tags,
@@ -197,6 +197,7 @@ export const webhookRoutes = {
     method: "patch",
     path: `${base}/{id}`,
     operationId: "updateWebhook",
+    rules: "`config`, and what stands beside it, are settings of the node `WebhookTrigger` with values that it takes.",
     summary: "Change some of a webhook's settings",
     tags,
     access: needs("webhook.write"),
@@ -222,6 +223,7 @@ export const webhookRoutes = {
     method: "post",
     path: `${base}/{id}/rotate`,
     operationId: "rotateWebhook",
+    rules: "`overlap` is a duration of 30 days at most.",
     summary: "Give a webhook a new token",
     description: "The old one stays good for `overlap` (an hour, unless said). With `signing_secret` that is made anew as well.",
     tags,
@@ -259,6 +261,7 @@ export const webhookRoutes = {
     method: "post",
     path: `${base}/{id}/deliveries/{delivery_id}/redeliver`,
     operationId: "redeliverWebhook",
+    rules: "the version that is served has no problems.",
     summary: "Deliver again what came in",
     description: "Starts another run with what was sent, on the version that is served now.",
     tags,

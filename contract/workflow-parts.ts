@@ -1,11 +1,11 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { finding, idParam, ifMatch, json, jsonObject, pageHeaders, pageQuery, withEtag } from "./values.ts";
+import { finding, idParam, ifMatch, json, optionalObject, pageHeaders, pageQuery, trimmedText, withEtag } from "./values.ts";
 
 const base = "/api/v1/workflows/{id}";
 
 /** As graphs have them (`graph/limits.ts`). */
-const nodeId = z.string().trim().min(1).max(200);
+const nodeId = trimmedText(200);
 const byId = z.object({ id: idParam });
 const byNode = z.object({ id: idParam, node_id: z.string().min(1).max(200) });
 const byEdge = z.object({ id: idParam, edge_id: z.string().min(1).max(500) });
@@ -45,10 +45,10 @@ const savedNode = workflowNode.extend(saved).openapi("SavedWorkflowNode");
 const savedEdge = workflowEdge.extend(saved).openapi("SavedWorkflowEdge");
 
 const nodeFields = {
-  type: z.string().trim().min(1).max(200),
+  type: trimmedText(200),
   position: position.nullish(),
-  data: jsonObject.nullish(),
-  config: jsonObject.nullish().openapi({ description: "Another documented name of `data.inputs`." }),
+  data: optionalObject,
+  config: optionalObject.openapi({ description: "Another documented name of `data.inputs`." }),
 };
 const newNode = z
   .looseObject({ id: nodeId.nullish().openapi({ description: "Made from the type where it is left out." }), ...nodeFields })
@@ -67,7 +67,7 @@ const edgeFields = {
   source_handle: handle,
   target_handle: handle,
 };
-const newEdge = z.looseObject({ id: z.string().trim().min(1).max(500).nullish(), ...edgeFields }).openapi("NewWorkflowEdge");
+const newEdge = z.looseObject({ id: trimmedText(500).nullish(), ...edgeFields }).openapi("NewWorkflowEdge");
 const edgeReplacement = z.looseObject({ id: z.string().max(500).nullish(), ...edgeFields }).openapi("WorkflowEdgeReplacement");
 
 const read = { access: needs("workflow.read") };
@@ -116,6 +116,7 @@ export const workflowPartRoutes = {
     method: "put",
     path: `${base}/nodes/{node_id}`,
     operationId: "replaceWorkflowNode",
+    rules: "`id`, where it is given, is that of the path.",
     summary: "Replace a node of a workflow",
     problems: [400, 404, 409, 412, 413, 422],
     request: { params: byNode, headers: ifMatch, body: jsonBody(nodeReplacement) },
@@ -126,6 +127,7 @@ export const workflowPartRoutes = {
     method: "patch",
     path: `${base}/nodes/{node_id}`,
     operationId: "updateWorkflowNode",
+    rules: "`id`, where it is given, is that of the path.",
     summary: "Change some of a node of a workflow",
     problems: [400, 404, 409, 412, 413, 422],
     request: { params: byNode, headers: ifMatch, body: jsonBody(nodeChanges) },
@@ -157,6 +159,7 @@ export const workflowPartRoutes = {
     method: "post",
     path: `${base}/edges`,
     operationId: "addWorkflowEdge",
+    rules: "`source` and `target` are nodes of the graph.",
     summary: "Join two nodes of a workflow",
     problems: [400, 404, 409, 412, 413, 422],
     request: { params: byId, headers: ifMatch, body: jsonBody(newEdge) },
@@ -179,6 +182,7 @@ export const workflowPartRoutes = {
     method: "put",
     path: `${base}/edges/{edge_id}`,
     operationId: "replaceWorkflowEdge",
+    rules: "`source` and `target` are nodes of the graph, and `id`, where it is given, is that of the path.",
     summary: "Replace an edge of a workflow",
     problems: [400, 404, 409, 412, 413, 422],
     request: { params: byEdge, headers: ifMatch, body: jsonBody(edgeReplacement) },

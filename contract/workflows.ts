@@ -12,7 +12,6 @@ import {
   json,
   jsonObject,
   listQuery,
-  listQueryOf,
   optionalObject,
   pageHeaders,
   pageQuery,

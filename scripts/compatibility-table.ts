@@ -4,7 +4,7 @@ import { type AnswerFields, DOCUMENTED, type DocumentedEndpoint, SYSTEMS, type S
 export function compatibilityTable(): string {
   const sections = (Object.keys(SYSTEMS) as SystemName[]).flatMap((system) => {
     const rows = DOCUMENTED.filter((row) => row.system === system);
-    const count = rows.filter((row) => "serves" in row).length;
+    const count = rows.filter((row) => !("unserved" in row)).length;
     return [
       `## ${SYSTEMS[system]}`,
       `${count} of ${rows.length} served.`,
@@ -31,6 +31,7 @@ export function compatibilityTable(): string {
 function tableRow(row: DocumentedEndpoint): string {
   const start = `| \`${row.method.toUpperCase()} ${row.path}\` | ${row.requirement} |`;
   if ("unserved" in row) return `${start} *${row.unserved}* | | | | |`;
+  if ("page" in row) return `${start} \`GET ${row.page}\` | ${row.status} | | ${row.differs ?? ""} | |`;
   const { method, path } = canonicalOf(row);
   const { body = {}, query = {}, answer = {}, replies = {} } = row.adapts ?? {};
   const mapping = [

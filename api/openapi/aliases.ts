@@ -1,4 +1,15 @@
-import { type AnswerFields, DOCUMENTED, type RouteName, SYSTEMS, type ServedPath, type SystemName, canonicalOf, json, routes } from "#contract";
+import {
+  type AnswerFields,
+  DOCUMENTED,
+  type DocumentedEndpoint,
+  type RouteName,
+  SYSTEMS,
+  type ServedPath,
+  type SystemName,
+  canonicalOf,
+  json,
+  routes,
+} from "#contract";
 import { z } from "@hono/zod-openapi";
 import type { Operation } from "../openapi.ts";
 
@@ -48,14 +59,18 @@ function documentedBy(systems: readonly SystemName[]): string {
 /** The section of a system: all that its document names, and what becomes of it. */
 export function documentedTag(system: SystemName): { name: string; description: string } {
   const rows = DOCUMENTED.filter((row) => row.system === system).map((row) => {
-    const what =
-      "serves" in row ? `\`${canonicalOf(row).method.toUpperCase()} ${canonicalOf(row).path}\`${row.differs ? `; ${row.differs}` : ""}` : row.unserved;
-    return `| \`${row.method.toUpperCase()} ${row.path}\` | ${row.requirement} | ${what} |`;
+    return `| \`${row.method.toUpperCase()} ${row.path}\` | ${row.requirement} | ${becomes(row)} |`;
   });
   return {
     name: SYSTEMS[system],
     description: ["What its document names, and what serves it here.", "", "| documented | | served as |", "|---|---|---|", ...rows].join("\n"),
   };
+}
+
+function becomes(row: DocumentedEndpoint): string {
+  if ("unserved" in row) return row.unserved;
+  const { method, path } = "page" in row ? { method: row.method, path: row.page } : canonicalOf(row);
+  return `\`${method.toUpperCase()} ${path}\`${row.differs ? `; ${row.differs}` : ""}`;
 }
 
 function withFields<B>(body: B, fields: Readonly<Record<string, string>>): B {
@@ -94,12 +109,12 @@ function constantReply({ description }: Reply, body: Readonly<Record<string, str
   return { description, content: { "application/json": { schema } } };
 }
 
-/** The schema at a dotted path; any JSON where the schema does not say. */
+/** The schema at a dotted path; any JSON where the schema does not say, and perhaps none within what it does not say. */
 function fieldOf(schema: z.ZodType, path: string): z.ZodType {
   let found: z.ZodType | undefined = schema;
   if (found instanceof z.ZodUnion) found = found.options[0] as z.ZodType;
   for (const part of path.split(".")) found = found instanceof z.ZodObject ? (found.shape as Record<string, z.ZodType>)[part] : undefined;
-  return found ?? json;
+  return found ?? (path.includes(".") ? json.optional() : json);
 }
 
 function optional(schema: z.ZodType): z.ZodType {

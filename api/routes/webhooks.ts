@@ -158,7 +158,7 @@ export function webhookHandlers(services: Services, vault: WebhookVault): Handle
 
     async listWebhookDeliveries({ params, query, principal, c }) {
       await existing(principal.tenantId, params.id);
-      const [from, to] = [query.from ?? query.start_date, query.to ?? query.end_date];
+      const { from, to } = query;
       const filter = { ...(from && { from }), ...(to && { to }), ...(query.errors !== undefined && { isError: query.errors }) };
       const page = await webhooks.deliveries(principal.tenantId, params.id, filter, toPage(query));
       return { status: 200, body: page.rows.map(deliveryJson), headers: pageHeadersOf(c, page) };

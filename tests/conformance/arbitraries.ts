@@ -78,7 +78,7 @@ export function arbitraries(document: JsonObject) {
     }
   }
 
-  function ofString({ format, pattern, minLength = 0, maxLength = TEXT_MAX }: Record<string, Json>): fc.Arbitrary<string> {
+  function ofString({ format, pattern, minLength = 0, maxLength = Infinity }: Record<string, Json>): fc.Arbitrary<string> {
     const known = typeof format === "string" ? FORMATS[format] : undefined;
     if (known) return known;
     const plain = text(Number(minLength), Number(maxLength));
