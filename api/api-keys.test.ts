@@ -57,6 +57,7 @@ describe("API keys", () => {
       "account.write",
       "session.manage",
       "api_key.manage",
+      "organization.erase",
       "member.manage",
     ]);
     expect((await make(token, { scopes: ["api_key.manage"] })).status).toBe(422);

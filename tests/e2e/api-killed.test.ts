@@ -19,7 +19,7 @@ test("G1 A8 G4: When the api dies during a stream, then a client that resumes wi
   const edges: JsonObject[] = [];
   for (let n = 1; n <= 8; n++) {
     nodes.push({ id: `say_${n}`, type: "OpenAINode", data: { inputs: { prompt: `Sentence number ${n} of a story that is long enough to come in pieces.` } } });
-    nodes.push({ id: `rest_${n}`, type: "Delay", data: { inputs: { duration: "800ms" } } });
+    nodes.push({ id: `rest_${n}`, type: "Delay", data: { inputs: { duration: "1500ms" } } });
     edges.push({ source: n === 1 ? "start" : `rest_${n - 1}`, target: `say_${n}` }, { source: `say_${n}`, target: `rest_${n}` });
   }
   nodes.push({ id: "end", type: "End" });
