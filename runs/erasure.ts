@@ -1,4 +1,4 @@
-import type { Client } from "@temporalio/client";
+import { type Client, ScheduleNotFoundError } from "@temporalio/client";
 import type { TenantId } from "#core";
 import type { Database } from "#db";
 import type { Env, Logger } from "#platform";
@@ -31,16 +31,32 @@ export function createErasureRounds({ db, client, env, logger, intervalMs = INTE
       if (!job) return;
       const { tenantId: tenant, requestedBy, emptiedMs } = job;
       await db.erasures.shut(tenant);
+      const schedules = await eraseSchedules(client, tenant);
       const workflows = await eraseWorkflows(client, tenant);
       const rows = await db.erasures.eraseRows(tenant);
-      const isEmpty = workflows + rows === 0;
-      if (workflows + rows > 0) logger.warn({ tenant_id: tenant, requested_by: requestedBy, workflows, rows }, "an organization is being erased");
+      const isEmpty = schedules + workflows + rows === 0;
+      if (!isEmpty) logger.warn({ tenant_id: tenant, requested_by: requestedBy, schedules, workflows, rows }, "an organization is being erased");
       if (isEmpty && emptiedMs !== null && emptiedMs >= env.ERASURE_SETTLE_MS) {
         await db.erasures.finish(tenant);
         logger.warn({ tenant_id: tenant, requested_by: requestedBy }, "an organization was erased");
       } else await db.erasures.emptied(tenant, isEmpty);
     },
   });
+}
+
+/** Schedules are named after whom they belong to (`runs/schedules/temporal.ts`); they would go on firing. */
+async function eraseSchedules(client: Client, tenant: TenantId): Promise<number> {
+  const found: string[] = [];
+  for await (const { scheduleId } of client.schedule.list({ pageSize: 200 })) if (scheduleId.startsWith(`${tenant}/`)) found.push(scheduleId);
+  await eachOf(found, AT_ONCE, async (scheduleId) => {
+    await client.schedule
+      .getHandle(scheduleId)
+      .delete()
+      .catch((error: unknown) => {
+        if (!(error instanceof ScheduleNotFoundError)) throw error;
+      });
+  });
+  return found.length;
 }
 
 /** Ends and deletes every execution of the organization; returns how many Temporal still showed. */

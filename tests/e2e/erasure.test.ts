@@ -59,6 +59,12 @@ test("K4: When an organization is erased with live runs, then nothing of it is l
   await until("Temporal's list", async () => (await inTemporal(tenant)) === 2);
   expect((await sql`select 1 from payload_blobs where tenant_id = ${tenant}`).length).toBeGreaterThan(0);
 
+  const { schedule } = new Client({ connection, namespace: perdure.namespace });
+  const timing = { workflow_id: mine, interval_seconds: 86_400 };
+  const [scheduled, others] = [await user.post("/api/v1/schedules", timing), await other.post("/api/v1/schedules", { ...timing, workflow_id: theirs })];
+  const isScheduled = async (id: string, each: string) => schedule.getHandle(`${id}/${each}`).describe().then(() => true, () => false);
+  expect(await isScheduled(tenant, String(scheduled.body["id"]))).toBe(true);
+
   expect((await user.request("DELETE", "/api/v1/organization?confirm=wrong")).status).toBe(422);
   const { name } = (await user.get("/api/v1/organization")).body;
   expect((await user.request("DELETE", `/api/v1/organization?confirm=${encodeURIComponent(name as string)}`)).status).toBe(202);
@@ -69,6 +75,7 @@ test("K4: When an organization is erased with live runs, then nothing of it is l
     where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.column_name = 'tenant_id'`;
   for (const { table } of columns) expect([table, (await sql.unsafe(`select 1 from "${table}" where tenant_id = '${tenant}'`)).length]).toEqual([table, 0]);
   expect(await inTemporal(tenant)).toBe(0);
+  expect([await isScheduled(tenant, String(scheduled.body["id"])), await isScheduled(otherTenant, String(others.body["id"]))]).toEqual([false, true]);
   const { workflow } = new Client({ connection, namespace: perdure.namespace });
   await expect(workflow.getHandle(`${tenant}/${live}`).describe()).rejects.toMatchObject({ name: "WorkflowNotFoundError" });
   expect((await user.get("/api/v1/workflows")).status).toBe(401);

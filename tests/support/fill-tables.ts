@@ -28,7 +28,8 @@ export async function fillTables(sql: postgres.Sql, tenant: string): Promise<voi
       if (column === "tenant_id" || (name === "organizations" && column === "id")) return `'${tenant}'`;
       if (referred.has(column)) return `'${referred.get(column)}'`;
       if (allowed !== undefined) return `'${allowed}'`;
-      if (name === "runs" && column === "completed_at") return null;
+      // Such a run is live, such a schedule enabled.
+      if ((name === "runs" && column === "completed_at") || (name === "schedules" && column === "paused_at")) return null;
       if (type === "bytea") return `decode('${randomBytes(300).toString("hex")}', 'hex')`;
       if (type === "jsonb" || type === "json") return `'${JSON.stringify({ text: NASTY.replaceAll("'", "") })}'`;
       const text = `${NASTY.replaceAll("'", "''")}${randomUUID()}`;
