@@ -21,7 +21,6 @@ import type {
   RunRows,
   SecondFactor,
   SignInUser,
-  User,
   Webhook,
   Workflow,
   WorkflowVersion,
