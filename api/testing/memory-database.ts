@@ -1,4 +1,4 @@
-import { type Json, PerdureError, type RetentionDays, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
+import { type Json, PerdureError, type RetentionDays, type RunStatus, type TenantId, isClosed, stableStringify, uuidv7 } from "#core";
 import type {
   Admission,
   ApiKey,
