@@ -1,4 +1,4 @@
-import { type Json, PerdureError, type RetentionDays, type RunStatus, type TenantId, isClosed, stableStringify, tenantId, uuidv7 } from "#core";
+import { type Json, PerdureError, type RetentionDays, type RunStatus, type TenantId, isClosed, stableStringify, uuidv7 } from "#core";
 import type {
   Admission,
   ApiKey,
@@ -21,7 +21,6 @@ import type {
   RunRows,
   SecondFactor,
   SignInUser,
-  User,
   Webhook,
   Workflow,
   WorkflowVersion,

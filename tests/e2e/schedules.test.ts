@@ -52,8 +52,9 @@ const executions = async (user: TestClient, id: unknown) => (await user.get<Json
 const seconds = (execution: JsonObject) => Date.parse(execution["scheduled_at"] as string) / 1000;
 /** Temporal's id of the workflow that waits for the run of a moment. */
 async function starterOf(user: TestClient, execution: JsonObject | undefined): Promise<string> {
-  const [tenant] = workflowIdOf(await user.run(execution?.["execution_id"] as string)).split("/");
-  return `${tenant}/schedule-${execution?.["schedule_id"] as string}-${(execution?.["scheduled_at"] as string).replace(/\.\d+Z$/, "Z")}`;
+  if (!execution) throw new Error("no execution");
+  const [tenant] = workflowIdOf(await user.run(execution["execution_id"] as string)).split("/");
+  return `${tenant}/schedule-${execution["schedule_id"] as string}-${(execution["scheduled_at"] as string).replace(/\.\d+Z$/, "Z")}`;
 }
 /** Whose it is. */
 async function tenantsWith(db: Database, id: string): Promise<TenantId[]> {
