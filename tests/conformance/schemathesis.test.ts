@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type TestContext, afterAll, beforeAll, expect, test } from "vitest";
+import { TestClient } from "../support/client.ts";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
 import { NoSchemathesisError, run, schemathesis } from "./python.ts";
@@ -14,6 +15,10 @@ const PHASES = isLong ? "examples,coverage,fuzzing,stateful" : "examples,coverag
 
 /** The short form always asks the same; the long one something new each time. */
 const SHORT_SEED = "7";
+
+/** They end the session that calls them: called last, by somebody of their own. */
+const ENDING = ["logoutEverywhere", "endSession"];
+const filter = (kind: "include" | "exclude"): string[] => ENDING.flatMap((id) => [`--${kind}-operation-id`, id]);
 
 /** What is made up is many requests of one address, and runs that nobody answers. */
 const SETTINGS = {
@@ -46,11 +51,16 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-async function expectConformance(context: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
+async function expectConformance(
+  context: TestContext,
+  args: readonly string[],
+  { env = {}, endsSession = false }: { env?: NodeJS.ProcessEnv; endsSession?: boolean } = {},
+): Promise<void> {
   if (program === undefined) {
     process.stderr.write(`\nSCHEMATHESIS WAS NOT RUN; tests/conformance/operations.test.ts checks the same in its own way. ${missing}\n\n`);
     context.skip("schemathesis is not available");
   }
+  const user = await TestClient.register(perdure.base);
   const home = join(folder.path, "home");
   mkdirSync(home, { recursive: true });
   const { code, output } = await run(
@@ -61,13 +71,14 @@ async function expectConformance(context: TestContext, args: readonly string[], 
       "run",
       `${perdure.base}/openapi.json`,
       "--header",
-      `Authorization: Bearer ${perdure.user.accessToken}`,
+      `Authorization: Bearer ${user.accessToken}`,
       "--max-examples",
       String(EXAMPLES),
       "--workers",
       "2",
       "--no-color",
       ...(isLong ? [] : ["--seed", SHORT_SEED]),
+      ...filter(endsSession ? "include" : "exclude"),
       ...args,
     ],
     {
@@ -83,7 +94,7 @@ async function expectConformance(context: TestContext, args: readonly string[], 
   );
   process.stdout.write(`${output.slice(output.lastIndexOf("= SUMMARY ="))}\n`);
   expect(code, output).toBe(0);
-  expect((await perdure.user.get("/api/v1/auth/me")).status, "the user was signed in to the end").toBe(200);
+  if (!endsSession) expect((await user.get("/api/v1/auth/me")).status, "the user was signed in to the end").toBe(200);
   expect(failuresLogged(perdure), "nothing is logged as a failure of ours").toEqual([]);
 }
 
@@ -99,5 +110,11 @@ test("D7: When schemathesis calls every operation with what fits its schemas and
 });
 
 test("D7: When text holds what cannot be stored, then it is refused and nothing breaks", async (context) => {
-  await expectConformance(context, ["--phases", "fuzzing", "--exclude-checks", "positive_data_acceptance"], { CONFORMANCE_SENDS_NUL: "1" });
+  await expectConformance(context, ["--phases", "fuzzing", "--exclude-checks", "positive_data_acceptance"], {
+    env: { CONFORMANCE_SENDS_NUL: "1" },
+  });
+});
+
+test("D7: When schemathesis calls what ends its session, then no check fails", async (context) => {
+  await expectConformance(context, ["--phases", "examples,coverage,fuzzing"], { endsSession: true });
 });
