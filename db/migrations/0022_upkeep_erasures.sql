@@ -29,4 +29,4 @@ begin
   end loop;
 end
 $$;
-grant delete on organizations, users, login_activity to perdure_system;
+grant delete on organizations, users, login_activity, identities, user_sessions to perdure_system;

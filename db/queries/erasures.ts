@@ -8,6 +8,9 @@ const FIRST = ["memberships", "refresh_tokens", "api_keys", "payload_keys"];
 /** Last: the organization itself, and the job. */
 const LAST = ["organizations", "erasures"];
 
+/** What belongs to a user and to no organization; a new one makes the erasure of its user fail (`tests/component/erasure.test.ts`). */
+const OF_USERS = ["recovery_codes", "second_factors", "account_tokens", "identities", "user_sessions"];
+
 export function createErasures(sessions: Sessions): Erasures {
   return {
     async request(tenant, by) {
@@ -64,10 +67,13 @@ export function createErasures(sessions: Sessions): Erasures {
         await db.execute(sql`
           delete from login_activity l using users u, erasures e where e.tenant_id = ${tenant} and u.id = any(e.members)
             and (l.user_id = u.id or lower(l.email) = lower(u.email))`);
-        await db.execute(sql`
-          delete from users u using erasures e where e.tenant_id = ${tenant} and u.id = any(e.members)
-            and not exists (select from memberships m where m.user_id = u.id) and not exists (select from refresh_tokens t where t.user_id = u.id)
+        const gone = await db.execute<{ id: string }>(sql`
+          select u.id from users u join erasures e on e.tenant_id = ${tenant} and u.id = any(e.members)
+          where not exists (select from memberships m where m.user_id = u.id) and not exists (select from refresh_tokens t where t.user_id = u.id)
             and not exists (select from api_keys k where k.created_by = u.id) and not exists (select from invitations i where u.id in (i.invited_by, i.accepted_by))`);
+        const ids = sql`(select unnest(${`{${gone.map(({ id }) => id).join(",")}}`}::uuid[]))`;
+        for (const table of OF_USERS) await db.execute(sql`delete from ${sql.identifier(table)} where user_id in ${ids}`);
+        await db.execute(sql`delete from users where id in ${ids}`);
         await db.execute(sql`delete from erasures where tenant_id = ${tenant}`);
       });
     },
