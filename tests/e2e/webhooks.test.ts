@@ -366,7 +366,7 @@ describe("looking after webhooks", () => {
     expect(JSON.stringify(first.body)).not.toMatch(/canary|Bearer|whk_/);
     expect(first.body[0]).toMatchObject({ request_method: "POST", response_status: 200, payload: { n: 2 }, source_ip: "127.0.0.1" });
     expect(first.body[0]?.["execution_time_ms"]).toBeGreaterThan(0);
-    expect(await deliveriesOf(hook, `?start_date=${new Date(Date.now() + 60_000).toISOString()}`)).toEqual([]);
+    expect(await deliveriesOf(hook, `?from=${new Date(Date.now() + 60_000).toISOString()}`)).toEqual([]);
     const redelivered = await user.post(`/api/v1/webhooks/${hook.id}/deliveries/${first.body[0]?.["id"] as string}/redeliver`);
     expect(redelivered.status).toBe(201);
     expect(redelivered.body).toMatchObject({ kind: "redelivery", redelivery_of: first.body[0]?.["id"] });
