@@ -90,6 +90,7 @@ export const organizationRoutes = {
     tags: ["organizations"],
     access: needs("organization.erase"),
     problems: [400, 422],
+    rules: "`confirm` is the organization's name.",
     request: { query: z.object({ confirm: z.string().openapi({ description: "The organization's name, as it is written." }) }) },
     responses: { 202: jsonReply("It is being erased.", organization) },
   }),
