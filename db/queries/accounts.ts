@@ -5,7 +5,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { identities, loginActivity, memberships, organizations, users, userSessions } from "../schema/index.ts";
 import type { Accounts, Identity } from "../types.ts";
 import { useToken } from "./account-tokens.ts";
-import { countOf, decodeKey, encodeKey, TOTAL_COUNTED_TO } from "./paging.ts";
+import { countUpTo, decodeKey, encodeKey } from "./paging.ts";
 import { endSessionsOf } from "./user-sessions.ts";
 
 const userColumns = { id: users.id, email: users.email, name: users.name, createdAt: users.createdAt, emailVerifiedAt: users.emailVerifiedAt };
@@ -143,15 +143,7 @@ export function createAccounts(sessions: Sessions): Accounts {
           .orderBy(desc(loginActivity.id))
           .limit(limit + 1)
           .offset(offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(loginActivity)
-            .where(mine)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, loginActivity, mine),
       ]);
       const chosen = rows.slice(0, limit);
       const last = chosen.at(-1);

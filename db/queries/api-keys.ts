@@ -3,7 +3,7 @@ import type { TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { apiKeys } from "../schema/index.ts";
 import type { ApiKeys } from "../types.ts";
-import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const shown = {
   id: apiKeys.id,
@@ -53,15 +53,7 @@ export function createApiKeys(sessions: Sessions, pageMaxBytes: number): ApiKeys
           .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(apiKeys)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, apiKeys, wanted),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>

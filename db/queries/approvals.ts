@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, or, sql } from "drizzle-orm";
 import type { Sessions } from "../connection/sessions.ts";
 import { approvals } from "../schema/index.ts";
 import type { Approvals } from "../types.ts";
-import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const isAmong = (names: readonly string[]) =>
   sql`exists (select from unnest(${approvals.assignees}) as written where lower(btrim(written, E' \\t\\r\\n')) in ${names.map((name) => name.toLowerCase())})`;
@@ -23,15 +23,7 @@ export function createApprovals(sessions: Sessions, pageMaxBytes: number): Appro
           .orderBy(desc(approvals.createdAt), desc(approvals.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(approvals)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, approvals, wanted),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>

@@ -1,9 +1,9 @@
-import { and, desc, eq, gte, inArray, lt, lte, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, lt, lte } from "drizzle-orm";
 import { uuidv7 } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { auditEvents } from "../schema/index.ts";
 import type { Audit } from "../types.ts";
-import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
   return {
@@ -31,15 +31,7 @@ export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
           .orderBy(desc(auditEvents.at), desc(auditEvents.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(auditEvents)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, auditEvents, wanted),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>

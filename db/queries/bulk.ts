@@ -4,7 +4,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { bulkItems, bulkJobs, runs } from "../schema/index.ts";
 import type { BulkAction, BulkRows } from "../types.ts";
-import { behind, bytesOf, countOf, decodeKey, encodeKey, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countOf, countUpTo, decodeKey, encodeKey, positionOf, toPage } from "./paging.ts";
 import { newestRuns, wantedRuns } from "./runs.ts";
 
 const { tenantId: _jobTenant, nextAt: _nextAt, ...jobColumns } = getTableColumns(bulkJobs);
@@ -69,15 +69,7 @@ export function createBulkRows(sessions: Sessions, pageMaxBytes: number): BulkRo
           .orderBy(desc(bulkJobs.createdAt), desc(bulkJobs.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(bulkJobs)
-            .where(mine)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, bulkJobs, mine),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>
@@ -101,15 +93,7 @@ export function createBulkRows(sessions: Sessions, pageMaxBytes: number): BulkRo
           .orderBy(asc(bulkItems.runId))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(bulkItems)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, bulkItems, wanted),
       ]);
       if (jobs.length === 0) return undefined;
       const shownRows = rows.slice(0, page.limit);

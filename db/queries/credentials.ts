@@ -5,7 +5,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { credentials } from "../schema/index.ts";
 import type { Credential, CredentialRows, CredentialUse, SealedBytes } from "../types.ts";
-import { bytesOf, countOf, orderOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { bytesOf, countUpTo, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 
 const { tenantId: _tenant, keyVersion: _keyVersion, sealed: _sealed, ...shownColumns } = getTableColumns(credentials);
@@ -82,15 +82,7 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
           .orderBy(...order.by)
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(credentials)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, credentials, wanted),
       ]);
       const rowsOf = (ids: string[]) =>
         sessions.once(tenant, (db) =>

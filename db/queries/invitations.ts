@@ -4,7 +4,7 @@ import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { invitations, memberships, organizations, users } from "../schema/index.ts";
 import type { Invitations } from "../types.ts";
-import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const shown = {
   id: invitations.id,
@@ -61,15 +61,7 @@ export function createInvitations(sessions: Sessions, pageMaxBytes: number): Inv
           .orderBy(desc(invitations.createdAt), desc(invitations.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(invitations)
-            .where(mine)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, invitations, mine),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>

@@ -3,7 +3,7 @@ import { PerdureError, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { apiKeys, memberships, organizations, users } from "../schema/index.ts";
 import type { Organizations, Role } from "../types.ts";
-import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
 import { endSessionsIn } from "./user-sessions.ts";
 
 const organizationColumns = {
@@ -77,15 +77,7 @@ export function createOrganizations(sessions: Sessions, pageMaxBytes: number): O
           .orderBy(desc(memberships.createdAt), desc(memberships.userId))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(memberships)
-            .where(mine)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, memberships, mine),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, async (ids) =>
         withAccounts(

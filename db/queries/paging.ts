@@ -1,5 +1,5 @@
 import { asc, desc, sql, type SQL } from "drizzle-orm";
-import type { PgColumn, SubqueryWithSelection } from "drizzle-orm/pg-core";
+import type { PgColumn, PgTable, SubqueryWithSelection } from "drizzle-orm/pg-core";
 import { isUuid, PerdureError } from "#core";
 import type { Statements } from "../connection/sessions.ts";
 import type { Page, Paged } from "../types.ts";
@@ -149,7 +149,20 @@ export async function toPage<R extends { id: string }>(
   };
 }
 
-/** The number of rows of a subquery, which limits itself to `TOTAL_COUNTED_TO`. */
+/** The number of rows of a table that a list is about, counted up to `TOTAL_COUNTED_TO`. */
+export function countUpTo(db: Statements, table: PgTable, wanted: SQL | undefined) {
+  return countOf(
+    db,
+    db
+      .select({ one: sql`1`.as("one") })
+      .from(table)
+      .where(wanted)
+      .limit(TOTAL_COUNTED_TO)
+      .as("counted"),
+  );
+}
+
+/** The number of rows of a subquery, which limits itself. */
 export function countOf(db: Statements, rows: SubqueryWithSelection<{ one: SQL.Aliased }, "counted">) {
   return db.select({ total: sql<number>`count(*)::integer` }).from(rows);
 }

@@ -8,7 +8,7 @@ import { NOBODY, type RunObserver, tellClosed, tellSettled } from "../observer.t
 import type { RunFilter, RunRows } from "../types.ts";
 import { groupOf, queueFull } from "./admission-terms.ts";
 import { receiveWebhook, replayed } from "./webhook-runs.ts";
-import { behind, bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countUpTo, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage } from "./paging.ts";
 
 /** Of a run that nothing happens to, the time between two looks of a sweeper grows with its silence up to this. */
 const LONGEST_BETWEEN_LOOKS_SECONDS = 3600;
@@ -217,15 +217,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer
           .orderBy(desc(runs.createdAt), desc(runs.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(runs)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, runs, wanted),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, async (ids) => {
         const rows = await sessions.once(tenant, (db) =>
@@ -249,15 +241,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer
           .orderBy(...NODE_ORDER)
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(nodeExecutions)
-            .where(ofRun)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, nodeExecutions, ofRun),
       ]);
       const chosen = fitting(listed, page.limit, pageMaxBytes);
       const [first, last] = [chosen[0], chosen.at(-1)];

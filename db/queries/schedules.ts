@@ -5,7 +5,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { runs, scheduleFirings, schedules, workflows } from "../schema/index.ts";
 import type { Schedule, ScheduleExecution, ScheduleFiring, ScheduleRows, TimerSchedule } from "../schedule-types.ts";
-import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countOf, countUpTo, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 const { takenAt: _takenAt, ...storedColumns } = getTableColumns(schedules);
 const { tenantId: _firingTenant, starter: _starter, ...firingColumns } = getTableColumns(scheduleFirings);
@@ -77,15 +77,7 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
           .orderBy(desc(schedules.createdAt), desc(schedules.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(schedules)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, schedules, wanted),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, async (ids) =>
         (await sessions.once(tenant, (db) => read(db, and(eq(schedules.tenantId, tenant), inArray(schedules.id, ids))))).map(toSchedule),

@@ -3,7 +3,7 @@ import { type TenantId, tenantId, uuidv7 } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { memberships, refreshTokens, users, userSessions } from "../schema/index.ts";
 import type { SessionEnd, UserSessions } from "../types.ts";
-import { behind, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const shown = {
   id: userSessions.id,
@@ -153,15 +153,7 @@ export function createUserSessions(sessions: Sessions, pageMaxBytes: number): Us
           .orderBy(desc(userSessions.createdAt), desc(userSessions.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(userSessions)
-            .where(mine)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, userSessions, mine),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once("system", (db) =>

@@ -4,7 +4,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { variables, workflows } from "../schema/index.ts";
 import type { Variables, VariableLimits } from "../types.ts";
-import { bytesOf, countOf, orderOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { bytesOf, countUpTo, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 
 const { tenantId: _tenant, ...columns } = getTableColumns(variables);
@@ -53,15 +53,7 @@ export function createVariables(sessions: Sessions, pageMaxBytes: number): Varia
           .orderBy(...order.by)
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(variables)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, variables, wanted),
         db.select({ id: workflows.id }).from(workflows).where(live(tenant, workflowId)).limit(1),
       ]);
       if (workflowId !== null && found.length === 0) return undefined;

@@ -5,7 +5,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { webhookDeliveries, webhooks, workflows, workflowVersions } from "../schema/index.ts";
 import type { NewWebhook, Webhooks } from "../webhook-types.ts";
-import { behind, bytesOf, countOf, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const { nodeConfig: _nodeConfig, removedAt: _removedAt, deletedAt: _deletedAt, ...shown } = getTableColumns(webhooks);
 const {
@@ -88,15 +88,7 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
           .orderBy(desc(webhooks.createdAt), desc(webhooks.id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(webhooks)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, webhooks, wanted),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>
@@ -219,15 +211,7 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
           .orderBy(desc(createdAt), desc(id))
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(webhookDeliveries)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, webhookDeliveries, wanted),
       ]);
       return toPage(page, pageMaxBytes, listed, counted?.total ?? 0, (ids) =>
         sessions.once(tenant, (db) =>

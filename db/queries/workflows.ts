@@ -3,7 +3,7 @@ import { type Json, PerdureError, stableStringify, uuidv7, type TenantId } from 
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
-import { bytesOf, countOf, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { bytesOf, countUpTo, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 import { putTimers, removeSchedules } from "./schedules.ts";
 import { syncPublished, syncWebhooks } from "./webhooks.ts";
@@ -63,15 +63,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .orderBy(...order.by)
           .limit(page.limit + 1)
           .offset(page.offset ?? 0),
-        countOf(
-          db,
-          db
-            .select({ one: sql`1`.as("one") })
-            .from(workflows)
-            .where(wanted)
-            .limit(TOTAL_COUNTED_TO)
-            .as("counted"),
-        ),
+        countUpTo(db, workflows, wanted),
       ]);
       return toPage(
         page,
