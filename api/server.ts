@@ -7,7 +7,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { PerdureError } from "#core";
 import { createCredentialVault } from "#credentials";
 import { migrate, openDatabase } from "#db";
-import { createHttp, hostsOfOrganizations } from "#integrations/http";
+import { createHttp, hostsOfOrganizations, outboundOptions } from "#integrations/http";
 import { createMailer } from "#integrations/mail";
 import { createOidc } from "#integrations/oidc";
 import { traceHttp } from "#integrations/tracing";
@@ -79,13 +79,7 @@ async function start(env: Env, logger: Logger): Promise<Api> {
   const schemas = createSchemaChecks({ timeoutMs: env.SCHEMA_CHECK_TIMEOUT_MS });
   const yaml = createYamlThreads({ maxBytes: env.YAML_MAX_BYTES, maxAliases: env.YAML_MAX_ALIASES, timeoutMs: env.YAML_TIMEOUT_MS });
   const compileGraph = createCompiler(db, catalogue);
-  const guarded = createHttp({
-    allow: env.OUTBOUND_ALLOW,
-    maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES,
-    maxRedirects: env.OUTBOUND_MAX_REDIRECTS,
-    idleTimeoutMs: env.OUTBOUND_IDLE_TIMEOUT_MS,
-    hostsOf: hostsOfOrganizations(db.organizations),
-  });
+  const guarded = createHttp({ ...outboundOptions(env), hostsOf: hostsOfOrganizations(db.organizations) });
   const http = traceHttp(guarded, { tracing, metrics, hosts: env.TRACE_OUTBOUND_HOSTS });
   const installation = createInstallation({ db, temporal: temporal.client, namespace: env.TEMPORAL_NAMESPACE, taskQueue: env.TEMPORAL_TASK_QUEUE });
   metrics.source(() => runGauges(installation));

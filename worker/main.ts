@@ -5,7 +5,7 @@ import type { RunEvent } from "#core";
 import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
 import { breakHttp, breakModels, createBreakers } from "#integrations/breaker";
-import { createHttp, hostsOfOrganizations } from "#integrations/http";
+import { createHttp, hostsOfOrganizations, outboundOptions } from "#integrations/http";
 import { traceHttp } from "#integrations/tracing";
 import { createJsonata } from "#integrations/jsonata";
 import { createModels } from "#integrations/models";
@@ -83,13 +83,7 @@ const temporal = await connectTemporal({
 });
 const writer = createEventWriter({ log: db.log, logger });
 const runs = createRuns({ db, client: temporal.client, env, logger, tracing });
-const guarded = createHttp({
-  allow: env.OUTBOUND_ALLOW,
-  maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES,
-  maxRedirects: env.OUTBOUND_MAX_REDIRECTS,
-  idleTimeoutMs: env.OUTBOUND_IDLE_TIMEOUT_MS,
-  hostsOf: hostsOfOrganizations(db.organizations),
-});
+const guarded = createHttp({ ...outboundOptions(env), hostsOf: hostsOfOrganizations(db.organizations) });
 const http = traceHttp(guarded, { tracing, metrics, hosts: env.TRACE_OUTBOUND_HOSTS });
 const jsonata = createJsonata({ timeoutMs: env.JSONATA_TIMEOUT_MS, memoryMb: env.JSONATA_MEMORY_MB });
 const sandbox = createSandbox({

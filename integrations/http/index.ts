@@ -5,6 +5,7 @@
 import { fetch as undiciFetch, type Agent } from "undici";
 import { PerdureError } from "#core";
 import type { HttpRequestSpec, HttpResponse, HttpService } from "#nodes";
+import type { Env } from "#platform";
 import { ACCEPT_ENCODING, limitStream, readLimited, tooLarge } from "./body.ts";
 import { guardedAgent, resolveBySystem, trustedAgent, type Resolve } from "./connect.ts";
 import { networkFailure, timedOut } from "./failure.ts";
@@ -31,6 +32,18 @@ export interface HttpOptions {
   idleTimeoutMs?: number;
   /** Resolves names; a test gives its own. */
   resolve?: Resolve;
+}
+
+/** What the settings of a process say of its way out. */
+export function outboundOptions(
+  env: Pick<Env, "OUTBOUND_ALLOW" | "OUTBOUND_MAX_RESPONSE_BYTES" | "OUTBOUND_MAX_REDIRECTS" | "OUTBOUND_IDLE_TIMEOUT_MS">,
+): Omit<HttpOptions, "hostsOf" | "resolve"> {
+  return {
+    allow: env.OUTBOUND_ALLOW,
+    maxResponseBytes: env.OUTBOUND_MAX_RESPONSE_BYTES,
+    maxRedirects: env.OUTBOUND_MAX_REDIRECTS,
+    idleTimeoutMs: env.OUTBOUND_IDLE_TIMEOUT_MS,
+  };
 }
 
 export type Fetch = typeof fetch;
