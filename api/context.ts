@@ -30,6 +30,8 @@ export interface ApiEnv {
     address: string;
     /** Set by handlers of public routes that make a change, and of those that make it in another organization. */
     auditActor: AuditActor | undefined;
+    /** For handlers whose change stands long before their answer: writes it to the audit log now, beside what they go on to do. Set where changes are watched. */
+    auditBegun: ((reply: { status: number; body: unknown }) => void) | undefined;
     /** Methods that the path takes, where the request's is none of them. */
     allow: string | undefined;
     /** Set on the routes that webhooks are called by. */

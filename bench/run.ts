@@ -22,7 +22,9 @@ const quick = process.argv.includes("--quick");
 const only = process.argv[process.argv.indexOf("--only") + 1]?.split(",") ?? [];
 const isWanted = (part: string): boolean => !process.argv.includes("--only") || only.includes(part);
 const SAMPLES = quick ? 10 : 100;
-const CHAINS = quick ? 3 : 15;
+const CHAINS = quick ? 3 : 30;
+/** Compilers of both sides have settled after these. */
+const WARM = quick ? 2 : 20;
 const MAPS = quick ? 1 : 5;
 const ITEMS = quick ? 200 : 1_000;
 const LOOPS = { outer: 30, inner: 30 };
@@ -148,7 +150,7 @@ async function measure(): Promise<void> {
     say("chain of ten activities");
     const chained = await alternate(
       CHAINS,
-      2,
+      WARM,
       () => rest.run(calls),
       () => byHand("tenCalls", outsideUrl),
     );
@@ -159,7 +161,7 @@ async function measure(): Promise<void> {
     const wide = await rest.save(fanOut(100, outsideUrl));
     const fanned = await alternate(
       CHAINS,
-      2,
+      WARM,
       () => rest.run(wide),
       () => byHand("hundredCallsAtOnce", outsideUrl),
     );
@@ -176,7 +178,7 @@ async function measure(): Promise<void> {
     const map = await rest.save(mapOfCalls(outsideUrl));
     const mapped = await alternate(
       MAPS,
-      1,
+      Math.min(WARM, 3),
       () => rest.run(map, { items }),
       () => byHand("mapOfCalls", { url: outsideUrl, items }),
     );
@@ -187,7 +189,7 @@ async function measure(): Promise<void> {
     const nested = await rest.save(nestedLoops(LOOPS.outer, LOOPS.inner));
     const looped = await alternate(
       CHAINS,
-      2,
+      WARM,
       () => rest.run(nested),
       () => byHand("nestedLoops", LOOPS),
     );

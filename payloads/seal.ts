@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from "node:crypto";
 import { PerdureError } from "#core";
 
 export const KEY_BYTES = 32;
@@ -12,17 +12,17 @@ const HASH_PURPOSE = "perdure payload hash";
 /** A tenant's data key, opened. */
 export interface DataKey {
   version: number;
-  secret: Buffer;
+  secret: KeyObject;
   /** Of the HMACs that name blobs; derived from `secret`. */
   hashSecret: Buffer;
 }
 
 export function dataKey(version: number, secret: Buffer): DataKey {
-  return { version, secret, hashSecret: Buffer.from(hkdfSync("sha256", secret, "", HASH_PURPOSE, KEY_BYTES)) };
+  return { version, secret: createSecretKey(secret), hashSecret: Buffer.from(hkdfSync("sha256", secret, "", HASH_PURPOSE, KEY_BYTES)) };
 }
 
 /** AES-256-GCM: 12 bytes of random nonce, the ciphertext of the parts in their order, 16 bytes of tag. `context` is authenticated and not stored. */
-export function seal(secret: Buffer, context: string, ...parts: readonly Uint8Array[]): Buffer {
+export function seal(secret: KeyObject | Buffer, context: string, ...parts: readonly Uint8Array[]): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, secret, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(Buffer.from(context));
@@ -31,7 +31,7 @@ export function seal(secret: Buffer, context: string, ...parts: readonly Uint8Ar
 }
 
 /** @throws PerdureError `payload.unreadable` for another key, another context, or bytes that are not as they were. */
-export function open(secret: Buffer, context: string, sealed: Uint8Array): Buffer {
+export function open(secret: KeyObject | Buffer, context: string, sealed: Uint8Array): Buffer {
   if (sealed.length < SEAL_BYTES) throw new PerdureError("payload.unreadable", "A sealed payload is cut short.");
   const end = sealed.length - TAG_BYTES;
   const decipher = createDecipheriv(CIPHER, secret, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });

@@ -86,8 +86,8 @@ export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onC
   }
 
   /** As they stand now; a retry, fork or replay goes on with those of the run before. */
-  async function variablesOf(tenant: TenantId, { workflowId, variables, forkedFrom }: StartRun): Promise<JsonObject> {
-    return forkedFrom === undefined ? { ...(await db.variables.forRun(tenant, workflowId)), ...variables } : variables;
+  async function variablesOf(tenant: TenantId, { workflowId, variables, forkedFrom }: StartRun, known?: { variables: JsonObject }): Promise<JsonObject> {
+    return forkedFrom === undefined ? { ...(known?.variables ?? (await db.variables.forRun(tenant, workflowId))), ...variables } : variables;
   }
 
   async function markStarted(tenant: TenantId, runId: string): Promise<void> {
@@ -116,9 +116,9 @@ export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onC
   }
 
   const runs: Runs = {
-    async start(tenant, request) {
+    async start(tenant, request, known) {
       const askedAt = Date.now();
-      const [subVersions, variables] = await Promise.all([subRuns.pinnedVersions(tenant, request.plan), variablesOf(tenant, request)]);
+      const [subVersions, variables] = await Promise.all([subRuns.pinnedVersions(tenant, request.plan), variablesOf(tenant, request, known)]);
       const id = uuidv7();
       const begun: StartRun = { ...request, ...originOf(id), variables, ...(Object.keys(subVersions).length > 0 && { subVersions }) };
       const { run, created, limited } = await db.runs.insert(tenant, id, begun, admission.termsOf(begun));

@@ -169,7 +169,7 @@ export interface Runs {
    * Stores the run and its first event, then starts the workflow; a run that a limit of concurrency concerns is queued and started in its turn,
    * whatever becomes of this process. @throws PerdureError `temporal.unavailable` when nothing was accepted, `rate.limited` where the queue is full.
    */
-  start(tenant: TenantId, request: StartRun): Promise<{ run: Run; created: boolean }>;
+  start(tenant: TenantId, request: StartRun, known?: { variables: JsonObject }): Promise<{ run: Run; created: boolean }>;
   /** The run once it is closed, or as it stands after `timeoutMs`. Learns the end from Temporal itself. */
   waitForEnd(tenant: TenantId, runId: string, timeoutMs: number, signal?: AbortSignal): Promise<Run>;
   /**

@@ -1,4 +1,4 @@
-import { type RoleName, type RouteName, auditRuleOf } from "#contract";
+import { type AuditRule, type RoleName, type RouteName, auditRuleOf } from "#contract";
 import { type JsonObject, type TenantId, isObject } from "#core";
 import type { Audit } from "#db";
 import type { Logger } from "#platform";
@@ -36,37 +36,55 @@ export function createAuditTrail(audit: Audit, { fieldMaxBytes, logger }: { fiel
       const handler = handlers[name];
       if (!rule) return handler;
       const watched = async (request: AuditedRequest): Promise<Reply> => {
-        const before = rule.before && (await stateOf(handlers[rule.before], request));
-        const reply = await handler(request as never);
         const { c } = request;
-        const actor = (c.get("auditActor") as AuditActor | undefined) ?? request.principal;
-        if (reply.status >= 400 || !actor) return reply;
-        const after = bodyOf(reply);
-        const event = {
-          userId: actor.userId,
-          apiKeyId: request.principal?.apiKey?.id ?? null,
-          role: actor.role,
-          action: name,
-          resourceType: rule.resource,
-          resourceId: resourceId(rule.isNew ?? false, request.params, after ?? before, reply),
-          method: c.req.method,
-          path: c.req.path,
-          status: reply.status,
-          ...changes(before, after, rule.fields, fieldMaxBytes),
-          ip: clientAddress(c),
-          userAgent: userAgent(c),
-          correlationId: c.get("correlationId"),
-        };
+        const before = rule.before && (await stateOf(handlers[rule.before], request));
+        let written: Promise<void> | undefined;
+        c.set("auditBegun", (begun) => {
+          written ??= write(name, rule, request, before, begun);
+        });
         try {
-          await audit.record(actor.tenantId, event);
-        } catch (error) {
-          logger.error({ err: error, audit_event: { ...event, tenantId: actor.tenantId } }, "a change was made and could not be written to the audit log");
+          const reply = await handler(request as never);
+          written ??= write(name, rule, request, before, reply);
+          return reply;
+        } finally {
+          await written;
         }
-        return reply;
       };
       return watched as unknown as H;
     },
   };
+
+  async function write(
+    name: RouteName,
+    rule: AuditRule,
+    { c, principal, params }: AuditedRequest,
+    before: JsonObject | undefined,
+    reply: Reply,
+  ): Promise<void> {
+    const actor = (c.get("auditActor") as AuditActor | undefined) ?? principal;
+    if (reply.status >= 400 || !actor) return;
+    const after = bodyOf(reply);
+    const event = {
+      userId: actor.userId,
+      apiKeyId: principal?.apiKey?.id ?? null,
+      role: actor.role,
+      action: name,
+      resourceType: rule.resource,
+      resourceId: resourceId(rule.isNew ?? false, params, after ?? before, reply),
+      method: c.req.method,
+      path: c.req.path,
+      status: reply.status,
+      ...changes(before, after, rule.fields, fieldMaxBytes),
+      ip: clientAddress(c),
+      userAgent: userAgent(c),
+      correlationId: c.get("correlationId"),
+    };
+    try {
+      await audit.record(actor.tenantId, event);
+    } catch (error) {
+      logger.error({ err: error, audit_event: { ...event, tenantId: actor.tenantId } }, "a change was made and could not be written to the audit log");
+    }
+  }
 }
 
 /** What is not there, or not readable, has no state; the change itself will say so. */

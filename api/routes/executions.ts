@@ -88,6 +88,7 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
   async function answerStart(run: Run, mode: Mode, timeout: string | number | null | undefined, principal: Principal, c: ApiContext) {
     if (mode === "stream") return stream(principal, run.id, 0, c);
     if (mode === "wait") {
+      c.get("auditBegun")?.({ status: 201, body: runJson(run, settings) });
       const ended = await endOf(run, waitMs(timeout, settings.RUN_WAIT_MAX_MS), c);
       return { status: isClosed(ended.status) ? (200 as const) : (202 as const), body: runJson(ended, settings) };
     }

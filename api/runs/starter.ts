@@ -36,6 +36,7 @@ export function createRunStarter({ db, runs, compile, schemas, settings }: Servi
     plan: Plan,
     subject: string,
     identity: Pick<StartRun, "workflowId" | "workflowName" | "version" | "graph">,
+    known?: { variables: JsonObject },
   ): Promise<Run> {
     const { principal, body, rawBody, idempotencyKey } = request;
     const inputs = body.inputs ?? {};
@@ -47,7 +48,7 @@ export function createRunStarter({ db, runs, compile, schemas, settings }: Servi
     const entries = entriesOf(plan, body.entry ?? undefined);
     const findings = plan.inputs_schema ? await schemas.check(plan.inputs_schema, inputs, "inputs") : [];
     if (findings.length > 0) throw new PerdureError("validation.failed", "The inputs do not fit what the workflow's start asks for.", { findings });
-    const { run } = await runs.start(principal.tenantId, {
+    const starting: StartRun = {
       ...identity,
       plan: body.priority == null ? plan : { ...plan, settings: { ...plan.settings, priority: body.priority } },
       inputs,
@@ -56,19 +57,22 @@ export function createRunStarter({ db, runs, compile, schemas, settings }: Servi
       trigger: "api",
       createdBy: principal.userId,
       ...(idempotencyKey !== undefined && { idempotency: { key: idempotencyKey, requestHash: requestHash(subject, rawBody) } }),
-    });
-    return run;
+    };
+    return (await runs.start(principal.tenantId, starting, known)).run;
   }
 
   return {
     async startWorkflow(workflowId, request) {
       const { principal, body } = request;
-      const found = await db.workflows.runnable(principal.tenantId, workflowId, body.version ?? undefined);
+      const [found, variables] = await Promise.all([
+        db.workflows.runnable(principal.tenantId, workflowId, body.version ?? undefined),
+        db.variables.forRun(principal.tenantId, workflowId),
+      ]);
       if (!found) throw notFound(body.version == null ? "workflow" : "version of the workflow");
       const { workflow, version } = found;
       const { plan, problems } = await standingOf(compile, principal.tenantId, version, workflowId);
       if (!plan) throw invalidGraph(problems);
-      return start(request, plan, workflowId, { workflowId, workflowName: workflow.name, version: version.version });
+      return start(request, plan, workflowId, { workflowId, workflowName: workflow.name, version: version.version }, { variables });
     },
 
     async startGraph(request) {

@@ -1,14 +1,44 @@
 import { and, desc, eq, gte, inArray, lt, lte } from "drizzle-orm";
-import { uuidv7 } from "#core";
+import { type TenantId, uuidv7 } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { auditEvents } from "../schema/index.ts";
 import type { Audit } from "../types.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
+  type Entry = typeof auditEvents.$inferInsert;
+  /** Entries of an organization that come while others are on their way: they go together. */
+  const gathered = new Map<TenantId, { entries: Entry[]; stored: Promise<void> }>();
+  const storing = new Map<TenantId, Promise<void>>();
+
+  function store(tenant: TenantId, entries: Entry[]): Promise<void> {
+    const stored = sessions
+      .once(tenant, (db) => db.insert(auditEvents).values(entries))
+      .then(() => undefined)
+      .finally(() => storing.delete(tenant));
+    storing.set(tenant, stored);
+    return stored;
+  }
+
   return {
-    async record(tenant, event) {
-      await sessions.once(tenant, (db) => db.insert(auditEvents).values({ ...event, id: uuidv7(), tenantId: tenant }));
+    record(tenant, event) {
+      const entry = { ...event, id: uuidv7(), at: new Date(), tenantId: tenant };
+      const before = storing.get(tenant);
+      if (!before) return store(tenant, [entry]);
+      const group = gathered.get(tenant);
+      if (group) {
+        group.entries.push(entry);
+        return group.stored;
+      }
+      const entries = [entry];
+      const stored = before
+        .catch(() => undefined)
+        .then(() => {
+          gathered.delete(tenant);
+          return store(tenant, entries);
+        });
+      gathered.set(tenant, { entries, stored });
+      return stored;
     },
 
     async list(tenant, { userId, apiKeyId, action, resourceType, resourceId, from, to, status }, page) {
