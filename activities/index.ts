@@ -1,18 +1,20 @@
 /** All that workflows may ask for. `worker/` gives the services; workflows import the types only. */
-import { Context } from "@temporalio/activity";
+import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
 import { tenantId, toFailureValue } from "#core";
 import { nodeDefinition, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
 import type { RunsService, ScheduleFirings } from "#runs";
-import { type Activities, receiptKey } from "#workflows/messages";
+import { type Activities, CALLED_OFF, receiptKey } from "#workflows/messages";
 import type { EventLog, NodeCache, Receipts } from "../db/types.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";
+import type { LocalCalls } from "./local-calls.ts";
 import { readReceipt } from "./receipt.ts";
 import type { AttemptWatch } from "./watch.ts";
 import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
 
+export { createLocalCalls } from "./local-calls.ts";
 export { watchAttempts } from "./watch.ts";
 
 export interface ActivityDeps {
@@ -31,6 +33,8 @@ export interface ActivityDeps {
   };
   restoredAt?: RunNodeDeps["restoredAt"];
   logger: Logger;
+  /** @default no local activity is ever called off */
+  localCalls?: LocalCalls;
   /** @default nothing is traced or counted */
   watch?: AttemptWatch;
   /** @default the catalogue of `nodes/` */
@@ -39,22 +43,26 @@ export interface ActivityDeps {
 
 export function createActivities(deps: ActivityDeps): Activities {
   const forNodes = { ...deps, definitionOf: deps.definitionOf ?? nodeDefinition };
+  const { localCalls } = deps;
   return {
-    runNode: (call) => {
-      const attempt = currentAttempt();
-      const work = () => runNode(forNodes, call, attempt);
-      return deps.watch ? deps.watch(call, attempt, work) : work();
-    },
-    recordFacts: async ({ tenant_id, events }) => {
-      try {
-        // What the workflow told before through its sink comes into the log before.
-        await deps.writer.flush();
-        await deps.log.append(events.map((event) => ({ tenantId: tenant_id, event })));
-      } catch (error) {
-        deps.logger.warn({ reason: databaseReason(error) }, "Facts could not be written; trying again.");
-        throw toApplicationFailure(databaseUnavailable());
-      }
-    },
+    runNode: (call) =>
+      unlessCalledOff(localCalls, (calledOff) => {
+        const attempt = currentAttempt(calledOff);
+        const work = () => runNode(forNodes, call, attempt);
+        return deps.watch ? deps.watch(call, attempt, work) : work();
+      }),
+    recordFacts: ({ tenant_id, events }) =>
+      unlessCalledOff(localCalls, async (calledOff) => {
+        try {
+          // What the workflow told before through its sink comes into the log before.
+          await orAborted(calledOff, deps.writer.flush());
+          await orAborted(calledOff, deps.log.append(events.map((event) => ({ tenantId: tenant_id, event }))));
+        } catch (error) {
+          calledOff.throwIfAborted();
+          deps.logger.warn({ reason: databaseReason(error) }, "Facts could not be written; trying again.");
+          throw toApplicationFailure(databaseUnavailable());
+        }
+      }),
     openChild: (call) => orFailure(deps.openChild(call)),
     fireSchedule: (call) => orFailure(deps.schedules.fire(call)),
     endScheduledRun: (call) => orFailure(deps.schedules.end(call)),
@@ -81,7 +89,33 @@ async function orFailure<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-function currentAttempt(): Attempt {
+/** Does the work of a local activity with a signal that aborts when its workflow calls it off; then it fails with `CALLED_OFF`. Another activity's never does. */
+async function unlessCalledOff<T>(calls: LocalCalls | undefined, work: (calledOff: AbortSignal) => Promise<T>): Promise<T> {
+  const { isLocal, workflowExecution, activityId } = Context.current().info;
+  const controller = new AbortController();
+  const stop = (): void => controller.abort(new CancelledFailure("The call was called off."));
+  const leave = isLocal && workflowExecution ? calls?.listen(workflowExecution.runId, activityId, stop) : undefined;
+  try {
+    return await work(controller.signal);
+  } catch (error) {
+    if (!controller.signal.aborted || !(error instanceof CancelledFailure)) throw error;
+    throw ApplicationFailure.nonRetryable("The call was called off.", CALLED_OFF);
+  } finally {
+    leave?.();
+  }
+}
+
+/** @throws the reason, as soon as the signal aborts; the work goes on. */
+function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+function currentAttempt(calledOff: AbortSignal): Attempt {
   const context = Context.current();
   return {
     number: context.info.attempt,
@@ -89,7 +123,17 @@ function currentAttempt(): Attempt {
     heartbeat: () => context.heartbeat(),
     undisputedMs: (context.info.heartbeatTimeoutMs ?? 0) / 2,
     scheduledAtMs: context.info.currentAttemptScheduledTimestampMs,
-    cancellation: context.cancellationSignal,
-    cancelRequested: () => context.cancellationDetails?.cancelRequested ?? false,
+    cancellation: context.info.isLocal ? either(context.cancellationSignal, calledOff) : context.cancellationSignal,
+    cancelRequested: () => calledOff.aborted || (context.cancellationDetails?.cancelRequested ?? false),
   };
+}
+
+/** Both signals live as long as the attempt: nothing has to be let go. */
+function either(one: AbortSignal, other: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of [one, other]) {
+    if (signal.aborted) controller.abort(signal.reason);
+    signal.addEventListener("abort", () => controller.abort(signal.reason), { once: true });
+  }
+  return controller.signal;
 }

@@ -9,5 +9,11 @@ const pathOf = (module: string): string => fileURLToPath(new URL(module, import.
 
 /** @param workflows Module whose exports are the workflow types. @default ours */
 export function bundleWorkflows(workflows: string = pathOf("../workflows/index.ts")): Promise<WorkflowBundleWithSourceMap> {
-  return bundleWorkflowCode({ workflowsPath: workflows, logger: new DefaultLogger("ERROR"), preloadModules: PRELOADED.map(pathOf), failureConverterPath });
+  return bundleWorkflowCode({
+    workflowsPath: workflows,
+    workflowInterceptorModules: [pathOf("../workflows/calling-off.ts")],
+    logger: new DefaultLogger("ERROR"),
+    preloadModules: PRELOADED.map(pathOf),
+    failureConverterPath,
+  });
 }

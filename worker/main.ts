@@ -1,6 +1,6 @@
 /** The worker process: builds the services, gives them to the activities, runs workflows and nodes until it is told to stop. */
 import { DefaultLogger, makeTelemetryFilterString, type InjectedSinks, NativeConnection, Runtime, Worker } from "@temporalio/worker";
-import { createActivities, watchAttempts } from "#activities";
+import { createActivities, createLocalCalls, watchAttempts } from "#activities";
 import type { RunEvent } from "#core";
 import { createCredentialVault } from "#credentials";
 import { openDatabase } from "#db";
@@ -29,7 +29,7 @@ import {
   createSweeper,
 } from "#runs";
 import { createMetrics, createTracing, observeEnds, openMetrics, poolGauges, readPage } from "#telemetry";
-import type { EventSinks } from "#workflows/messages";
+import type { EventSinks, LocalCallSinks } from "#workflows/messages";
 import { bundleWorkflows } from "./bundle.ts";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
@@ -123,7 +123,9 @@ const credentials = createCredentialVault({ rows: db.credentials, payloads });
 
 const compile = createCompiler(db, catalogue);
 const schedules = createScheduleParts({ db, temporal: temporal.client, runs, compile, env, logger });
+const localCalls = createLocalCalls();
 const activities = createActivities({
+  localCalls,
   writer,
   log: db.log,
   receipts: db.receipts,
@@ -170,7 +172,11 @@ const worker = await Worker.create({
         callDuringReplay: false,
       },
     },
-  } satisfies InjectedSinks<EventSinks>,
+    localCalls: {
+      callOff: { fn: ({ runId }, seq: number) => localCalls.callOff(runId, seq), callDuringReplay: true },
+      forget: { fn: ({ runId }, seq: number) => localCalls.forget(runId, seq), callDuringReplay: true },
+    },
+  } satisfies InjectedSinks<EventSinks & LocalCallSinks>,
   ...(env.WORKER_DEPLOYMENT !== undefined &&
     env.WORKER_BUILD_ID !== undefined && {
       workerDeploymentOptions: {

@@ -312,6 +312,18 @@ export interface OpenedChild {
   summary: string;
 }
 
+/** Type of the failure with which a local activity ends that the workflow has called off. */
+export const CALLED_OFF = "called_off";
+
+/** Sink of the workflow: a local activity, by its sequence number within the workflow, is to stop. Told during replay too: it may have to begin again. */
+export type LocalCallSinks = {
+  localCalls: {
+    callOff(seq: number): void;
+    /** It has ended. */
+    forget(seq: number): void;
+  };
+};
+
 /** Sink of the workflow: facts it alone knows (inline nodes, timers, routes). Provisional until Temporal's word. */
 export type EventSinks = {
   events: {

@@ -62,6 +62,8 @@ const ARGUMENTS_MAX_BYTES = 128 * 1024 * 1024;
 const NEVER_FULL_BEFORE_MS = 1_000;
 /** Beyond the attempt's own time-out, which the activity keeps itself: only a worker that hangs reaches this. */
 const ATTEMPT_GRACE_MS = 10_000;
+/** A local activity that is tried again later than this waits by a timer of the workflow, which ends with a cancel at once. */
+const RETRIED_IN_MEMORY = "1s";
 /** Summaries may be 400 bytes when they are sealed; characters may be four. */
 const SUMMARY_CHARACTERS = 80;
 const DETAILS_CHARACTERS = 4_000;
@@ -199,6 +201,7 @@ function temporalHost(input: RunGraphInput): Host {
     startToCloseTimeout: "30s",
     scheduleToCloseTimeout: CONFIRM_DEADLINE_MS,
     retry: { maximumInterval: "30s" },
+    localRetryThreshold: RETRIED_IN_MEMORY,
   });
   const inTurn = oneByOne();
   const { traceparent, correlation_id } = input;
@@ -220,7 +223,7 @@ function temporalHost(input: RunGraphInput): Host {
           cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         };
         if (step.local) markers.add();
-        const { runNode } = step.local ? proxyLocalActivities<Activities>(shared) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
+        const { runNode } = step.local ? proxyLocalActivities<Activities>({ ...shared, localRetryThreshold: RETRIED_IN_MEMORY }) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
         const asked = { ...call, ...origin };
         return (step.local ? inTurn(runNode(asked)) : runNode(asked)).catch((error: unknown) => {
           throw toStepError(error);

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { DrizzleQueryError } from "drizzle-orm";
 import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
 import { isUuid, type TenantId } from "#core";
@@ -42,15 +43,14 @@ export function createSessions(pool: Pool): Sessions {
     return use(async (connection) => {
       const ends: Promise<void>[] = [];
       let unsent = Number.POSITIVE_INFINITY;
-      const queries = build(
-        statementsOf(connection, () => {
-          unsent -= 1;
-          if (unsent === 0) ends.push(connection.sendScript("commit"));
-        }),
-      );
+      const send = sendingTo(connection, () => {
+        unsent -= 1;
+        if (unsent === 0) ends.push(connection.sendScript("commit"));
+      });
+      const queries = wire.run(send, () => build(statements));
       unsent = queries.length;
       const begun = connection.sendScript(script);
-      const results: PromiseSettledResult<unknown>[] = await Promise.allSettled([begun, ...queries]);
+      const results: PromiseSettledResult<unknown>[] = await wire.run(send, () => Promise.allSettled([begun, ...queries]));
       if (ends.length === 0 && !connection.lost) ends.push(connection.sendScript("rollback"));
       results.push(...(await Promise.allSettled(ends)));
       const failed = results.flatMap((result) => (result.status === "rejected" ? [cause(result.reason)] : []));
@@ -66,12 +66,12 @@ export function createSessions(pool: Pool): Sessions {
       const script = opening(scope);
       return use(async (connection) => {
         let begun: Promise<void> | undefined;
-        const statements = statementsOf(connection, undefined, () => {
+        const send = sendingTo(connection, undefined, () => {
           begun ??= connection.sendScript(script);
           begun.catch(() => {});
         });
         try {
-          const result = await work(statements);
+          const result = await wire.run(send, () => work(statements));
           await begun;
           if (begun) await connection.sendScript("commit");
           return result;
@@ -89,14 +89,37 @@ export function createSessions(pool: Pool): Sessions {
   };
 }
 
-/** Drizzle over one connection; `before` and `after` are called around the moment at which a statement is put on the wire. */
-function statementsOf(connection: Connection, after: (() => void) | undefined, before?: () => void): Statements {
-  return drizzle(async (statement, parameters: unknown[], method) => {
+type Send = (statement: string, parameters: unknown[], method: string) => Promise<{ rows: Row[] | unknown[][] }>;
+/** Where statements go that are awaited now. */
+const wire = new AsyncLocalStorage<Send>();
+/** Drizzle, once for all connections: building it, and statements, is a good part of what a small request costs. */
+const statements: Statements = drizzle((statement, parameters: unknown[], method) => {
+  const send = wire.getStore();
+  if (!send) throw new Error("A statement was sent outside of a transaction.");
+  return send(statement, parameters, method);
+});
+
+/** Sends over one connection; `before` and `after` are called around the moment at which a statement is put on the wire. */
+function sendingTo(connection: Connection, after: (() => void) | undefined, before?: () => void): Send {
+  return async (statement, parameters, method) => {
     before?.();
     const sent: Promise<Row[] | unknown[][]> =
       method === "all" ? connection.send(statement, parameters, "arrays") : connection.send(statement, parameters, "objects");
     after?.();
     return { rows: await sent };
+  };
+}
+
+/** A statement that every request sends, built once: `build` has `sql.placeholder(name)` where values come. Like any other it is sent when awaited. */
+export function prepared<V extends Record<string, unknown>, T>(
+  build: (statements: Statements) => { prepare(name: string): { execute(values: V): Promise<T> } },
+): (values: V) => PromiseLike<T> {
+  let ready: { execute(values: V): Promise<T> } | undefined;
+  return (values) => ({
+    then: (resolve, reject) => {
+      ready ??= build(statements).prepare("");
+      return ready.execute(values).then(resolve, reject);
+    },
   });
 }
 

@@ -1,7 +1,7 @@
 import { and, desc, eq, getTableColumns, gt, gte, inArray, isNull, lt, lte, or, sql, type SQL } from "drizzle-orm";
 import { type FailureValue, type Json, type JsonObject, type NodeStatus, PerdureError, type RunStatus, type TenantId } from "#core";
 import type { NodeRow, Run, RunSlot, StoredEvent, WaitingFor } from "../../runs/types.ts";
-import type { Sessions, Statements } from "../connection/sessions.ts";
+import { prepared, type Sessions, type Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { commands, nodeExecutions, runEvents, runs } from "../schema/index.ts";
 import { NOBODY, type RunObserver, tellClosed, tellSettled } from "../observer.ts";
@@ -129,7 +129,12 @@ export async function newestRuns(db: Statements, wanted: SQL | undefined, limit:
 }
 
 const one = (tenant: TenantId, id: string) => and(eq(runs.tenantId, tenant), eq(runs.id, id));
-const runQuery = (db: Statements, tenant: TenantId, id: string) => db.select(runColumns).from(runs).where(one(tenant, id));
+const runOf = prepared<{ tenant: TenantId; id: string }, RunRecord[]>((db) =>
+  db
+    .select(runColumns)
+    .from(runs)
+    .where(and(eq(runs.tenantId, sql.placeholder("tenant")), eq(runs.id, sql.placeholder("id")))),
+);
 
 export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer: RunObserver = NOBODY): RunRows {
   const isSwept = async (tenant: TenantId, id: string): Promise<boolean> => {
@@ -144,7 +149,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer
       db.execute<{ outcome: string; settled: string | null }>(
         sql`select outcome, settled from end_run(${tenant}::uuid, ${id}::uuid, ${toJsonText(ending)}::jsonb, ${counts && toJsonText(counts)}::jsonb)`,
       ),
-      runQuery(db, tenant, id),
+      runOf({ tenant, id }),
     ]);
     if (!result || !row) throw new PerdureError("resource.not_found", "There is no such run.");
     const run = toRun(row);
@@ -203,7 +208,7 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer
     },
 
     async get(tenant, id) {
-      const [found] = await sessions.once(tenant, (db) => runQuery(db, tenant, id));
+      const [found] = await sessions.once(tenant, () => runOf({ tenant, id }));
       return found && toRun(found);
     },
 

@@ -1,6 +1,6 @@
 import { and, eq, getTableColumns, ilike, inArray, isNull, or, sql, type SQL } from "drizzle-orm";
 import { type Json, type JsonObject, PerdureError, type TenantId, uuidv7 } from "#core";
-import type { Sessions, Statements } from "../connection/sessions.ts";
+import { prepared, type Sessions, type Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { variables, workflows } from "../schema/index.ts";
 import type { Variables, VariableLimits } from "../types.ts";
@@ -15,6 +15,20 @@ const inScope = (tenant: TenantId, workflowId: string | null): SQL | undefined =
   and(eq(variables.tenantId, tenant), workflowId === null ? isNull(variables.workflowId) : eq(variables.workflowId, workflowId));
 const one = (tenant: TenantId, workflowId: string | null, name: string) => and(inScope(tenant, workflowId), eq(variables.name, name));
 const asJson = (value: Json) => sql`${toJsonText(value)}::jsonb`;
+
+/** Those of the organization, then those of the workflow, which win. */
+const setFor = prepared<{ tenant: TenantId; workflowId: string | null }, { name: string; value: Json }[]>((db) =>
+  db
+    .select({ name: variables.name, value: variables.value })
+    .from(variables)
+    .where(
+      and(
+        eq(variables.tenantId, sql.placeholder("tenant")),
+        or(isNull(variables.workflowId), eq(variables.workflowId, sql`${sql.placeholder("workflowId")}::uuid`)),
+      ),
+    )
+    .orderBy(sql`${variables.workflowId} nulls first`),
+);
 
 export function createVariables(sessions: Sessions, pageMaxBytes: number): Variables {
   /** Whether the scope is there; from here on nobody else changes its variables until the transaction ends. */
@@ -129,18 +143,7 @@ export function createVariables(sessions: Sessions, pageMaxBytes: number): Varia
     },
 
     async forRun(tenant, workflowId) {
-      const found = await sessions.once(tenant, (db) =>
-        db
-          .select({ name: variables.name, value: variables.value })
-          .from(variables)
-          .where(
-            and(
-              eq(variables.tenantId, tenant),
-              workflowId === null ? isNull(variables.workflowId) : or(isNull(variables.workflowId), eq(variables.workflowId, workflowId)),
-            ),
-          )
-          .orderBy(sql`${variables.workflowId} nulls first`),
-      );
+      const found = await sessions.once(tenant, () => setFor({ tenant, workflowId }));
       return Object.fromEntries(found.map(({ name, value }) => [name, value])) satisfies JsonObject;
     },
   };

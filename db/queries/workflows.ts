@@ -1,8 +1,8 @@
 import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNotNull, isNull, lt, or, sql, type SQL } from "drizzle-orm";
 import { type Json, PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
-import type { Sessions, Statements } from "../connection/sessions.ts";
+import { prepared, type Sessions, type Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
-import type { NewVersion, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
+import type { NewVersion, Workflow, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
 import { bytesOf, countUpTo, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 import { putTimers, removeSchedules } from "./schedules.ts";
@@ -15,6 +15,19 @@ const { plan: _plan, graph: _graph, ...listedVersionColumns } = versionColumns;
 const live = (tenant: TenantId, id: string) => and(eq(workflows.tenantId, tenant), eq(workflows.id, id), isNull(workflows.deletedAt));
 const versionOf = (number: SQL | typeof workflows.version) =>
   and(eq(workflowVersions.tenantId, workflows.tenantId), eq(workflowVersions.workflowId, workflows.id), eq(workflowVersions.version, number));
+
+const withVersion = (db: Statements, number: SQL | typeof workflows.version) =>
+  db
+    .select({ workflow: workflowColumns, version: versionColumns })
+    .from(workflows)
+    .innerJoin(workflowVersions, versionOf(number))
+    .where(and(eq(workflows.tenantId, sql.placeholder("tenant")), eq(workflows.id, sql.placeholder("id")), isNull(workflows.deletedAt)));
+type Found = { workflow: Workflow; version: WorkflowVersion };
+const newestOf = prepared<{ tenant: TenantId; id: string }, Found[]>((db) => withVersion(db, workflows.version));
+const numberedOf = prepared<{ tenant: TenantId; id: string; version: number }, Found[]>((db) => withVersion(db, sql`${sql.placeholder("version")}`));
+const runnableOf = prepared<{ tenant: TenantId; id: string; version: number | null }, Found[]>((db) =>
+  withVersion(db, sql`coalesce(${sql.placeholder("version")}::integer, ${workflows.publishedVersion}, ${workflows.version})`),
+);
 
 const CHANGED = { revision: sql`${workflows.revision} + 1`, updatedAt: sql`now()` };
 const ORDERS = { name: workflows.name, created_at: workflows.createdAt, updated_at: workflows.updatedAt };
@@ -33,9 +46,6 @@ function meant({ search, tags, isPublic, isPublished, deleted }: WorkflowFilter)
 }
 
 export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workflows {
-  const withVersion = (db: Statements, tenant: TenantId, id: string, number: SQL | typeof workflows.version) =>
-    db.select({ workflow: workflowColumns, version: versionColumns }).from(workflows).innerJoin(workflowVersions, versionOf(number)).where(live(tenant, id));
-
   return {
     create(tenant, fields, version) {
       const id = uuidv7();
@@ -83,7 +93,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
     },
 
     async get(tenant, id) {
-      const [found] = await sessions.once(tenant, (db) => withVersion(db, tenant, id, workflows.version));
+      const [found] = await sessions.once(tenant, () => newestOf({ tenant, id }));
       return found;
     },
 
@@ -128,7 +138,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .update(workflows)
           .set({ deletedAt: null, ...CHANGED })
           .where(and(eq(workflows.tenantId, tenant), eq(workflows.id, id), isNotNull(workflows.deletedAt))),
-        withVersion(db, tenant, id, workflows.version),
+        newestOf({ tenant, id }),
       ]);
       return found;
     },
@@ -161,7 +171,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
     },
 
     async version(tenant, id, version) {
-      const [found] = await sessions.once(tenant, (db) => withVersion(db, tenant, id, sql`${version}`));
+      const [found] = await sessions.once(tenant, () => numberedOf({ tenant, id, version }));
       return found?.version;
     },
 
@@ -181,9 +191,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
     },
 
     async runnable(tenant, id, version) {
-      const [found] = await sessions.once(tenant, (db) =>
-        withVersion(db, tenant, id, sql`coalesce(${version ?? null}::integer, ${workflows.publishedVersion}, ${workflows.version})`),
-      );
+      const [found] = await sessions.once(tenant, () => runnableOf({ tenant, id, version: version ?? null }));
       return found;
     },
   } satisfies Workflows;
