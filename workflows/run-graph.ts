@@ -223,7 +223,9 @@ function temporalHost(input: RunGraphInput): Host {
           cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         };
         if (step.local) markers.add();
-        const { runNode } = step.local ? proxyLocalActivities<Activities>({ ...shared, localRetryThreshold: RETRIED_IN_MEMORY }) : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
+        const { runNode } = step.local
+          ? proxyLocalActivities<Activities>({ ...shared, localRetryThreshold: RETRIED_IN_MEMORY })
+          : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
         const asked = { ...call, ...origin };
         return (step.local ? inTurn(runNode(asked)) : runNode(asked)).catch((error: unknown) => {
           throw toStepError(error);

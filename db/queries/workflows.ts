@@ -29,6 +29,17 @@ const runnableOf = prepared<{ tenant: TenantId; id: string; version: number | nu
   withVersion(db, sql`coalesce(${sql.placeholder("version")}::integer, ${workflows.publishedVersion}, ${workflows.version})`),
 );
 
+const rowsOf = (graph: SQL<Json> | typeof workflowVersions.graph) =>
+  prepared<{ tenant: TenantId; ids: string }, (Workflow & { graph: Json })[]>((db) =>
+    db
+      .select({ ...workflowColumns, graph })
+      .from(workflows)
+      .innerJoin(workflowVersions, versionOf(workflows.version))
+      .where(and(eq(workflows.tenantId, sql.placeholder("tenant")), sql`${workflows.id} = any(${sql.placeholder("ids")}::uuid[])`)),
+  );
+const listedOf = rowsOf(sql<Json>`null`);
+const drawnOf = rowsOf(workflowVersions.graph);
+
 const CHANGED = { revision: sql`${workflows.revision} + 1`, updatedAt: sql`now()` };
 const ORDERS = { name: workflows.name, created_at: workflows.createdAt, updated_at: workflows.updatedAt };
 
@@ -47,18 +58,28 @@ function meant({ search, tags, isPublic, isPublished, deleted }: WorkflowFilter)
 
 export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workflows {
   return {
-    create(tenant, fields, version) {
+    async create(tenant, fields, version) {
       const id = uuidv7();
-      return sessions.transaction(tenant, async (db) => {
-        const [workflow] = await db
-          .insert(workflows)
-          .values({ ...fields, id, tenantId: tenant, version: 1 })
-          .returning(workflowColumns);
-        if (!workflow) throw new PerdureError("internal", "The workflow was not stored.");
-        const saved = await addVersion(db, tenant, id, 1, version);
-        if (version.webhooks && version.webhooks.length > 0) await syncWebhooks(db, tenant, id, version.webhooks);
-        return { workflow, version: saved };
-      });
+      const { webhooks = [] } = version;
+      const inserts = (db: Statements) =>
+        [
+          db
+            .insert(workflows)
+            .values({ ...fields, id, tenantId: tenant, version: 1 })
+            .returning(workflowColumns),
+          newVersion(db, tenant, id, 1, version),
+        ] as const;
+      // One round trip, where nothing follows.
+      const [[workflow], [saved]] =
+        webhooks.length === 0
+          ? await sessions.onceAll(tenant, inserts)
+          : await sessions.transaction(tenant, async (db) => {
+              const stored = await Promise.all(inserts(db));
+              await syncWebhooks(db, tenant, id, webhooks);
+              return stored;
+            });
+      if (!workflow || !saved) throw new PerdureError("internal", "The workflow was not stored.");
+      return { workflow, version: saved };
     },
 
     async list(tenant, filter, page) {
@@ -80,14 +101,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
         pageMaxBytes,
         listed,
         counted?.total ?? 0,
-        (ids) =>
-          sessions.once(tenant, (db) =>
-            db
-              .select({ ...workflowColumns, graph: filter.withoutGraph ? sql<Json>`null` : workflowVersions.graph })
-              .from(workflows)
-              .innerJoin(workflowVersions, versionOf(workflows.version))
-              .where(and(eq(workflows.tenantId, tenant), inArray(workflows.id, ids))),
-          ),
+        (ids) => sessions.once(tenant, () => (filter.withoutGraph ? listedOf : drawnOf)({ tenant, ids: `{${ids.join()}}` })),
         order.cursorOf,
       );
     },
@@ -203,17 +217,15 @@ function isSame(saved: NewVersion, stored: WorkflowVersion): boolean {
   return saved.hash === stored.hash && compiled(saved) === compiled(stored);
 }
 
-async function addVersion(
-  db: Statements,
-  tenant: TenantId,
-  workflowId: string,
-  version: number,
-  { webhooks: _webhooks, ...content }: NewVersion,
-): Promise<WorkflowVersion> {
-  const [saved] = await db
+function newVersion(db: Statements, tenant: TenantId, workflowId: string, version: number, { webhooks: _webhooks, ...content }: NewVersion) {
+  return db
     .insert(workflowVersions)
     .values({ ...content, tenantId: tenant, workflowId, version })
     .returning(versionColumns);
+}
+
+async function addVersion(...args: Parameters<typeof newVersion>): Promise<WorkflowVersion> {
+  const [saved] = await newVersion(...args);
   if (!saved) throw new PerdureError("internal", "The version was not stored.");
   return saved;
 }
