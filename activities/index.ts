@@ -90,7 +90,7 @@ async function orFailure<T>(work: Promise<T>): Promise<T> {
 }
 
 /** Does the work of a local activity with a signal that aborts when its workflow calls it off; then it fails with `CALLED_OFF`. Another activity's never does. */
-async function unlessCalledOff<T>(calls: LocalCalls | undefined, work: (calledOff: AbortSignal) => Promise<T>): Promise<T> {
+export async function unlessCalledOff<T>(calls: LocalCalls | undefined, work: (calledOff: AbortSignal) => Promise<T>): Promise<T> {
   const { isLocal, workflowExecution, activityId } = Context.current().info;
   const controller = new AbortController();
   const stop = (): void => controller.abort(new CancelledFailure("The call was called off."));

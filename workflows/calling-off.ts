@@ -37,5 +37,6 @@ export const interceptors = (): WorkflowInterceptors => ({
 });
 
 function wasCalledOff(error: unknown): boolean {
-  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.type === CALLED_OFF;
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof ApplicationFailure && cause.type === CALLED_OFF;
 }
