@@ -91,10 +91,11 @@ async function orFailure<T>(work: Promise<T>): Promise<T> {
 
 /** Does the work of a local activity with a signal that aborts when its workflow calls it off; then it fails with `CALLED_OFF`. Another activity's never does. */
 export async function unlessCalledOff<T>(calls: LocalCalls | undefined, work: (calledOff: AbortSignal) => Promise<T>): Promise<T> {
-  const { isLocal, workflowExecution, activityId } = Context.current().info;
   const controller = new AbortController();
+  if (!calls) return work(controller.signal);
+  const { isLocal, workflowExecution, activityId } = Context.current().info;
   const stop = (): void => controller.abort(new CancelledFailure("The call was called off."));
-  const leave = isLocal && workflowExecution ? calls?.listen(workflowExecution.runId, activityId, stop) : undefined;
+  const leave = isLocal && workflowExecution ? calls.listen(workflowExecution.runId, activityId, stop) : undefined;
   try {
     return await work(controller.signal);
   } catch (error) {

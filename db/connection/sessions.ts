@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { DrizzleQueryError } from "drizzle-orm";
+import { DrizzleQueryError, QueryPromise } from "drizzle-orm";
 import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
 import { isUuid, type TenantId } from "#core";
 import type { Connection, Row } from "./connection.ts";
@@ -110,17 +110,25 @@ function sendingTo(connection: Connection, after: (() => void) | undefined, befo
   };
 }
 
+class Lazy<T> extends QueryPromise<T> {
+  override readonly execute: () => Promise<T>;
+
+  constructor(execute: () => Promise<T>) {
+    super();
+    this.execute = execute;
+  }
+}
+
 /** A statement that every request sends, built once: `build` has `sql.placeholder(name)` where values come. Like any other it is sent when awaited. */
 export function prepared<V extends Record<string, unknown>, T>(
   build: (statements: Statements) => { prepare(name: string): { execute(values: V): Promise<T> } },
 ): (values: V) => PromiseLike<T> {
   let ready: { execute(values: V): Promise<T> } | undefined;
-  return (values) => ({
-    then: (resolve, reject) => {
+  return (values) =>
+    new Lazy(() => {
       ready ??= build(statements).prepare("");
-      return ready.execute(values).then(resolve, reject);
-    },
-  });
+      return ready.execute(values);
+    });
 }
 
 /** Drizzle wraps what the driver threw, with the statement's parameters in the message: they must not get into logs. */
