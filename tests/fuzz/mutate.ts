@@ -146,7 +146,17 @@ function changeOnce(root: { document: Json }, random: Random): void {
     () => tangle(root.document, random),
     () => tangle(root.document, random),
   ];
-  pick(strategies, random)?.();
+  unlessTooDeep(() => pick(strategies, random)?.());
+}
+
+/** What `work` gives; undefined where something is nested so deeply that JavaScript itself cannot copy or write it. */
+export function unlessTooDeep<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** Edges at random between what there is, ids that are the same, edges to nowhere. */
