@@ -59,7 +59,7 @@ export default defineConfig({
           hookTimeout: 240_000,
           // Most of their time goes by waiting.
           fileParallelism: true,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
@@ -69,7 +69,8 @@ export default defineConfig({
           globalSetup: ["tests/support/global-setup.ts"],
           testTimeout: 60 * 60_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
+          fileParallelism: true,
+          maxWorkers: 2,
         },
       },
       {

@@ -101,6 +101,21 @@ describe("the audit log", () => {
     expect(JSON.stringify(db.state.audit)).not.toContain("DE02");
   });
 
+  test("F5: When a run is waited for, then its start is in the log before its end, once", async () => {
+    const { call, signUp, saveWorkflow, audit, services } = setUp();
+    const { token } = await signUp();
+    const id = await saveWorkflow(token);
+    const { waitForEnd } = services.runs;
+    let meanwhile: Event[] = [];
+    services.runs.waitForEnd = async (...args) => {
+      meanwhile = await audit(token, "?action=executeWorkflow");
+      return waitForEnd(...args);
+    };
+    const { body: run } = await call<{ id: string }>("POST", `/api/v1/workflows/${id}/execute`, { token, body: { mode: "wait", timeout: "10ms" } });
+    expect(meanwhile).toMatchObject([{ resource_id: run.id, status: 201 }]);
+    expect(await audit(token, "?action=executeWorkflow")).toHaveLength(1);
+  });
+
   test("F5: When the log is filtered, paged and exported, then each gives the same entries, and none of another organization", async () => {
     const { app, call, signUp, saveWorkflow, audit } = setUp();
     const [{ token }, stranger] = [await signUp(), await signUp()];

@@ -22,7 +22,7 @@ export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
 
   return {
     record(tenant, event) {
-      const entry = { ...event, id: uuidv7(), at: new Date(), tenantId: tenant };
+      const entry = { ...event, id: uuidv7(), tenantId: tenant };
       const before = storing.get(tenant);
       if (!before) return store(tenant, [entry]);
       const group = gathered.get(tenant);

@@ -72,3 +72,13 @@ test("F5: When old entries are forgotten, then those of all tenants go, the olde
   while ((await db.audit.forget(before, 100)) > 0);
   for (const tenant of tenants) expect((await db.audit.list(tenant, {}, { limit: 10 })).rows).toEqual([]);
 });
+
+test("F5: When many changes are recorded at the same time, then each is written once, in the order in which they came", async () => {
+  const [tenant, other] = [tenantId(randomUUID()), tenantId(randomUUID())];
+  const events = Array.from({ length: 40 }, (_nothing, n) => event({ correlationId: String(n) }));
+  await Promise.all(events.flatMap((each) => [db.audit.record(tenant, each), db.audit.record(other, each)]));
+  for (const one of [tenant, other]) {
+    const { rows } = await db.audit.list(one, {}, { limit: 100 });
+    expect(rows.map(({ correlationId }) => correlationId)).toEqual(events.map(({ correlationId }) => correlationId).toReversed());
+  }
+});
