@@ -1,4 +1,4 @@
-import { PerdureError, type Finding } from "#core";
+import { PerdureError, type Finding, safeParse } from "#core";
 import type { LiveCredential, LiveProvider, NodeDefinition } from "#nodes";
 import type { LiveRecipe, NodeCall } from "#workflows/messages";
 import { takeCredentials } from "./credentials.ts";
@@ -45,7 +45,7 @@ export function prepareInputs(
 }
 
 function parseInputs(definition: NodeDefinition, inputs: Record<string, unknown>, nodeId: string): Record<string, unknown> {
-  const result = definition.inputs.safeParse(inputs);
+  const result = safeParse(definition.inputs, inputs);
   if (result.success) return result.data;
   const findings: Finding[] = result.error.issues.map((issue) => ({
     code: "input.invalid",

@@ -1,5 +1,5 @@
 import { type Adaptation, type Route, type RouteName, type Routes, routes, servedPaths } from "#contract";
-import { type Finding, isObject, type Json, PerdureError } from "#core";
+import { type Finding, isObject, type Json, PerdureError, safeParse } from "#core";
 import type { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
 import { canonicalBody, canonicalQuery, documentedReply } from "./adaptation.ts";
@@ -131,7 +131,7 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adapt
     const findings: Finding[] = [];
     const check = (schema: z.ZodType | undefined, value: unknown, place: string): unknown => {
       if (!schema) return undefined;
-      const parsed = schema.safeParse(value);
+      const parsed = safeParse(schema, value);
       if (parsed.success) return parsed.data;
       findings.push(...parsed.error.issues.map((issue) => toFinding(issue, place)));
       return undefined;
@@ -155,7 +155,7 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adapt
 /** A path that cannot name anything is one that names nothing: 404. */
 function pathParams(c: ApiContext, schema: z.ZodType | undefined): unknown {
   if (!schema) return undefined;
-  const parsed = schema.safeParse(c.req.param());
+  const parsed = safeParse(schema, c.req.param());
   if (!parsed.success) throw notFound("resource");
   return parsed.data;
 }

@@ -6,4 +6,5 @@ export * from "./events.ts";
 export * from "./ids.ts";
 export * from "./json.ts";
 export * from "./retention.ts";
+export * from "./safe-parse.ts";
 export * from "./upstream.ts";

@@ -1,4 +1,4 @@
-import { type Finding, PerdureError } from "#core";
+import { type Finding, PerdureError, safeParse } from "#core";
 import { CREDENTIAL_TYPES, credentialType, type CredentialType, type CredentialValues } from "#nodes";
 
 export interface CheckedValues {
@@ -20,7 +20,7 @@ export function checkValues(typeName: string, data: Readonly<Record<string, unkn
   if (Buffer.byteLength(JSON.stringify(given)) > maxBytes) {
     throw invalid([{ code: "limit.exceeded", message: `must be no longer than ${maxBytes} bytes as JSON (CREDENTIAL_MAX_BYTES)`, path: "data" }]);
   }
-  const parsed = type.schema.safeParse(given);
+  const parsed = safeParse(type.schema, given);
   if (parsed.success) return { type, values: withoutAbsent(parsed.data) };
   throw invalid(
     parsed.error.issues.map((issue) => ({ code: `validation.${issue.code}`, message: issue.message, path: ["data", ...issue.path.map(String)].join(".") })),

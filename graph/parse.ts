@@ -1,4 +1,4 @@
-import { isObject, ownProperty } from "#core";
+import { isObject, ownProperty, safeParse } from "#core";
 import { z } from "zod";
 import type { Findings } from "./findings.ts";
 import { GRAPH_LIMITS, type GraphLimits, measure } from "./limits.ts";
@@ -99,9 +99,9 @@ function fits(flow: Record<string, unknown>, limits: GraphLimits, findings: Find
 }
 
 function parseNode(value: unknown, index: number, findings: Findings, malformedIds: Set<string>): GraphNode[] {
-  const parsed = nodeSchema.safeParse(value);
+  const parsed = safeParse(nodeSchema, value);
   const data = isObject(value) && isObject(ownProperty(value, "data")) ? (ownProperty(value, "data") as Record<string, unknown>) : {};
-  const inner = dataSchema.safeParse(data);
+  const inner = safeParse(dataSchema, data);
   const nodeId = isObject(value) && typeof ownProperty(value, "id") === "string" ? { node_id: ownProperty(value, "id") as string } : {};
   malformed(parsed, `nodes.${index}`, nodeId, findings);
   malformed(inner, `nodes.${index}.data`, nodeId, findings);
@@ -127,7 +127,7 @@ function parseNode(value: unknown, index: number, findings: Findings, malformedI
 }
 
 function parseEdge(value: unknown, index: number, findings: Findings): GraphEdge[] {
-  const parsed = edgeSchema.safeParse(value);
+  const parsed = safeParse(edgeSchema, value);
   const edgeId = isObject(value) && typeof ownProperty(value, "id") === "string" ? { edge_id: ownProperty(value, "id") as string } : {};
   malformed(parsed, `edges.${index}`, edgeId, findings);
   if (!parsed.success) return [];

@@ -1,3 +1,4 @@
+import { safeParse } from "#core";
 import { inlineNodes } from "#nodes/inline.gen.ts";
 import type { InlineDefinition } from "./interpreter/interpreter.ts";
 
@@ -8,7 +9,7 @@ const definitions = new Map<string, InlineDefinition>(
       type,
       {
         parse(value) {
-          const result = inputs.safeParse(value);
+          const result = safeParse(inputs, value);
           return result.success
             ? { ok: true, inputs: result.data }
             : { ok: false, issues: result.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })) };

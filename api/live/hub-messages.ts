@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { TOPIC_MAX_LENGTH } from "#contract";
-import { type Finding, PerdureError } from "#core";
+import { type Finding, PerdureError, safeParse } from "#core";
 
 const seq = z.int().min(0).max(2_147_483_647);
 const topicName = z.string().min(1).max(TOPIC_MAX_LENGTH);
@@ -45,7 +45,7 @@ export function readHubRequest(text: string): HubRequest {
   } catch (error) {
     throw new PerdureError("request.malformed", "The message is not JSON.", { cause: error });
   }
-  const read = envelope.safeParse(json);
+  const read = safeParse(envelope, json);
   if (!read.success) throw invalid(read.error.issues);
   const { type, data, id } = read.data;
   const name = type.toLowerCase() as keyof typeof bodies;
@@ -54,7 +54,7 @@ export function readHubRequest(text: string): HubRequest {
       findings: [{ code: "validation.type", message: `is none of Subscribe, Unsubscribe, Broadcast, Presence, Ping`, path: "type" }],
     });
   }
-  const body = bodies[name].safeParse(data);
+  const body = safeParse(bodies[name] as z.ZodType, data);
   if (!body.success) throw invalid(body.error.issues, "data");
   return { type: name, data: body.data, ...(id !== undefined && { id: String(id) }) } as HubRequest;
 }

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { type JsonObject, PerdureError, isObject, isUuid } from "#core";
+import { type JsonObject, PerdureError, isObject, isUuid, safeParse } from "#core";
 import type { Logger } from "#platform";
 import type { Database } from "#db";
 import type { StoredEvent } from "#runs";
@@ -113,7 +113,7 @@ export class RunSocket implements Guest {
   }
 
   async #resume(caller: Caller, request: JsonObject): Promise<void> {
-    const parsed = resume.safeParse(request);
+    const parsed = safeParse(resume, request);
     if (!parsed.success) {
       const findings = parsed.error.issues.map(({ code, message, path }) => ({ code: `validation.${code}`, message, path: path.join(".") }));
       throw new PerdureError("validation.failed", "The message is not valid.", { findings });

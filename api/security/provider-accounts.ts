@@ -1,5 +1,5 @@
 import { email as emailSchema } from "#contract/auth.ts";
-import { PerdureError } from "#core";
+import { PerdureError, safeParse } from "#core";
 import type { SignInUser } from "#db";
 import type { ApiContext } from "../context.ts";
 import type { Services } from "../services.ts";
@@ -23,7 +23,7 @@ export function createProviderAccounts({ db: { accounts }, settings }: Pick<Serv
   return async function accountOf({ issuer, subject, email: said, name }: Claims, c: ApiContext): Promise<SignInUser> {
     const known = await accounts.findByIdentity({ issuer, subject });
     if (known) return known;
-    const email = emailSchema.safeParse(said).data;
+    const email = safeParse(emailSchema, said).data;
     if (email === undefined) throw new PerdureError("auth.forbidden", "The provider does not say that your e-mail address is verified.");
     const identity = { issuer, subject, email };
     const owner = await accounts.findByEmail(email);

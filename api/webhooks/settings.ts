@@ -1,4 +1,4 @@
-import { type Finding, type Json, type JsonObject, PerdureError, parseDuration } from "#core";
+import { type Finding, type Json, type JsonObject, PerdureError, parseDuration, safeParse } from "#core";
 import { catalogue } from "#nodes";
 import { compileText, nodesOfType } from "#graph";
 import ipaddr from "ipaddr.js";
@@ -33,8 +33,8 @@ const fields = schema.shape as unknown as Record<string, { safeParse(value: unkn
 export function settingsOf(config: JsonObject): WebhookSettings {
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => {
-      const own = field.safeParse(config[name]);
-      const parsed = own.success ? own : field.safeParse(undefined);
+      const own = safeParse(field, config[name]);
+      const parsed = own.success ? own : safeParse(field, undefined);
       return [name, parsed.success ? parsed.data : undefined];
     }),
   ) as unknown as WebhookSettings;
@@ -53,7 +53,7 @@ export function checkSettings(given: JsonObject): JsonObject {
       continue;
     }
     if (value === null) continue;
-    const parsed = field.safeParse(value);
+    const parsed = safeParse(field, value);
     if (parsed.success) settings[name] = parsed.data as Json;
     else wrong(written, firstIssue(parsed.error));
   }

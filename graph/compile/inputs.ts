@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from "#core";
+import { isObject, type Json, type JsonObject, safeParse } from "#core";
 import { z } from "zod";
 import type { NodeType } from "../catalogue.ts";
 import { put } from "../evaluate/scope.ts";
@@ -141,7 +141,7 @@ function isLiteral(value: Value): boolean {
 function check(record: NodeRecord, type: NodeType, fields: Map<string, Value>, dynamic: readonly Path[], findings: Findings): unknown {
   const source: JsonObject = {};
   for (const [name, value] of fields) put(source, name, value.source);
-  const parsed = type.inputs.safeParse(source);
+  const parsed = safeParse(type.inputs, source);
   for (const issue of parsed.error?.issues ?? []) {
     if (dynamic.some((path) => touches(path, issue.path))) continue;
     const [name, ...rest] = issue.path.map(String);
@@ -176,7 +176,8 @@ function assemble(type: NodeType, fields: ReadonlyMap<string, Value>): Compiled 
       compiled.push([name, written]);
       continue;
     }
-    const parsed = fieldSchema(type, name)?.safeParse(written?.v);
+    const schema = fieldSchema(type, name);
+    const parsed = schema && safeParse(schema, written?.v);
     if (parsed?.success && parsed.data !== undefined && isJson(parsed.data)) compiled.push([name, { k: "lit", v: parsed.data }]);
     else if (written !== undefined) compiled.push([name, written]);
   }
@@ -188,7 +189,7 @@ function fieldSchema(type: NodeType, name: string): z.ZodType | undefined {
 }
 
 function accepts(schema: z.ZodType, value: unknown): boolean {
-  return schema.safeParse(value).success;
+  return safeParse(schema, value).success;
 }
 
 /** A list may be written as JSON or as a text with commas; one that is a single expression stays whole. */

@@ -1,4 +1,4 @@
-import { isObject, ownProperty } from "#core";
+import { isObject, ownProperty, safeParse } from "#core";
 import type { z } from "zod";
 import type { NodeCatalogue, NodeType } from "../catalogue.ts";
 import type { Findings } from "../findings.ts";
@@ -29,7 +29,7 @@ function routesOf(type: NodeType, given: GivenInputs): NodeRecord["routes"] {
   if (typeof type.routes !== "function") return type.routes;
   const inputs: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(type.inputs.shape)) {
-    const parsed = (schema as z.ZodType).safeParse(given.get(name));
+    const parsed = safeParse(schema as z.ZodType, given.get(name));
     inputs[name] = parsed.success ? parsed.data : given.get(name);
   }
   try {

@@ -1,4 +1,4 @@
-import { isObject, type Json, parseDuration } from "#core";
+import { isObject, type Json, parseDuration, safeParse } from "#core";
 import { z } from "zod";
 import type { NodeType } from "../catalogue.ts";
 import type { Findings } from "../findings.ts";
@@ -148,7 +148,7 @@ function readFields<F extends Fields>(raw: unknown, fields: F, path: string, con
       continue;
     }
     if (value === null) continue;
-    const parsed = schema.safeParse(value);
+    const parsed = safeParse(schema, value);
     if (parsed.success) result[name] = parsed.data;
     for (const issue of parsed.error?.issues ?? []) {
       const place = [path, name, ...issue.path.map(String)].join(".");

@@ -2,7 +2,7 @@
  * JavaScript of the user's in QuickJS, an engine compiled to WebAssembly, in a worker thread: the code meets the language and what it is granted,
  * and nothing of Node or of this process. There is no second way to run it; where the engine cannot be loaded, nothing runs.
  */
-import { PerdureError, toFailureValue, type Json } from "#core";
+import { PerdureError, toFailureValue, type Json, safeParse } from "#core";
 import type { SandboxProgram, SandboxRequest, SandboxService } from "#nodes";
 import { z } from "zod";
 import { createThreads } from "../threads/index.ts";
@@ -155,7 +155,7 @@ function createFetches({ fetch: send }: SandboxProgram, most: number): Fetches {
   async function perform(text: string): Promise<FetchOutcome> {
     if (!send) throw new PerdureError("handler.rejected", "Code: fetch is not granted; set the input allow_network of this node.");
     if (++count > most) throw new PerdureError("handler.rejected", `Code: fetch was called more than ${most} times (CODE_MAX_FETCHES).`);
-    const request = requestSchema.safeParse(JSON.parse(text));
+    const request = safeParse(requestSchema, JSON.parse(text));
     if (!request.success)
       throw new PerdureError("handler.rejected", "Code: fetch takes a URL and {method, headers, body}, the method one of HTTP's, headers and body as text.");
     const { status, url, headers, body } = await send(request.data, ended.signal);

@@ -1,4 +1,4 @@
-import { type Finding, isObject, type Json, type JsonObject, PerdureError } from "#core";
+import { type Finding, isObject, type Json, type JsonObject, PerdureError, safeParse } from "#core";
 import type { Compiled } from "#graph";
 import { evaluate } from "#graph/runtime";
 import { z } from "zod";
@@ -47,14 +47,14 @@ export function shownInputs(inputs: Json): Json {
 /** The inputs with defaults; one that is declared and not given is null. */
 function checked({ name, input_schema: schema }: CompiledCustomNode, given: Record<string, unknown>): JsonObject {
   const shape = inputShape(schema);
-  const parsed = z.object(shape).safeParse(given);
+  const parsed = safeParse(z.object(shape), given);
   if (!parsed.success)
     throw new PerdureError("validation.failed", `The inputs of ${name} do not fit what it declares.`, { findings: findingsOf(parsed.error) });
   return Object.fromEntries(Object.keys(shape).map((key) => [key, (parsed.data[key] ?? null) as Json]));
 }
 
 function refuseAnswer({ name, output_schema: schema }: CompiledCustomNode, body: unknown): void {
-  const parsed = schema && zodOf(schema).safeParse(body);
+  const parsed = schema && safeParse(zodOf(schema), body);
   if (parsed && !parsed.success) {
     throw new PerdureError("upstream.rejected", `The answer to ${name} is not what it declares.`, { findings: findingsOf(parsed.error).slice(0, 20) });
   }
