@@ -432,3 +432,13 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   }
   return { ...parsed.data, secret: (name) => (/^[A-Za-z0-9_]+$/.test(name) ? source[SECRET_PREFIX + name] : undefined) };
 }
+
+/** As `readEnv`; where settings are wrong, a program ends with 1 and says which on standard error, without a stack. */
+export function readEnvOrExit(): Env {
+  try {
+    return readEnv();
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}

@@ -13,7 +13,7 @@ import { createSandbox } from "#integrations/sandbox";
 import { openSecretStores } from "#integrations/secrets";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads, patientStore } from "#payloads";
-import { createLogger, readEnv } from "#platform";
+import { createLogger, readEnvOrExit } from "#platform";
 import {
   connectTemporal,
   createBulkRounds,
@@ -43,7 +43,7 @@ const HEARTBEAT_THROTTLE = "500ms";
 const DATABASE_PATIENCE_MS = 60_000;
 const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
 
-const env = readEnv();
+const env = readEnvOrExit();
 const logger = createLogger("worker", env.LOG_LEVEL);
 
 const version = packageVersion();
