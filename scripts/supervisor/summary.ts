@@ -43,7 +43,7 @@ export function summary(installation: Installation, folder: DataFolder, options:
     const worker = installation.processes.find(({ part }) => part === "worker");
     if (worker !== undefined) lines.push("", `Kill the worker in the middle, and the run goes on: ${colour("bold", `kill -9 ${worker.pid}`)}`);
   }
-  lines.push("", colour("dim", "Ctrl-C stops everything; the data stays."));
+  lines.push("", colour("dim", `Ctrl-C stops ${options.partial ? "what was started here" : "everything"}; the data stays.`));
   return lines.join("\n");
 }
 
