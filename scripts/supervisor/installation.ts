@@ -47,6 +47,11 @@ export class Installation {
     return this.#running.get("api")?.current.url;
   }
 
+  /** `host:port`, as the `temporal` command takes it. */
+  get temporalAddress(): string | undefined {
+    return this.#addresses?.temporalAddress;
+  }
+
   get temporalUiUrl(): string | undefined {
     return this.#addresses?.temporalUiUrl;
   }

@@ -30,12 +30,13 @@ export async function firstRun(installation: Installation, folder: DataFolder, p
 
 /** What is where, and a command to paste. */
 export function summary(installation: Installation, folder: DataFolder, options: Options, colour: Paint, took: string): string {
-  const { apiUrl, temporalUiUrl } = installation;
+  const { apiUrl, temporalAddress, temporalUiUrl } = installation;
   const { demo } = folder;
   const row = (name: string, value: string) => `  ${name.padEnd(12)} ${colour("cyan", value)}`;
   const lines = ["", `${colour("bold", "Ready")} ${colour("dim", `after ${took}`)}`];
   if (apiUrl !== undefined) lines.push(row("API", apiUrl), row("API docs", `${apiUrl}/docs`));
   if (temporalUiUrl !== undefined) lines.push(row("Temporal UI", temporalUiUrl));
+  if (temporalAddress) lines.push(row("Temporal", temporalAddress));
   if (!options.partial && demo !== undefined) lines.push(row("Demo user", `${demo.email}  ${demo.password}`));
   lines.push(row("Logs", `${folder.path}/logs`), row("Processes", installation.processes.map(({ part, pid }) => `${part} ${pid}`).join("  ")));
   if (!options.partial && demo !== undefined && apiUrl !== undefined) {
