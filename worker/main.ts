@@ -45,6 +45,10 @@ const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
 
 const env = readEnvOrExit();
 const logger = createLogger("worker", env.LOG_LEVEL);
+process.on("uncaughtException", (error) => {
+  logger.fatal({ err: error }, error instanceof Error ? error.message : "the worker cannot go on");
+  process.exit(1);
+});
 
 const version = packageVersion();
 const metrics = createMetrics({ process: "worker", version, entities: env.METRICS_ENTITIES });
