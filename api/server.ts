@@ -13,7 +13,7 @@ import { createOidc } from "#integrations/oidc";
 import { traceHttp } from "#integrations/tracing";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads } from "#payloads";
-import { type Env, type Logger, createLogger, readEnv } from "#platform";
+import { type Env, type Logger, createLogger, readEnvOrExit } from "#platform";
 import { connectTemporal, createCheckpoints, createCompiler, createEventReader, createQueueRounds, createRelay, createRuns, createScheduleParts } from "#runs";
 import { createMetrics, createTracing, observeEnds, openMetrics, poolGauges } from "#telemetry";
 import { createApi } from "./app.ts";
@@ -202,7 +202,7 @@ function packageVersion(): string {
 }
 
 async function main(): Promise<void> {
-  const env = readEnv();
+  const env = readEnvOrExit();
   const logger = createLogger("api", env.LOG_LEVEL);
   let isStopping = false;
   try {

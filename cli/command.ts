@@ -4,6 +4,8 @@ import { type ExitCode, usage } from "./failure.ts";
 
 /** What a command works with. Nothing else of the process is touched by one. */
 export interface Context {
+  /** The command's, as it was called. */
+  readonly name: string;
   readonly url: string;
   readonly cwd: string;
   /** `--json`: what is printed is for a program. */
@@ -68,7 +70,7 @@ export function defineCommand<const O extends Options>(definition: Definition<O>
     options,
     run(context, args) {
       const { values, positionals } = parse(args, { ...COMMON_OPTIONS, ...options });
-      if (positionals.length < least || positionals.length > most) throw usage(`It is called with: ${synopsis === "" ? "options only" : synopsis}`);
+      if (positionals.length < least || positionals.length > most) throw usage(`It is called so: ${`perdure ${context.name} ${synopsis}`.trimEnd()}`);
       return run(context, values as Values<O>, positionals);
     },
   };

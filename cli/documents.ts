@@ -32,7 +32,8 @@ const BUILDER = new URL("../builder/index.ts", import.meta.url).href;
 const BUILDER_NAMES: ReadonlySet<string> = new Set(["#builder", "perdure/builder"]);
 
 /**
- * Reads a workflow from `.json`, `.yaml`, `.yml`, or from the default export of `.ts`, `.mts`, `.js`, `.mjs`, which is run. Without a name of
+ * Reads a workflow from `.json`, `.yaml`, `.yml`, or from `.ts`, `.mts`, `.js`, `.mjs`, which is run: its default export, else the only
+ * thing it exports. Without a name of
  * its own it has that of the file.
  * @throws Failure where it cannot be read or holds no workflow.
  */
@@ -89,15 +90,17 @@ async function runModule(file: string, path: string): Promise<unknown> {
     resolve: (specifier, context, next) =>
       BUILDER_NAMES.has(specifier) ? { url: BUILDER, format: "module-typescript", shortCircuit: true } : next(specifier, context),
   });
-  let module: { default?: unknown };
+  let module: Record<string, unknown>;
   try {
-    module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (error) {
     throw new Failure(`${path} cannot be run: ${(error as Error).message}`);
   } finally {
     hooks.deregister();
   }
-  if (module.default === undefined) throw new Failure(`${path} has no default export: \`export default\` the workflow.`);
+  const exported = Object.values(module);
+  const found = module["default"] ?? (exported.length === 1 ? exported[0] : undefined);
+  if (found === undefined) throw new Failure(`${path} exports ${exported.length === 0 ? "nothing" : "several things"}: \`export default\` the workflow.`);
   // Through JSON, as it will be sent: a workflow of the builder says what it is then.
-  return parsed(path, "a workflow", JSON.stringify(module.default) ?? "null", JSON.parse);
+  return parsed(path, "a workflow", JSON.stringify(found) ?? "null", JSON.parse);
 }

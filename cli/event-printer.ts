@@ -30,7 +30,12 @@ export class EventPrinter {
       case "node_start":
         return this.#line("▸", "blue", name, paint("dim", [event["name"], event["type"]].filter(isNew).map(short).join(", ")));
       case "node_retry":
-        return this.#line("↻", "yellow", name, `attempt ${event.attempt ?? "?"} failed: ${message}; again in ${Number(event["retry_in_ms"] ?? 0) / 1000} s`);
+        return this.#line(
+          "↻",
+          "yellow",
+          name,
+          `attempt ${event.attempt ?? "?"} failed: ${message.replace(/\.$/, "")}; again in ${Number(event["retry_in_ms"] ?? 0) / 1000} s`,
+        );
       case "waiting":
         return this.#line("…", "yellow", name, "waiting");
       case "resumed":
@@ -49,8 +54,9 @@ export class EventPrinter {
         return this.#line("■", "green", "the run", `completed ${short(event["result"] ?? "")}`.trimEnd());
       case "error":
         return this.#line("■", "red", "the run", `${short(event["status"] ?? "failed")}: ${message}`);
-      case "paused":
       case "command":
+        return this.#line("·", "dim", name, paint("dim", typeof event["command"] === "string" ? short(event["command"]) : event.kind));
+      case "paused":
       case "tool_call":
         return this.#line("·", "dim", name, paint("dim", `${event.kind}${typeof event["name"] === "string" ? ` ${short(event["name"])}` : ""}`));
       default:

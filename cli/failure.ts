@@ -37,7 +37,7 @@ export interface Shown {
 export function describeFailure(error: unknown, url: string): Shown {
   if (error instanceof Failure) return { exitCode: error.exitCode, lines: [error.message], json: { code: "command.failed", message: error.message } };
   if (error instanceof ConnectionError) {
-    const message = `${url} does not answer${why(error.cause)}. Is the API running, and is this its address? \`perdure init --url\` sets another.`;
+    const message = `${url} does not answer${why(error.cause)}. Is the API running, and is this its address? \`perdure init <url> --force\` sets another.`;
     return { exitCode: EXIT.unreachable, lines: [message], json: { code: "connection.failed", message } };
   }
   if (error instanceof ApiError) {

@@ -10,6 +10,7 @@ import { logs, runs } from "./commands/runs.ts";
 import { DEFAULT_URL, addressOf, findConfig } from "./config.ts";
 import { EXIT, type ExitCode, describeFailure, usage } from "./failure.ts";
 import { fileSession } from "./sessions.ts";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 const COMMANDS: Readonly<Record<string, Command>> = { init, login, logout, whoami, push, pull, run, logs, runs, approve, reject };
@@ -33,19 +34,26 @@ export async function runProgram({ args, cwd, home, terminal, signal }: Surround
   const isJson = common.json === true;
   let url = DEFAULT_URL;
   try {
-    if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    const isHelp = name === "help" || name === "--help" || name === "-h";
+    if (name === undefined || (isHelp && rest.length === 0)) {
       terminal.out(overview());
       return name === undefined ? EXIT.usage : EXIT.done;
     }
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (!command) throw usage(`There is no command "${name}". \`perdure help\` lists them.`);
-    if (common.help === true) {
-      terminal.out(helpOf(name, command));
+    if (name === "--version") {
+      terminal.out(`${packageVersion()}\n`);
+      return EXIT.done;
+    }
+    const asked = isHelp ? (rest[0] ?? "") : name;
+    const command = Object.hasOwn(COMMANDS, asked) ? COMMANDS[asked] : undefined;
+    if (!command) throw usage(`There is no command "${asked}". \`perdure help\` lists them.`);
+    if (isHelp || common.help === true) {
+      terminal.out(helpOf(asked, command));
       return EXIT.done;
     }
     url = urlOf(typeof common.url === "string" ? common.url : undefined, cwd, terminal, name === "init");
     let client: Client | undefined;
     const context: Context = {
+      name,
       url,
       cwd,
       isJson,
@@ -78,6 +86,10 @@ function clientOf(url: string, home: string, { env }: Terminal): Client {
   return createClient({ url, timeoutMs: TIMEOUT_MS, ...(token ? { token } : { session: fileSession(home, url) }) });
 }
 
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
+}
+
 function overview(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   return [
@@ -85,7 +97,7 @@ function overview(): string {
     "",
     ...Object.entries(COMMANDS).map(([name, { summary }]) => `  perdure ${name.padEnd(width)}  ${summary}`),
     "",
-    "`perdure <command> --help` says more. All take --url (else PERDURE_URL, else perdure.json here or above, else http://localhost:8000) and --json.",
+    "`perdure help <command>` says more. All take --url (else PERDURE_URL, else perdure.json here or above, else http://localhost:8000) and --json.",
     "PERDURE_TOKEN is used in place of a login. They end with 0: done, 1: failed, 2: called wrongly, 3: not signed in, 4: the API does not answer.",
     "",
   ].join("\n");

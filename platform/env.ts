@@ -35,6 +35,8 @@ const pairs = z.string().transform((text) =>
   ),
 );
 
+const webAddress = z.string().refine((text) => /^https?:\/\/[^\s/]/.test(text) && URL.canParse(text), "takes an address such as https://perdure.example.com");
+
 /**
  * Every setting and its default. The only place that reads `process.env`; `.env.example` says what each means (a test compares the names).
  */
@@ -61,7 +63,7 @@ export const envSchema = z.object({
   QDRANT_API_KEY: z.string().optional(),
   HOST: z.string().default("127.0.0.1"),
   PORT: z.coerce.number().int().min(0).max(65535).default(8000),
-  PUBLIC_URL: z.string().optional(),
+  PUBLIC_URL: webAddress.optional(),
   /** Signs access tokens; at least 32 characters. `npm start` makes one and keeps it. */
   JWT_SECRET_KEY: z.string().min(32).optional(),
   /** Secrets that signed before: what they signed is taken until it expires. */
@@ -208,7 +210,7 @@ export const envSchema = z.object({
   /** Of testing one credential against its provider. */
   CREDENTIAL_TEST_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
   /** What webhook URLs begin with, where it is not PUBLIC_URL. */
-  WEBHOOK_BASE_URL: z.string().optional(),
+  WEBHOOK_BASE_URL: webAddress.optional(),
   /** Of a call of a webhook, whatever the webhook allows. */
   WEBHOOK_BODY_MAX_BYTES: z.coerce
     .number()
@@ -431,4 +433,14 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     throw new Error(`Settings in the environment are wrong:\n${parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`).join("\n")}`);
   }
   return { ...parsed.data, secret: (name) => (/^[A-Za-z0-9_]+$/.test(name) ? source[SECRET_PREFIX + name] : undefined) };
+}
+
+/** As `readEnv`; where settings are wrong, a program ends with 1 and says which on standard error, without a stack. */
+export function readEnvOrExit(): Env {
+  try {
+    return readEnv();
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
 }

@@ -1,11 +1,11 @@
-import { createLogger, readEnv } from "#platform";
+import { createLogger, readEnvOrExit } from "#platform";
 import { connectTemporal, promoteBuild } from "#runs";
 
 /**
  * `node scripts/promote-build.ts`: from now on the runs of WORKER_DEPLOYMENT go to the workers of WORKER_BUILD_ID, those that live with their next workflow task.
  * Waits for a worker of that build. Harmless to repeat; with an earlier build's id it is the way back.
  */
-const env = readEnv();
+const env = readEnvOrExit();
 const logger = createLogger("promote-build", env.LOG_LEVEL);
 const { connection } = await connectTemporal({
   address: env.TEMPORAL_ADDRESS,

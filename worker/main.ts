@@ -13,7 +13,7 @@ import { createSandbox } from "#integrations/sandbox";
 import { openSecretStores } from "#integrations/secrets";
 import { catalogue, isEffectFree } from "#nodes";
 import { createPayloads, patientStore } from "#payloads";
-import { createLogger, readEnv } from "#platform";
+import { createLogger, readEnvOrExit } from "#platform";
 import {
   connectTemporal,
   createBulkRounds,
@@ -43,8 +43,12 @@ const HEARTBEAT_THROTTLE = "500ms";
 const DATABASE_PATIENCE_MS = 60_000;
 const SHUTDOWN_FORCE_MARGIN_MS = 10_000;
 
-const env = readEnv();
+const env = readEnvOrExit();
 const logger = createLogger("worker", env.LOG_LEVEL);
+process.on("uncaughtException", (error) => {
+  logger.fatal({ err: error }, error instanceof Error ? error.message : "the worker cannot go on");
+  process.exit(1);
+});
 
 const version = packageVersion();
 const metrics = createMetrics({ process: "worker", version, entities: env.METRICS_ENTITIES });

@@ -234,6 +234,12 @@ function overlapOf(overlap: string | number | null | undefined): number {
   const ms = overlap == null ? OVERLAP_DEFAULT_MS : parseDuration(overlap);
   if (ms !== undefined && ms <= OVERLAP_MAX_MS) return ms;
   throw new PerdureError("validation.failed", "The request is not valid.", {
-    findings: [{ code: "validation.duration", message: "is no duration of at most 30 days", path: "overlap" }],
+    findings: [
+      {
+        code: "validation.duration",
+        message: 'is not a duration of at most 30 days: write "1h", "2 days", an ISO 8601 duration, or a number of seconds',
+        path: "overlap",
+      },
+    ],
   });
 }

@@ -120,7 +120,9 @@ export function waitMs(timeout: string | number | null | undefined, maxMs: numbe
   const ms = parseDuration(timeout);
   if (ms === undefined) {
     throw new PerdureError("validation.failed", "The request is not valid.", {
-      findings: [{ code: "validation.duration", message: "is no duration", path: "timeout" }],
+      findings: [
+        { code: "validation.duration", message: 'is not a duration: write "30s", "2m", an ISO 8601 duration, or a number of seconds', path: "timeout" },
+      ],
     });
   }
   return Math.min(ms, maxMs);

@@ -12,7 +12,7 @@ export const push = defineCommand({
   synopsis: "<file.json|yaml|ts> [--name name] [--id id] [--publish] [--check]",
   help: [
     "Changes the workflow of the same name, or makes it. Problems of the graph are shown with the ids of their nodes and edges; it is kept as a draft then,",
-    "is not published, and the command ends with 1. --check shows them and saves nothing. A .ts or .js file is run; its default export is the workflow.",
+    "is not published, and the command ends with 1. --check shows them and saves nothing. A .ts or .js file is run; its default export, or its only one, is the workflow.",
   ],
   options: { name: { type: "string" }, id: { type: "string" }, publish: { type: "boolean" }, check: { type: "boolean" } },
   arguments: [1, 1],

@@ -14,6 +14,8 @@ const ENTRY = { api: "api/server.ts", worker: "worker/main.ts" };
 const READY_MS = 120_000;
 /** A worker lets attempts in flight end for 20 s and forces an end after 30. */
 const STOP_MS = 35_000;
+/** In the logs of api and worker. */
+const FATAL = 60;
 
 /** Starts the api or a worker as a process of its own; returns when its line on standard output says that it is ready. @throws StartError. */
 export async function startApplication({ name, env, logFile }: ApplicationCommand): Promise<Server> {
@@ -64,8 +66,25 @@ export async function startApplication({ name, env, logFile }: ApplicationComman
     kill(-pid, "SIGKILL");
     throw new StartError(`${name} was not ready within ${READY_MS / 1000} s.`, tail(logFile, offset));
   }
-  if (typeof outcome !== "string") throw new StartError(`${name} ended before it was ready (${describeExit(outcome)}).`, tail(logFile, offset));
+  if (typeof outcome !== "string") {
+    const output = tail(logFile, offset);
+    throw new StartError(`${name} ended before it was ready (${describeExit(outcome)}).`, lastWord(output) ?? output);
+  }
   return { name, url: outcome, port: Number(outcome === "" ? 0 : new URL(outcome).port), pid, exited, stop };
+}
+
+/** Why a process says that it gives up, in the last line of its log that does; undefined where none does. */
+export function lastWord(log: string): string | undefined {
+  for (const line of log.split("\n").reverse()) {
+    if (!line.trimStart().startsWith("{")) continue;
+    try {
+      const { level, msg } = JSON.parse(line) as { level?: unknown; msg?: unknown };
+      if (level === FATAL && typeof msg === "string") return `    ${msg}`;
+    } catch {
+      // A line that was cut off.
+    }
+  }
+  return undefined;
 }
 
 function readyUrl(line: string): string | undefined {

@@ -57,6 +57,11 @@ export class DataFolder {
     return this.readJson<PartState>(`${part}.json`);
   }
 
+  /** Whether the process that was remembered has ended. False where that cannot be told (not on Linux). */
+  hasEnded({ pid, began }: PartState): boolean {
+    return began !== "" && !isAlive({ pid, began, note: {} });
+  }
+
   remember(part: PartName, state: Omit<PartState, "began">): void {
     this.writeJson(`${part}.json`, { ...state, began: beginningOf(state.pid) });
   }

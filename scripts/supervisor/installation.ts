@@ -47,6 +47,11 @@ export class Installation {
     return this.#running.get("api")?.current.url;
   }
 
+  /** `host:port`, as the `temporal` command takes it. */
+  get temporalAddress(): string | undefined {
+    return this.#addresses?.temporalAddress;
+  }
+
   get temporalUiUrl(): string | undefined {
     return this.#addresses?.temporalUiUrl;
   }
@@ -103,10 +108,9 @@ export class Installation {
   #elsewhere(part: ServerPart): string | undefined {
     const state = this.#folder.read(part);
     const needed = this.#options.parts.includes("api") || this.#options.parts.includes("worker");
-    if (state === undefined && needed && part !== "qdrant") {
-      throw new Error(
-        `${SERVERS[part].title} has not been started in ${this.#folder.path} yet. Run \`npm start -- --only infra\` first, or set ${SERVERS[part].variable}.`,
-      );
+    if (needed && part !== "qdrant" && (state === undefined || this.#folder.hasEnded(state))) {
+      const what = state === undefined ? `has not been started in ${this.#folder.path} yet` : `of ${this.#folder.path} is not running`;
+      throw new Error(`${SERVERS[part].title} ${what}. Run \`npm start -- --only infra\` first, or set ${SERVERS[part].variable}.`);
     }
     return state?.url ?? (needed ? undefined : "");
   }

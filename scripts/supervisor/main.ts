@@ -5,6 +5,7 @@ import { createProgress, paint, seconds } from "../infra/index.ts";
 import { DataFolder } from "./data-folder.ts";
 import { Installation } from "./installation.ts";
 import { HELP, readOptions } from "./options.ts";
+import { checkSettings } from "./settings.ts";
 import { farewell, firstRun, summary } from "./summary.ts";
 
 /** `npm start`: brings the parts up, keeps them up, takes them down. */
@@ -53,6 +54,7 @@ try {
   }
   const settings = join(ROOT, ".env");
   if (existsSync(settings)) process.loadEnvFile(settings);
+  checkSettings(process.env);
   const startedAt = Date.now();
   const folder = new DataFolder(process.env.PERDURE_DATA || join(ROOT, ".perdure"));
   progress.line(colour("bold", "Perdure") + colour("dim", ` – data in ${folder.path}`));

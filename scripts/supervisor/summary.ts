@@ -30,12 +30,13 @@ export async function firstRun(installation: Installation, folder: DataFolder, p
 
 /** What is where, and a command to paste. */
 export function summary(installation: Installation, folder: DataFolder, options: Options, colour: Paint, took: string): string {
-  const { apiUrl, temporalUiUrl } = installation;
+  const { apiUrl, temporalAddress, temporalUiUrl } = installation;
   const { demo } = folder;
   const row = (name: string, value: string) => `  ${name.padEnd(12)} ${colour("cyan", value)}`;
   const lines = ["", `${colour("bold", "Ready")} ${colour("dim", `after ${took}`)}`];
   if (apiUrl !== undefined) lines.push(row("API", apiUrl), row("API docs", `${apiUrl}/docs`));
   if (temporalUiUrl !== undefined) lines.push(row("Temporal UI", temporalUiUrl));
+  if (temporalAddress) lines.push(row("Temporal", temporalAddress));
   if (!options.partial && demo !== undefined) lines.push(row("Demo user", `${demo.email}  ${demo.password}`));
   lines.push(row("Logs", `${folder.path}/logs`), row("Processes", installation.processes.map(({ part, pid }) => `${part} ${pid}`).join("  ")));
   if (!options.partial && demo !== undefined && apiUrl !== undefined) {
@@ -43,7 +44,7 @@ export function summary(installation: Installation, folder: DataFolder, options:
     const worker = installation.processes.find(({ part }) => part === "worker");
     if (worker !== undefined) lines.push("", `Kill the worker in the middle, and the run goes on: ${colour("bold", `kill -9 ${worker.pid}`)}`);
   }
-  lines.push("", colour("dim", "Ctrl-C stops everything; the data stays."));
+  lines.push("", colour("dim", `Ctrl-C stops ${options.partial ? "what was started here" : "everything"}; the data stays.`));
   return lines.join("\n");
 }
 

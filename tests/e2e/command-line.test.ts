@@ -61,6 +61,15 @@ afterAll(async () => {
   await Promise.all(folders.map((each) => each.remove()));
 });
 
+test("D9: When help is asked for, then that of the command that is named is given, and the version is that of the package", async () => {
+  const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  expect(await shell.run(["--version"])).toMatchObject({ code: 0, out: `${version}\n` });
+  const help = await shell.run(["help", "run"]);
+  expect(help).toMatchObject({ code: 0, err: "", out: expect.stringMatching(/^perdure run </) as string });
+  expect(await shell.run(["run", "--help"])).toMatchObject({ code: 0, out: help.out });
+  expect(await shell.run(["help"])).toMatchObject({ code: 0, out: expect.stringContaining("perdure help <command>") as string });
+});
+
 describe("signing in", () => {
   test("D9 F1: When somebody signs in, then the tokens are where only they can read them, and not in the project", async () => {
     expect(JSON.parse(await readFile(join(shell.folder, "perdure.json"), "utf8"))).toEqual({ url: perdure.base });
@@ -131,8 +140,14 @@ describe("workflows as files", () => {
     expect(await shell.json("run", "In code", "-i", "city=Oslo", "--wait")).toMatchObject({ status: "completed", outputs: "Hello Oslo" });
     await write("flows/broken.ts", "export default undefinedName;");
     expect(await shell.run(["push", "flows/broken.ts"])).toMatchObject({ code: 1, err: expect.stringContaining("undefinedName") as string });
-    await write("flows/nothing.ts", "export const flow = 1;");
-    expect(await shell.run(["push", "flows/nothing.ts"])).toMatchObject({ code: 1, err: expect.stringContaining("default export") as string });
+    await write("flows/named.ts", code.join("\n").replace("In code", "Named").replace("export default flow", "export { flow }"));
+    expect(await shell.json("push", "flows/named.ts")).toMatchObject({ name: "Named", problems: [] });
+    for (const several of ["", "export const a = 1, b = 2;"]) {
+      await write("flows/several.ts", several);
+      expect(await shell.run(["push", "flows/several.ts"])).toMatchObject({ code: 1, err: expect.stringContaining("`export default` the workflow") as string });
+    }
+    await write("flows/number.ts", "export const flow = 1;");
+    expect(await shell.run(["push", "flows/number.ts"])).toMatchObject({ code: 1, err: expect.stringContaining("holds no workflow") as string });
   });
 
   test("D9 A2: When a graph has problems, then they are shown with their nodes and the command ends with 1", async () => {
@@ -177,7 +192,9 @@ describe("workflows as files", () => {
   });
 
   test.each([
-    [["push"], 2, "It is called with"],
+    [["push"], 2, "It is called so: perdure push <"],
+    [["whoami", "x"], 2, "It is called so: perdure whoami\n"],
+    [["help", "deploy"], 2, "There is no command"],
     [["push", "missing.json"], 1, "There is no file missing.json"],
     [["push", "perdure.json"], 1, "holds no workflow"],
     [["push", "greet.txt"], 2, "none of .json"],
