@@ -9,7 +9,9 @@ const NODES_AT_MOST = 200;
 const EPOCH = "2001-01-01T00:00:00Z";
 
 type Counted = Omit<RunStats, "latency"> & { latency: string | null };
-const toLatency = (text: string | null): Latency | null => (text === null ? null : (JSON.parse(text) as Latency));
+/** In milliseconds, to a thousandth. */
+const toLatency = (text: string | null): Latency | null =>
+  text === null ? null : (JSON.parse(text, (_name, value: unknown) => (typeof value === "number" ? Math.round(value * 1_000) / 1_000 : value)) as Latency);
 
 /** Of a column of milliseconds, of rows that completed. */
 const latencyOf = (column: SQL, completed: SQL): SQL => sql`

@@ -71,12 +71,15 @@ function unusedId(edge: GraphEdge, taken: Set<string>): string {
 }
 
 function dangling(edge: GraphEdge, id: string, source: NodeRecord | undefined, target: NodeRecord | undefined, context: EdgeContext): void {
-  for (const [end, name, record] of [
-    ["source", edge.source, source],
-    ["target", edge.target, target],
+  for (const [end, name, record, other] of [
+    ["source", edge.source, source, edge.target],
+    ["target", edge.target, target, edge.source],
   ] as const) {
     if (record || context.malformed.has(name)) continue;
-    const hint = context.nearest.hint(name, context.records.keys());
+    const hint = context.nearest.hint(
+      name,
+      [...context.records.keys()].filter((known) => known !== other),
+    );
     context.findings.problem("edge.dangling", `The edge \`${id}\` has no ${end}: there is no node \`${name}\`.`, {
       edge_id: id,
       path: `edges.${edge.index}.${end}`,

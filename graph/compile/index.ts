@@ -61,7 +61,9 @@ class Compilation {
     if (!parsed) return undefined;
     const settings = readGraphSettings(parsed.settings, { findings: this.#findings, nearest: this.#nearest });
     if (parsed.nodes.length === 0 && parsed.malformed.size === 0) {
-      this.#findings.problem("entry.missing", "The graph has no nodes.", { path: "nodes" });
+      // Where there are some and none can be read, that has been said.
+      if (!this.#findings.problems.some(({ path }) => path?.startsWith("nodes.")))
+        this.#findings.problem("entry.missing", "The graph has no nodes.", { path: "nodes" });
       return undefined;
     }
     const all = parsed.nodes.map((node, at) => readRecord(node, at, this.#catalogue, this.#findings, this.#nearest));
