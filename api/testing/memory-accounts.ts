@@ -1,5 +1,5 @@
 import { PerdureError, type TenantId, tenantId, uuidv7 } from "#core";
-import type { AccountTokens, Accounts, Membership, SecondFactors, SignInUser, UserSession, UserSessions } from "#db";
+import type { AccountTokens, Accounts, Identities, Identity, Membership, SecondFactors, SignInUser, UserSession, UserSessions } from "#db";
 import { type MemoryState, pageOf } from "./memory-database.ts";
 
 export interface MemorySession extends UserSession {
@@ -45,7 +45,7 @@ export function memoryAccounts(state: MemoryState): Accounts {
       const membership: Membership = { tenantId: tenantId(uuidv7()), organizationName, role: "admin" };
       state.users.push({ ...user, passwordHash, securityEpoch: 0 });
       state.memberships.push({ ...membership, userId: user.id });
-      if (identity) state.identities.push({ ...identity, userId: user.id });
+      if (identity) storeIdentity(state, user.id, identity);
       return { user, membership };
     },
     findByEmail: async (email) => state.users.find((user) => user.email === email),
@@ -77,13 +77,41 @@ export function memoryAccounts(state: MemoryState): Accounts {
       return user;
     },
     findByIdentity: async ({ issuer, subject }) => find(state.identities.find((each) => each.issuer === issuer && each.subject === subject)?.userId ?? ""),
-    async addIdentity(userId, identity) {
-      state.identities.push({ ...identity, userId });
-    },
     async recordLogin(login) {
       state.logins.push({ ...login, id: state.logins.length + 1, at: new Date() });
     },
     logins: async (userId, page) => pageOf(state.logins.filter((each) => each.userId === userId).toReversed(), page),
+  };
+}
+
+function storeIdentity(state: MemoryState, userId: string, identity: Identity): MemoryState["identities"][number] {
+  const now = new Date();
+  const stored = { ...identity, id: uuidv7(), userId, createdAt: now, lastUsedAt: now };
+  state.identities.push(stored);
+  return stored;
+}
+
+export function memoryIdentities(state: MemoryState): Identities {
+  const mine = (userId: string) => state.identities.filter((each) => each.userId === userId);
+  return {
+    list: async (userId, page) => pageOf(mine(userId).toReversed(), page),
+    get: async (userId, id) => mine(userId).find((each) => each.id === id),
+    async link(userId, identity) {
+      const present = state.identities.find(({ issuer, subject }) => issuer === identity.issuer && subject === identity.subject);
+      if (present && present.userId !== userId) throw new PerdureError("resource.conflict", "Another account's.");
+      return present ?? storeIdentity(state, userId, identity);
+    },
+    async unlink(userId, id, opensDoor) {
+      const user = state.users.find((each) => each.id === userId);
+      const found = mine(userId).find((each) => each.id === id);
+      if (!user || !found) return undefined;
+      if (user.passwordHash === null && !mine(userId).some((each) => each !== found && opensDoor(each.issuer))) {
+        throw new PerdureError("resource.conflict", "The last way in.");
+      }
+      state.identities.splice(state.identities.indexOf(found), 1);
+      user.securityEpoch++;
+      return found;
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { PerdureError, tenantId, uuidv7 } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { identities, loginActivity, memberships, organizations, users, userSessions } from "../schema/index.ts";
-import type { Accounts, Identity } from "../types.ts";
+import type { Accounts } from "../types.ts";
 import { useToken } from "./account-tokens.ts";
 import { countUpTo, decodeKey, encodeKey } from "./paging.ts";
 import { endSessionsOf } from "./user-sessions.ts";
@@ -24,7 +24,11 @@ export function createAccounts(sessions: Sessions): Accounts {
           await db.insert(users).values({ ...user, passwordHash });
           await db.insert(organizations).values({ id: tenant, name: organizationName });
           await db.insert(memberships).values({ tenantId: tenant, userId: user.id, role: "admin" });
-          if (identity) await insertIdentity(db, user.id, identity);
+          if (identity)
+            await db
+              .insert(identities)
+              .values({ ...identity, userId: user.id })
+              .onConflictDoNothing();
         });
       } catch (error) {
         if (sqlState(error) === UNIQUE_VIOLATION)
@@ -117,10 +121,6 @@ export function createAccounts(sessions: Sessions): Accounts {
       return found;
     },
 
-    async addIdentity(userId, identity) {
-      await sessions.once("system", (db) => insertIdentity(db, userId, identity));
-    },
-
     async recordLogin({ email, userId, method, succeeded, ip, userAgent }) {
       await sessions.once("system", (db) => db.insert(loginActivity).values({ email, userId: userId ?? null, method, succeeded, ip, userAgent }));
     },
@@ -157,11 +157,4 @@ function membershipsOf(db: Statements) {
     .select({ tenantId: memberships.tenantId, organizationName: organizations.name, role: memberships.role })
     .from(memberships)
     .innerJoin(organizations, eq(organizations.id, memberships.tenantId));
-}
-
-function insertIdentity(db: Statements, userId: string, identity: Identity): PromiseLike<unknown> {
-  return db
-    .insert(identities)
-    .values({ ...identity, userId })
-    .onConflictDoNothing();
 }
