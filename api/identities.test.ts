@@ -25,7 +25,7 @@ async function setUp() {
   app.mails.length = 0;
   const codes = createSignInCodes(app.db.accountTokens);
   const list = async (token = user.token) => (await app.call<Shown[]>("GET", "/api/v1/auth/identities", { token })).body;
-  const link = (issuer = CORP.issuer, subject = "sub-1") => app.db.identities.link(user.userId, { issuer, subject, email: "ada@corp.example" });
+  const link = (issuer = CORP.issuer, subject = "sub-1") => app.db.identities.link(user.userId, { issuer, subject, email: "ada@corp.example" }, "user");
   const unlink = (id: string, token = user.token) => app.call("DELETE", `/api/v1/auth/identities/${id}`, { token });
   /** A code as a provider's page comes back with it. */
   async function codeOf(subject: string, { issuer = CORP.issuer, email }: { issuer?: string; email?: string } = {}) {

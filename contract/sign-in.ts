@@ -294,7 +294,7 @@ export const signInRoutes = {
     operationId: "unlinkIdentity",
     summary: "Unlink an identity",
     description:
-      "It signs nobody in any more; sessions go on. Refused (409) where the account has neither a password nor another identity of a provider that one can sign in with.",
+      "It signs nobody in any more, until it is linked again; sessions go on. Refused (409) where the account has neither a password nor another identity of a provider that one can sign in with.",
     tags,
     access: needs("session.manage"),
     problems: [404, 409],

@@ -93,8 +93,12 @@ export interface Identities {
   /** The newest first. */
   list(userId: string, page: Page): Promise<Paged<LinkedIdentity>>;
   get(userId: string, id: string): Promise<LinkedIdentity | undefined>;
-  /** One that is theirs already stays as it is. @throws PerdureError `resource.conflict` where it is another user's. */
-  link(userId: string, identity: Identity): Promise<LinkedIdentity>;
+  /**
+   * One that is theirs already stays as it is.
+   * @param by `user`: they are signed in and ask for it; `address`: both sides know the same one.
+   * @throws PerdureError `resource.conflict` where it is another user's; by `address` also where this user has unlinked it.
+   */
+  link(userId: string, identity: Identity, by: "user" | "address"): Promise<LinkedIdentity>;
   /**
    * A sign-in that is under way comes to nothing; sessions go on.
    * @param opensDoor whether who is known at this issuer can sign in by it.

@@ -49,7 +49,7 @@ export function identityHandlers(services: Services, { limits, mails }: AccountT
         });
       }
       const { issuer, subject, email } = kept;
-      const linked = await identities.link(user.id, { issuer, subject, email });
+      const linked = await identities.link(user.id, { issuer, subject, email }, "user");
       mails.changed(user, `It can be signed in to with ${shownName(issuer)} from now on.`);
       return { status: 201, body: identityJson(linked) };
     },

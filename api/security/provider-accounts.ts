@@ -27,7 +27,7 @@ export function createProviderAccounts({ db: { accounts, identities }, settings 
           "There is an account of this address, which was never verified. Set its password with /auth/password/forgot, then sign in with the provider again.",
         );
       }
-      await identities.link(owner.id, identity);
+      await identities.link(owner.id, identity, "address");
       const [membership] = await accounts.memberships(owner.id);
       if (membership) c.set("auditActor", { tenantId: membership.tenantId, userId: owner.id, role: membership.role });
       return owner;

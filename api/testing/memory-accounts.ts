@@ -76,7 +76,8 @@ export function memoryAccounts(state: MemoryState): Accounts {
       if (user) user.emailVerifiedAt ??= new Date();
       return user;
     },
-    findByIdentity: async ({ issuer, subject }) => find(state.identities.find((each) => each.issuer === issuer && each.subject === subject)?.userId ?? ""),
+    findByIdentity: async ({ issuer, subject }) =>
+      find(state.identities.find((each) => each.issuer === issuer && each.subject === subject && !each.isUnlinked)?.userId ?? ""),
     async recordLogin(login) {
       state.logins.push({ ...login, id: state.logins.length + 1, at: new Date() });
     },
@@ -86,20 +87,23 @@ export function memoryAccounts(state: MemoryState): Accounts {
 
 function storeIdentity(state: MemoryState, userId: string, identity: Identity): MemoryState["identities"][number] {
   const now = new Date();
-  const stored = { ...identity, id: uuidv7(), userId, createdAt: now, lastUsedAt: now };
+  const stored = { ...identity, id: uuidv7(), userId, createdAt: now, lastUsedAt: now, isUnlinked: false };
   state.identities.push(stored);
   return stored;
 }
 
 export function memoryIdentities(state: MemoryState): Identities {
-  const mine = (userId: string) => state.identities.filter((each) => each.userId === userId);
+  const mine = (userId: string) => state.identities.filter((each) => each.userId === userId && !each.isUnlinked);
   return {
     list: async (userId, page) => pageOf(mine(userId).toReversed(), page),
     get: async (userId, id) => mine(userId).find((each) => each.id === id),
-    async link(userId, identity) {
+    async link(userId, identity, by) {
       const present = state.identities.find(({ issuer, subject }) => issuer === identity.issuer && subject === identity.subject);
-      if (present && present.userId !== userId) throw new PerdureError("resource.conflict", "Another account's.");
-      return present ?? storeIdentity(state, userId, identity);
+      if (!present) return storeIdentity(state, userId, identity);
+      if (present.isUnlinked ? by === "address" && present.userId === userId : present.userId !== userId) {
+        throw new PerdureError("resource.conflict", "Not to be had.");
+      }
+      return Object.assign(present, { userId, isUnlinked: false });
     },
     async unlink(userId, id, opensDoor) {
       const user = state.users.find((each) => each.id === userId);
@@ -108,7 +112,7 @@ export function memoryIdentities(state: MemoryState): Identities {
       if (user.passwordHash === null && !mine(userId).some((each) => each !== found && opensDoor(each.issuer))) {
         throw new PerdureError("resource.conflict", "The last way in.");
       }
-      state.identities.splice(state.identities.indexOf(found), 1);
+      found.isUnlinked = true;
       user.securityEpoch++;
       return found;
     },

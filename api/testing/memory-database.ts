@@ -61,7 +61,7 @@ export interface MemoryState {
   sessions: MemorySession[];
   accountTokens: MemoryAccountToken[];
   secondFactors: Map<string, Omit<SecondFactor, "recoveryCodesLeft"> & { lastStep: number; codes: Set<string> }>;
-  identities: (Identity & LinkedIdentity & { userId: string })[];
+  identities: (Identity & LinkedIdentity & { userId: string; isUnlinked: boolean })[];
   logins: (Login & { email: string; userId?: string })[];
   workflows: StoredWorkflow[];
   runs: Run[];

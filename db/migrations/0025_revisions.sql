@@ -17,3 +17,6 @@ create index identities_list_idx on identities (user_id, created_at, id);
 drop index identities_user_idx;
 -- Who links another provider is signed in already: what address it has of them does not matter, if it has any.
 alter table identities alter column email drop not null;
+-- One that was unlinked stays known, so that a sign-in by the same address does not link it again unasked.
+alter table identities add column unlinked_at timestamp with time zone;
+grant update (id, user_id, created_at, unlinked_at) on identities to perdure_system;

@@ -175,6 +175,8 @@ export const identities = pgTable(
     email: text("email"),
     createdAt: instant("created_at").notNull().defaultNow(),
     lastUsedAt: instant("last_used_at").notNull().defaultNow(),
+    /** It signs nobody in since, and is linked again only by who is signed in. */
+    unlinkedAt: instant("unlinked_at"),
   },
   (table) => [
     primaryKey({ columns: [table.issuer, table.subject] }),

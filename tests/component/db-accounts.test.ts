@@ -217,7 +217,7 @@ async function withIdentities(passwordHash: string | null, count: number) {
   const { user } = await db.accounts.register({ email: `${randomUUID()}@example.com`, passwordHash, name: "A", organizationName: "O" });
   const ids: string[] = [];
   for (let n = 0; n < count; n++) {
-    ids.push((await db.identities.link(user.id, { issuer: `https://${n}.example.com`, subject: randomUUID(), email: n === 0 ? null : user.email })).id);
+    ids.push((await db.identities.link(user.id, { issuer: `https://${n}.example.com`, subject: randomUUID(), email: n === 0 ? null : user.email }, "user")).id);
   }
   return { user, ids };
 }
@@ -242,7 +242,7 @@ test("D1: When identities are listed, then one's own, page by page, the newest f
 test("D1: When an identity is linked by two accounts at once, then it is one's, and stays so", async () => {
   const [a, b] = [await account(), await account()];
   const identity = { issuer: "https://id.example.com", subject: randomUUID(), email: null };
-  const results = await Promise.allSettled([a, b, a, b].map(({ user }) => db.identities.link(user.id, identity)));
+  const results = await Promise.allSettled([a, b, a, b].map(({ user }) => db.identities.link(user.id, identity, "user")));
   const owner = (await db.accounts.findByIdentity(identity))?.id;
   expect(results.map((result) => (result.status === "fulfilled" ? "linked" : (result.reason as { code: string }).code))).toEqual(
     [a, b, a, b].map(({ user }) => (user.id === owner ? "linked" : "resource.conflict")),
@@ -262,6 +262,28 @@ test("D1: When the identities of an account without a password are all unlinked 
   expect((await db.identities.list(user.id, { limit: 5 })).total).toBe(0);
 });
 
+test("D1: When an identity was unlinked, then the same address alone links it no more to that account, its user can, and another account may have it", async () => {
+  const [{ user }, other] = [await account(), await account()];
+  const identity = { issuer: "https://id.example.com", subject: randomUUID(), email: user.email };
+  const { id } = await db.identities.link(user.id, identity, "address");
+  expect((await db.identities.link(user.id, identity, "address")).id, "theirs already").toBe(id);
+  await db.identities.unlink(user.id, id, () => true);
+  await expect(db.identities.link(user.id, identity, "address")).rejects.toMatchObject({ code: "resource.conflict" });
+  expect([await db.accounts.findByIdentity(identity), await db.identities.get(user.id, id)]).toEqual([undefined, undefined]);
+  expect(await db.identities.unlink(user.id, id, () => true), "a second time").toBeUndefined();
+
+  const again = await db.identities.link(user.id, identity, "user");
+  expect([(await db.accounts.findByIdentity(identity))?.id, again.id === id]).toEqual([user.id, false]);
+  await expect(db.identities.link(other.user.id, identity, "user")).rejects.toMatchObject({ code: "resource.conflict" });
+  await db.identities.unlink(user.id, again.id, () => true);
+  const email = `${randomUUID()}@example.com`;
+  const { user: third } = await db.accounts.register({ email, passwordHash: null, name: "A", organizationName: "O", identity: { ...identity, email } });
+  expect((await db.accounts.findByIdentity(identity))?.id).toBe(third.id);
+  const more = { email: `${randomUUID()}@example.com`, passwordHash: null, name: "A", organizationName: "O" };
+  await expect(db.accounts.register({ ...more, identity }), "an identity that has an account").rejects.toMatchObject({ code: "resource.conflict" });
+  expect(await db.accounts.findByEmail(more.email)).toBeUndefined();
+});
+
 test("D1: When the other identity's provider is none that one can sign in with, then the last one that is stays", async () => {
   const { user, ids } = await withIdentities(null, 2);
   const opensDoor = (issuer: string) => issuer === "https://1.example.com";
@@ -272,7 +294,7 @@ test("D1: When the other identity's provider is none that one can sign in with, 
 test("D1: When an identity is unlinked while somebody signs in by it, then no session opens", async () => {
   const { user, membership } = await db.accounts.register({ email: `${randomUUID()}@example.com`, passwordHash: "argon", name: "A", organizationName: "O" });
   const identity = { issuer: "https://id.example.com", subject: randomUUID(), email: user.email };
-  const { id } = await db.identities.link(user.id, identity);
+  const { id } = await db.identities.link(user.id, identity, "user");
   const proven = await db.accounts.findByIdentity(identity);
   await db.identities.unlink(user.id, id, () => true);
   const { opened } = await openSession(user.id, membership.tenantId, randomUUID(), { securityEpoch: proven?.securityEpoch ?? -1 });

@@ -229,7 +229,9 @@ describe("identities of an account", () => {
     const again = (await api.signIn(person.email as string, "a_password_now")).body["access_token"] as string;
     expect((await api.call("DELETE", `/auth/identities/${String(only?.["id"])}`, { token: again })).status).toBe(204);
     expect(await list(again)).toEqual([]);
-    // Under another address it is somebody else now; under the same one, which both sides have verified, it would be linked again.
+    const unasked = await signIn(person);
+    expect([unasked.status, unasked.body["code"]], "the address alone does not link it again").toEqual([409, "resource.conflict"]);
+    // Under another address it is somebody else now.
     const other = await me((await signIn({ ...person, email: `${randomUUID()}@example.com` })).body["access_token"]);
     expect(other["email"]).not.toBe(person.email);
   });
