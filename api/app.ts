@@ -27,6 +27,7 @@ import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
 import { mountMetrics } from "./routes/metrics.ts";
 import { healthHandlers } from "./routes/health.ts";
+import { identityHandlers } from "./routes/identities.ts";
 import { invitationHandlers } from "./routes/invitations.ts";
 import { memberHandlers, organizationHandlers } from "./routes/organizations.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
@@ -45,6 +46,7 @@ import { webhookHandlers } from "./routes/webhooks.ts";
 import { workflowHandlers } from "./routes/workflows.ts";
 import { createAccountMails } from "./security/account-mails.ts";
 import { createStanding } from "./security/caller.ts";
+import { createSignInCodes } from "./security/sign-in-codes.ts";
 import { createTickets } from "./security/tickets.ts";
 import { createKeyHolders } from "./security/api-keys.ts";
 import { createMembers } from "./security/members.ts";
@@ -85,6 +87,7 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
   const members = createMembers(services.db.accounts);
   const limiter = createRateLimiter(services.db.rateBuckets, logger);
   const accountTools: AccountTools = { limits: createAccountLimits(limiter, settings), members, mails: createAccountMails(services) };
+  const signInCodes = createSignInCodes(services.db.accountTokens);
   const limits = createRouteLimits(limiter, settings);
   const standing = createStanding(members, services.db.apiKeys);
   const callers: Callers = {
@@ -102,7 +105,8 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
     ...sessionHandlers(services, accountTools),
     ...passwordHandlers(services, accountTools),
     ...secondFactorHandlers(services, accountTools),
-    ...oidcHandlers(services),
+    ...oidcHandlers(services, signInCodes),
+    ...identityHandlers(services, accountTools, signInCodes),
     ...organizationHandlers(services),
     ...memberHandlers(services),
     ...invitationHandlers(services, accountTools),

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { SCOPES } from "./permissions.ts";
 import { defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { id, idParam, pageHeaders, pageQuery, timestamp, trimmedText } from "./values.ts";
+import { id, idParam, ifMatch, pageHeaders, pageQuery, timestamp, trimmedText, withEtag } from "./values.ts";
 
 const tags = ["api-keys"];
 const base = "/api/v1/api-keys";
@@ -57,7 +57,7 @@ export const apiKeyRoutes = {
           .openapi("ApiKeyRequest", { example: { name: "Nightly reports", scopes: ["run.start", "run.read"], expires_at: "2099-01-01T00:00:00Z" } }),
       ),
     },
-    responses: { 201: jsonReply("The key.", newApiKey) },
+    responses: { 201: { ...jsonReply("The key.", newApiKey), ...withEtag } },
   }),
   getApiKey: defineRoute({
     method: "get",
@@ -68,7 +68,7 @@ export const apiKeyRoutes = {
     access: needs("api_key.manage"),
     problems: [404],
     request: { params: byId },
-    responses: { 200: jsonReply("The key, without the key itself.", apiKey) },
+    responses: { 200: { ...jsonReply("The key, without the key itself.", apiKey), ...withEtag } },
   }),
   revokeApiKey: defineRoute({
     method: "delete",
@@ -78,8 +78,8 @@ export const apiKeyRoutes = {
     description: "Processes that have just seen the key take it for ten seconds more.",
     tags,
     access: needs("api_key.manage"),
-    problems: [404],
-    request: { params: byId },
+    problems: [404, 412, 422],
+    request: { params: byId, headers: ifMatch },
     responses: { 204: { description: "It opens nothing any more." } },
   }),
 };

@@ -34,6 +34,8 @@ const RUN = ["id", "workflow_id", "version", "status", "forked_from"];
 
 const NODE_TYPE = ["id", "name", "display_name", "description", "category", "version", "definition"];
 
+const IDENTITY = ["id", "issuer", "provider", "email"];
+
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   workflow: WORKFLOW,
   execution: RUN,
@@ -72,6 +74,8 @@ const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   disableSecondFactor: ownAccount,
   logoutEverywhere: { resource: "session", fields: [] },
   endSession: { resource: "session", before: "getSession" },
+  linkIdentity: { resource: "identity", isNew: true, fields: IDENTITY },
+  unlinkIdentity: { resource: "identity", before: "getIdentity", fields: IDENTITY },
   joinOrganization: { resource: "organization" },
   registerNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
   replaceNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },

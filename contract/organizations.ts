@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { email, organizationMembership, password, personName, registration } from "./auth.ts";
 import { ROLES } from "./permissions.ts";
 import { PUBLIC, defineRoute, jsonBody, jsonReply, needs } from "./route.ts";
-import { id, idParam, pageHeaders, pageQuery, timestamp } from "./values.ts";
+import { id, idParam, ifMatch, pageHeaders, pageQuery, timestamp, withEtag } from "./values.ts";
 
 const byId = z.object({ id: idParam });
 const role = z.enum(ROLES);
@@ -44,7 +44,12 @@ export const invitation = z
   .openapi("Invitation");
 
 export const newInvitation = invitation
-  .extend({ token: z.string().openapi({ description: "What the invited person accepts with. It is shown this once, and good for one use." }) })
+  .extend({
+    token: z.string().openapi({ description: "What the invited person accepts with. It is shown this once, and good for one use." }),
+    mail_sent: z.boolean().openapi({
+      description: "Whether the mail server has taken the mail that brings them the token. Where it has not, hand them the token, or have it sent again.",
+    }),
+  })
   .openapi("NewInvitation");
 
 export const organizationRoutes = {
@@ -65,7 +70,7 @@ export const organizationRoutes = {
     summary: "Read the organization one acts in",
     tags: ["organizations"],
     access: needs("organization.read"),
-    responses: { 200: jsonReply("The organization.", organization) },
+    responses: { 200: { ...jsonReply("The organization.", organization), ...withEtag } },
   }),
   updateOrganization: defineRoute({
     method: "patch",
@@ -76,9 +81,9 @@ export const organizationRoutes = {
     description: "What is left out stays as it is. A change of `outbound_hosts` is heeded by all processes within ten seconds.",
     tags: ["organizations"],
     access: needs("organization.write"),
-    problems: [400, 413, 422],
-    request: { body: jsonBody(organizationChange) },
-    responses: { 200: jsonReply("The organization.", organization) },
+    problems: [400, 412, 413, 422],
+    request: { headers: ifMatch, body: jsonBody(organizationChange) },
+    responses: { 200: { ...jsonReply("The organization.", organization), ...withEtag } },
   }),
   eraseOrganization: defineRoute({
     method: "delete",
@@ -114,7 +119,7 @@ export const organizationRoutes = {
     access: needs("member.read"),
     problems: [404],
     request: { params: byId },
-    responses: { 200: jsonReply("The member.", member) },
+    responses: { 200: { ...jsonReply("The member.", member), ...withEtag } },
   }),
   updateMember: defineRoute({
     method: "patch",
@@ -124,9 +129,9 @@ export const organizationRoutes = {
     description: "Takes effect within ten seconds, also for tokens and API keys that they have. The last admin stays one: 409.",
     tags: ["members"],
     access: needs("member.manage"),
-    problems: [400, 404, 409, 413, 422],
-    request: { params: byId, body: jsonBody(z.object({ role }).openapi("MemberChange")) },
-    responses: { 200: jsonReply("The member.", member) },
+    problems: [400, 404, 409, 412, 413, 422],
+    request: { params: byId, headers: ifMatch, body: jsonBody(z.object({ role }).openapi("MemberChange")) },
+    responses: { 200: { ...jsonReply("The member.", member), ...withEtag } },
   }),
   removeMember: defineRoute({
     method: "delete",
@@ -136,8 +141,8 @@ export const organizationRoutes = {
     description: "Their sessions in this organization end within ten seconds, their API keys are revoked; the account stays. The last admin stays: 409.",
     tags: ["members"],
     access: needs("member.manage"),
-    problems: [404, 409],
-    request: { params: byId },
+    problems: [404, 409, 412, 422],
+    request: { params: byId, headers: ifMatch },
     responses: { 204: { description: "They are no member any more." } },
   }),
   listInvitations: defineRoute({
@@ -156,12 +161,25 @@ export const organizationRoutes = {
     path: "/api/v1/invitations",
     operationId: "createInvitation",
     summary: "Invite somebody",
-    description: "The answer shows the token, nothing later does: hand it to the person. A new invitation of the same address revokes the one before.",
+    description:
+      "The token is mailed to the address, as a link where the server knows its pages. The answer shows it, nothing later does, and says whether the mail server took the mail: an invitation whose mail was not sent stands all the same. A new invitation of the same address revokes the one before.",
     tags: ["members"],
     access: needs("member.manage"),
     problems: [400, 409, 413, 422],
     request: { body: jsonBody(z.object({ email, role }).openapi("InvitationRequest")) },
-    responses: { 201: jsonReply("The invitation.", newInvitation) },
+    responses: { 201: { ...jsonReply("The invitation.", newInvitation), ...withEtag } },
+  }),
+  sendInvitation: defineRoute({
+    method: "post",
+    path: "/api/v1/invitations/{id}/send",
+    operationId: "sendInvitation",
+    summary: "Send an invitation again",
+    description: "With another token, good for as long as that of a new one; the one before opens nothing any more. Accepted or revoked: 409.",
+    tags: ["members"],
+    access: needs("member.manage"),
+    problems: [404, 409, 412, 422],
+    request: { params: byId, headers: ifMatch },
+    responses: { 200: { ...jsonReply("The invitation, with its new token.", newInvitation), ...withEtag } },
   }),
   getInvitation: defineRoute({
     method: "get",
@@ -172,7 +190,7 @@ export const organizationRoutes = {
     access: needs("member.manage"),
     problems: [404],
     request: { params: byId },
-    responses: { 200: jsonReply("The invitation.", invitation) },
+    responses: { 200: { ...jsonReply("The invitation.", invitation), ...withEtag } },
   }),
   revokeInvitation: defineRoute({
     method: "delete",
@@ -182,8 +200,8 @@ export const organizationRoutes = {
     description: "One that was accepted stays: 409.",
     tags: ["members"],
     access: needs("member.manage"),
-    problems: [404, 409],
-    request: { params: byId },
+    problems: [404, 409, 412, 422],
+    request: { params: byId, headers: ifMatch },
     responses: { 204: { description: "Its token opens nothing any more." } },
   }),
   acceptInvitation: defineRoute({

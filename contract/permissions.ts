@@ -42,7 +42,7 @@ export type Permission = (typeof PERMISSIONS)[number];
 export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "account.read": "See who one is and to which organizations one belongs",
   "account.write": "Change one's own account: join an organization",
-  "session.manage": "See and end one's own sessions; change one's password and second factor",
+  "session.manage": "See and end one's own sessions; change one's password, second factor and identities at providers",
   "api_key.manage": "Make, list and revoke one's own API keys; an admin those of all",
   "organization.read": "See the organization",
   "organization.write": "Rename the organization, limit its runs and the hosts it reaches, say what is kept how long",

@@ -45,8 +45,23 @@ export const oidcProvider = z.object({ id: z.string(), name: z.string(), start_u
 /** RFC 7636: 43 to 128 unreserved characters, and the base64url of a SHA-256. */
 const codeVerifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/, "must be 43 to 128 unreserved characters");
 const codeChallenge = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be the SHA-256 of the verifier in base64url");
+const signInCodeExchange = z.object({ code: oneTimeToken, code_verifier: codeVerifier });
 const byProvider = z.object({ provider: z.string().regex(/^[a-z0-9-]{1,40}$/) });
 const sealedAway = { 302: { description: "On to the page that is meant." } } as const;
+
+export const identity = z
+  .object({
+    id,
+    issuer: z.string().openapi({ description: "What the provider calls itself in its tokens.", example: "https://id.example.com" }),
+    provider: oidcProvider
+      .pick({ id: true, name: true })
+      .nullable()
+      .openapi({ description: "The provider as one can sign in with it here; null where one cannot any more.", type: ["object", "null"] }),
+    email: z.string().nullable().openapi({ description: "As the provider said it when the identity was linked; null where it told of none that is verified." }),
+    linked_at: timestamp,
+    last_used_at: timestamp,
+  })
+  .openapi("Identity");
 
 export const signInCode = z
   .object({ code: z.string().openapi({ description: "For `POST /auth/oidc/exchange`, with the verifier." }), expires_in: z.int() })
@@ -235,6 +250,57 @@ export const signInRoutes = {
     request: { body: jsonBody(z.object({ password: givenPassword }).openapi("PasswordConfirmation")) },
     responses: { 204: { description: "Off." } },
   }),
+  listIdentities: defineRoute({
+    method: "get",
+    path: `${base}/identities`,
+    operationId: "listIdentities",
+    summary: "List the identities at providers that one can sign in with",
+    tags,
+    access: needs("session.manage"),
+    problems: [400, 422],
+    request: { query: pageQuery },
+    responses: { 200: { ...jsonReply("One page, the newest first.", z.array(identity)), headers: pageHeaders } },
+  }),
+  linkIdentity: defineRoute({
+    method: "post",
+    path: `${base}/identities`,
+    operationId: "linkIdentity",
+    rules: "`password` is that of the account; `code` is good, and `code_verifier` its own.",
+    summary: "Link an identity at a provider to one's account",
+    description:
+      "With the code that a sign-in with the provider came back with (`/auth/oidc/{provider}/start`), in place of exchanging it for tokens. Another account's identity is not linked (409), nor is any to an account without a password.",
+    tags,
+    access: needs("session.manage"),
+    problems: [400, 409, 413, 422],
+    request: {
+      body: jsonBody(signInCodeExchange.extend({ password: givenPassword }).openapi("IdentityLink")),
+    },
+    responses: { 201: jsonReply("The identity; one that was linked before stays as it was.", identity) },
+  }),
+  getIdentity: defineRoute({
+    method: "get",
+    path: `${base}/identities/{id}`,
+    operationId: "getIdentity",
+    summary: "Read one",
+    tags,
+    access: needs("session.manage"),
+    problems: [404],
+    request: { params: z.object({ id: idParam }) },
+    responses: { 200: jsonReply("The identity.", identity) },
+  }),
+  unlinkIdentity: defineRoute({
+    method: "delete",
+    path: `${base}/identities/{id}`,
+    operationId: "unlinkIdentity",
+    summary: "Unlink an identity",
+    description:
+      "It signs nobody in any more, until it is linked again; sessions go on. Refused (409) where the account has neither a password nor another identity of a provider that one can sign in with.",
+    tags,
+    access: needs("session.manage"),
+    problems: [404, 409],
+    request: { params: z.object({ id: idParam }) },
+    responses: { 204: { description: "It is unlinked." } },
+  }),
   listOidcProviders: defineRoute({
     method: "get",
     path: `${base}/oidc`,
@@ -279,7 +345,7 @@ export const signInRoutes = {
     tags,
     access: PUBLIC,
     problems: [400, 409, 413, 422],
-    request: { body: jsonBody(z.object({ code: oneTimeToken, code_verifier: codeVerifier }).openapi("SignInCodeExchange")) },
+    request: { body: jsonBody(signInCodeExchange.openapi("SignInCodeExchange")) },
     responses: { 200: jsonReply("A pair of tokens.", tokens), 202: jsonReply("A second step is needed.", secondFactorRequest) },
   }),
 };

@@ -31,6 +31,7 @@ import { createRetention } from "./queries/retention.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
 import { createSecondFactors } from "./queries/second-factors.ts";
+import { createIdentities } from "./queries/identities.ts";
 import { createUserSessions } from "./queries/user-sessions.ts";
 import { createWebhooks } from "./queries/webhooks.ts";
 import { createScheduleRows } from "./queries/schedules.ts";
@@ -75,6 +76,7 @@ export async function openDatabase({
   return {
     accounts: createAccounts(sessions),
     userSessions: createUserSessions(sessions, pageMaxBytes),
+    identities: createIdentities(sessions, pageMaxBytes),
     accountTokens: createAccountTokens(sessions),
     secondFactors: createSecondFactors(sessions),
     apiKeys: createApiKeys(sessions, pageMaxBytes),

@@ -68,8 +68,6 @@ export interface Accounts {
   /** Uses the token up. Undefined also where the account has another address by now. */
   verifyEmail(tokenHash: string): Promise<User | undefined>;
   findByIdentity(identity: Pick<Identity, "issuer" | "subject">): Promise<SignInUser | undefined>;
-  /** Another one of the same user is fine. */
-  addIdentity(userId: string, identity: Identity): Promise<void>;
   recordLogin(login: { email: string; userId?: string; method: SignInMethod; succeeded: boolean; ip: string; userAgent: string }): Promise<void>;
   /** The newest first. */
   logins(userId: string, page: Page): Promise<Paged<Login>>;
@@ -79,8 +77,34 @@ export interface Accounts {
 export interface Identity {
   issuer: string;
   subject: string;
-  /** As the provider said it. */
-  email: string;
+  /** As the provider said it; null: it told of none that it had verified. */
+  email: string | null;
+}
+
+/** An identity as its user sees it. */
+export interface LinkedIdentity extends Pick<Identity, "issuer" | "email"> {
+  id: string;
+  createdAt: Date;
+  lastUsedAt: Date;
+}
+
+/** Who users are at identity providers. They have no tenant: run under `perdure_system`. */
+export interface Identities {
+  /** The newest first. */
+  list(userId: string, page: Page): Promise<Paged<LinkedIdentity>>;
+  get(userId: string, id: string): Promise<LinkedIdentity | undefined>;
+  /**
+   * One that is theirs already stays as it is.
+   * @param by `user`: they are signed in and ask for it; `address`: both sides know the same one.
+   * @throws PerdureError `resource.conflict` where it is another user's; by `address` also where this user has unlinked it.
+   */
+  link(userId: string, identity: Identity, by: "user" | "address"): Promise<LinkedIdentity>;
+  /**
+   * A sign-in that is under way comes to nothing; sessions go on.
+   * @param opensDoor whether who is known at this issuer can sign in by it.
+   * @throws PerdureError `resource.conflict` where the account has neither a password nor another identity that opens the door, also when two go at once.
+   */
+  unlink(userId: string, id: string, opensDoor: (issuer: string) => boolean): Promise<LinkedIdentity | undefined>;
 }
 
 export interface UserSession {
@@ -194,6 +218,8 @@ export interface ApiKey {
   expiresAt: Date | null;
   lastUsedAt: Date | null;
   revokedAt: Date | null;
+  /** Raised by every change; its use is none. */
+  revision: number;
 }
 
 /** Keys of services. `createdBy` narrows to the keys of one member. */
@@ -204,8 +230,8 @@ export interface ApiKeys {
   /** The newest first. */
   list(tenant: TenantId, filter: { createdBy?: string }, page: Page): Promise<Paged<ApiKey>>;
   get(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;
-  /** Once and for all; again it changes nothing. */
-  revoke(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;
+  /** Once and for all; again it changes nothing. @throws PerdureError `precondition.failed`. */
+  revoke(tenant: TenantId, id: string, filter: { createdBy?: string }, expectedRevision?: number): Promise<ApiKey | undefined>;
   /** Whose key it is, undefined where it is unknown, revoked or expired; sets `lastUsedAt`. Has no tenant yet: runs under `perdure_system`. */
   use(keyHash: string): Promise<(Pick<ApiKey, "id" | "createdBy" | "scopes" | "expiresAt"> & { tenantId: TenantId }) | undefined>;
 }
@@ -216,6 +242,8 @@ export interface Organization {
   createdAt: Date;
   /** Hosts that its nodes may reach; null: all that the operator lets them. */
   outboundHosts: readonly string[] | null;
+  /** Raised by every change of its name or hosts. */
+  revision: number;
 }
 
 /** A user as a member of one organization; `id` is the user's. */
@@ -225,19 +253,21 @@ export interface Member {
   name: string;
   role: Role;
   joinedAt: Date;
+  /** Raised by every change of the role. */
+  revision: number;
 }
 
 export interface Organizations {
   get(tenant: TenantId): Promise<Organization | undefined>;
-  /** What is left out stays as it is. */
-  update(tenant: TenantId, change: { name?: string; outboundHosts?: readonly string[] | null }): Promise<Organization | undefined>;
+  /** What is left out stays as it is. @throws PerdureError `precondition.failed`. */
+  update(tenant: TenantId, change: { name?: string; outboundHosts?: readonly string[] | null }, expectedRevision?: number): Promise<Organization | undefined>;
   /** Who came last first. */
   members(tenant: TenantId, page: Page): Promise<Paged<Member>>;
   member(tenant: TenantId, userId: string): Promise<Member | undefined>;
-  /** @throws PerdureError `resource.conflict` where no admin would be left, also when two are changed at once. */
-  setRole(tenant: TenantId, userId: string, role: Role): Promise<Member | undefined>;
+  /** @throws PerdureError `precondition.failed`; `resource.conflict` where no admin would be left, also when two are changed at once. */
+  setRole(tenant: TenantId, userId: string, role: Role, expectedRevision?: number): Promise<Member | undefined>;
   /** Revokes what they signed in with and their API keys as well. @throws as `setRole`. */
-  removeMember(tenant: TenantId, userId: string): Promise<boolean>;
+  removeMember(tenant: TenantId, userId: string, expectedRevision?: number): Promise<boolean>;
 }
 
 export interface Invitation {
@@ -250,6 +280,8 @@ export interface Invitation {
   acceptedAt: Date | null;
   acceptedBy: string | null;
   revokedAt: Date | null;
+  /** Raised by every change. */
+  revision: number;
 }
 
 export interface Invitations {
@@ -258,8 +290,10 @@ export interface Invitations {
   /** The newest first. */
   list(tenant: TenantId, page: Page): Promise<Paged<Invitation>>;
   get(tenant: TenantId, id: string): Promise<Invitation | undefined>;
-  /** @throws PerdureError `resource.conflict` where it was accepted. */
-  revoke(tenant: TenantId, id: string): Promise<boolean>;
+  /** Another token in place of the one before, good until another moment. @throws PerdureError `precondition.failed`; `resource.conflict` where it was accepted or revoked. */
+  renew(tenant: TenantId, id: string, token: { tokenHash: string; expiresAt: Date }, expectedRevision?: number): Promise<Invitation | undefined>;
+  /** @throws PerdureError `precondition.failed`; `resource.conflict` where it was accepted. */
+  revoke(tenant: TenantId, id: string, expectedRevision?: number): Promise<boolean>;
   /** One that can be accepted. Has no tenant yet: runs under `perdure_system`, as `accept` does. */
   find(tokenHash: string): Promise<Pick<Invitation, "id" | "email" | "role"> | undefined>;
   /**
@@ -1073,6 +1107,7 @@ export interface PoolState {
 export interface Database {
   accounts: Accounts;
   userSessions: UserSessions;
+  identities: Identities;
   accountTokens: AccountTokens;
   secondFactors: SecondFactors;
   apiKeys: ApiKeys;

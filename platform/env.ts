@@ -139,6 +139,8 @@ export const envSchema = z.object({
   /** Wrong codes of one account's second factor, and mails to one address that anybody can ask for. */
   RATE_LIMIT_SECOND_FACTOR_FAILURES: rate.prefault("20/h"),
   RATE_LIMIT_ACCOUNT_MAILS: rate.prefault("5/h"),
+  /** Invitations that an organization can have mailed. */
+  RATE_LIMIT_INVITATION_MAILS: rate.prefault("100/h"),
   /** Days in which an invitation can be accepted. */
   INVITATION_EXPIRE_DAYS: z.coerce.number().positive().max(3_650).default(7),
   /** Of one field, before or after, of an entry of the audit log; what is longer stands there as its length and hash. */

@@ -112,10 +112,21 @@ interface Guesses {
   giveBack(accountHash: string): Promise<void>;
 }
 
-type AccountRates = Pick<Rates, "RATE_LIMIT_ACCOUNT_FAILURES" | "RATE_LIMIT_SECOND_FACTOR_FAILURES" | "RATE_LIMIT_ACCOUNT_MAILS">;
+type AccountRates = Pick<
+  Rates,
+  "RATE_LIMIT_ACCOUNT_FAILURES" | "RATE_LIMIT_SECOND_FACTOR_FAILURES" | "RATE_LIMIT_ACCOUNT_MAILS" | "RATE_LIMIT_INVITATION_MAILS"
+>;
 
-/** Guesses at passwords, guesses at second factors, and mails that anybody can have sent to an address. */
-export function createAccountLimits(limiter: RateLimiter, rates: AccountRates): Guesses & { secondFactor: Guesses; mails: Pick<Guesses, "take"> } {
+interface InvitationMails {
+  /** One to an address, whoever invites it, and one of an organization. @throws PerdureError `rate.limited`. */
+  take(tenantId: string, addressHash: string): Promise<void>;
+}
+
+/** Guesses at passwords, guesses at second factors, and mails that anybody can have sent to an address, or that members have sent to people they invite. */
+export function createAccountLimits(
+  limiter: RateLimiter,
+  rates: AccountRates,
+): Guesses & { secondFactor: Guesses; mails: Pick<Guesses, "take">; invitations: InvitationMails } {
   const counted = (name: string, rate: Rate | undefined): Guesses => ({
     async take(accountHash) {
       if (!rate) return;
@@ -126,10 +137,19 @@ export function createAccountLimits(limiter: RateLimiter, rates: AccountRates): 
       if (rate) await limiter.giveBack(name, accountHash, rate);
     },
   });
+  const ofOrganization = counted("invitation_mails", rates.RATE_LIMIT_INVITATION_MAILS);
+  // Apart from the mails above: who invites somebody does not keep them from setting a new password.
+  const toAddress = counted("invitation_mails_to", rates.RATE_LIMIT_ACCOUNT_MAILS);
   return {
     ...counted("account", rates.RATE_LIMIT_ACCOUNT_FAILURES),
     secondFactor: counted("second_factor", rates.RATE_LIMIT_SECOND_FACTOR_FAILURES),
     mails: counted("mails", rates.RATE_LIMIT_ACCOUNT_MAILS),
+    invitations: {
+      async take(tenantId, addressHash) {
+        await ofOrganization.take(tenantId);
+        await toAddress.take(addressHash);
+      },
+    },
   };
 }
 export type AccountLimits = ReturnType<typeof createAccountLimits>;

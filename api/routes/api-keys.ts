@@ -1,6 +1,7 @@
 import { SCOPES, may } from "#contract";
 import { PerdureError, uuidv7 } from "#core";
 import type { ApiKey } from "#db";
+import { etagOf, expectedRevision } from "../etag.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
@@ -31,17 +32,18 @@ export function apiKeyHandlers({ db: { apiKeys }, settings }: Services): Handler
       }
       const { key, ...stored } = newApiKey();
       const created = await apiKeys.create(tenantId, { ...stored, id: uuidv7(), createdBy: userId, name: body.name, scopes: [...new Set(scopes)], expiresAt });
-      return { status: 201, body: { ...keyJson(created), key } };
+      return { status: 201, body: { ...keyJson(created), key }, headers: { etag: etagOf(created) } };
     },
 
     async getApiKey({ params, principal }) {
       const found = await apiKeys.get(principal.tenantId, params.id, visibleTo(principal));
       if (!found) throw notFound("API key");
-      return { status: 200, body: keyJson(found) };
+      return { status: 200, body: keyJson(found), headers: { etag: etagOf(found) } };
     },
 
-    async revokeApiKey({ params, principal }) {
-      if (!(await apiKeys.revoke(principal.tenantId, params.id, visibleTo(principal)))) throw notFound("API key");
+    async revokeApiKey({ params, headers, principal }) {
+      const revoked = await apiKeys.revoke(principal.tenantId, params.id, visibleTo(principal), expectedRevision(headers["if-match"]));
+      if (!revoked) throw notFound("API key");
       return { status: 204, body: undefined };
     },
   };

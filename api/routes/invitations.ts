@@ -1,28 +1,48 @@
-import { randomBytes } from "node:crypto";
 import type { INVITATION_STATUSES } from "#contract/organizations.ts";
 import { PerdureError, uuidv7 } from "#core";
 import type { Invitation } from "#db";
+import { etagOf, expectedRevision } from "../etag.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
+import type { Principal } from "../security/principal.ts";
 import { accountJson, createSessions, membershipJson } from "../security/sessions.ts";
-import { hashToken } from "../security/tokens.ts";
+import { hashToken, newOpaqueToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
 import type { AccountTools } from "./auth.ts";
 
-type InvitationRoute = "listInvitations" | "createInvitation" | "getInvitation" | "revokeInvitation" | "acceptInvitation" | "joinOrganization";
+type InvitationRoute =
+  | "listInvitations"
+  | "createInvitation"
+  | "sendInvitation"
+  | "getInvitation"
+  | "revokeInvitation"
+  | "acceptInvitation"
+  | "joinOrganization";
 
 const DAY_MS = 86_400_000;
 
 export function invitationHandlers(services: Services, { limits, mails }: AccountTools): Handlers<InvitationRoute> {
   const { passwords, settings } = services;
-  const { accounts, invitations, secondFactors } = services.db;
+  const { accounts, invitations, organizations, secondFactors } = services.db;
   const { open, noteLogin } = createSessions(services);
 
   async function openOne(tokenHash: string) {
     const invitation = await invitations.find(tokenHash);
     if (!invitation) throw notFound("invitation");
     return invitation;
+  }
+
+  const newToken = () => {
+    const token = newOpaqueToken();
+    return { token, stored: { tokenHash: hashToken(token), expiresAt: new Date(Date.now() + settings.INVITATION_EXPIRE_DAYS * DAY_MS) } };
+  };
+
+  /** Whether a mail was sent. What keeps it from that leaves the invitation as it is. */
+  async function send(invitation: Invitation, token: string, { tenantId, userId }: Principal): Promise<boolean> {
+    const [organization, by] = await Promise.all([organizations.get(tenantId), accounts.find(userId)]);
+    if (!organization || !by) return false;
+    return mails.invite(invitation, { token, organization: organization.name, by: `${by.name} (${by.email})` });
   }
 
   return {
@@ -32,26 +52,45 @@ export function invitationHandlers(services: Services, { limits, mails }: Accoun
     },
 
     async createInvitation({ body, principal }) {
-      const token = randomBytes(32).toString("base64url");
+      const { token, stored } = newToken();
       const created = await invitations.create(principal.tenantId, {
         id: uuidv7(),
         email: body.email,
         role: body.role,
-        tokenHash: hashToken(token),
         invitedBy: principal.userId,
-        expiresAt: new Date(Date.now() + settings.INVITATION_EXPIRE_DAYS * DAY_MS),
+        ...stored,
       });
-      return { status: 201, body: { ...invitationJson(created), token } };
+      const mayBeSent = await limits.invitations.take(principal.tenantId, hashToken(body.email)).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof PerdureError && error.code === "rate.limited") return false;
+          throw error;
+        },
+      );
+      const mail_sent = mayBeSent && (await send(created, token, principal));
+      return { status: 201, body: { ...invitationJson(created), token, mail_sent }, headers: { etag: etagOf(created) } };
+    },
+
+    async sendInvitation({ params, headers, principal }) {
+      const { tenantId } = principal;
+      const found = await invitations.get(tenantId, params.id);
+      if (!found) throw notFound("invitation");
+      await limits.invitations.take(tenantId, hashToken(found.email));
+      const { token, stored } = newToken();
+      const renewed = await invitations.renew(tenantId, params.id, stored, expectedRevision(headers["if-match"]));
+      if (!renewed) throw notFound("invitation");
+      const mail_sent = await send(renewed, token, principal);
+      return { status: 200, body: { ...invitationJson(renewed), token, mail_sent }, headers: { etag: etagOf(renewed) } };
     },
 
     async getInvitation({ params, principal }) {
       const found = await invitations.get(principal.tenantId, params.id);
       if (!found) throw notFound("invitation");
-      return { status: 200, body: invitationJson(found) };
+      return { status: 200, body: invitationJson(found), headers: { etag: etagOf(found) } };
     },
 
-    async revokeInvitation({ params, principal }) {
-      if (!(await invitations.revoke(principal.tenantId, params.id))) throw notFound("invitation");
+    async revokeInvitation({ params, headers, principal }) {
+      if (!(await invitations.revoke(principal.tenantId, params.id, expectedRevision(headers["if-match"])))) throw notFound("invitation");
       return { status: 204, body: undefined };
     },
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { routes } from "#contract";
 import { type JsonObject, PerdureError } from "#core";
 import type { OidcClaims, OidcFlow } from "#integrations/oidc";
@@ -8,7 +7,8 @@ import type { Handlers } from "../mount.ts";
 import { notFound } from "../problem.ts";
 import { createProviderAccounts } from "../security/provider-accounts.ts";
 import { createSessions } from "../security/sessions.ts";
-import { hashToken, newOpaqueToken } from "../security/tokens.ts";
+import { CODE_SECONDS, type SignInCodes } from "../security/sign-in-codes.ts";
+import { hashToken } from "../security/tokens.ts";
 import type { Services } from "../services.ts";
 import { forCodec } from "./auth.ts";
 
@@ -18,8 +18,6 @@ type OidcRoute = "listOidcProviders" | "startOidc" | "finishOidc" | "exchangeOid
 const COOKIE = "perdure_oidc_";
 const COOKIE_PATH = routes.listOidcProviders.path;
 const SEALED_FOR = "oidc";
-/** Between the way back and the exchange, which a page does at once. */
-const CODE_SECONDS = 60;
 
 interface SealedFlow extends JsonObject {
   provider: string;
@@ -30,17 +28,8 @@ interface SealedFlow extends JsonObject {
   return_to: string | null;
 }
 
-interface KeptClaims extends JsonObject {
-  issuer: string;
-  subject: string;
-  email: string | null;
-  name: string | null;
-  challenge: string;
-}
-
-export function oidcHandlers(services: Services): Handlers<OidcRoute> {
+export function oidcHandlers(services: Services, codes: SignInCodes): Handlers<OidcRoute> {
   const { oidc, settings, tokens, logger } = services;
-  const { accountTokens } = services.db;
   const { proceed, choose } = createSessions(services);
   const accountOf = createProviderAccounts(services);
   const isSecure = settings.PUBLIC_URL?.startsWith("https:") ?? false;
@@ -111,30 +100,14 @@ export function oidcHandlers(services: Services): Handlers<OidcRoute> {
         logger.info({ err: error, correlation_id: c.get("correlationId") }, "a sign-in with a provider came to nothing");
         return away(withFragment(sealed.return_to, { error: error.code }), gone);
       }
-      const code = newOpaqueToken();
-      const data: KeptClaims = {
-        issuer: claims.issuer,
-        subject: claims.subject,
-        email: claims.email ?? null,
-        name: claims.name ?? null,
-        challenge: sealed.challenge,
-      };
-      await accountTokens.create({
-        purpose: "sign_in",
-        userId: null,
-        tokenHash: hashToken(code),
-        data,
-        expiresAt: new Date(Date.now() + CODE_SECONDS * 1_000),
-      });
+      const code = await codes.issue(claims, sealed.challenge);
       if (sealed.return_to !== null) return away(withFragment(sealed.return_to, { code }), gone);
       return { status: 200, body: { code, expires_in: CODE_SECONDS }, headers: { ...gone, "cache-control": "no-store" } };
     },
 
     async exchangeOidc({ body, c }) {
-      const kept = (await accountTokens.use("sign_in", hashToken(body.code)))?.data as KeptClaims | undefined;
-      if (!kept || createHash("sha256").update(body.code_verifier).digest("base64url") !== kept.challenge) {
-        throw new PerdureError("auth.invalid", "The code is not valid, was used, or has expired.");
-      }
+      const kept = await codes.use(body.code, body.code_verifier);
+      if (!kept) throw new PerdureError("auth.invalid", "The code is not valid, was used, or has expired.");
       const user = await accountOf(kept, c);
       const step = await proceed(user, await choose(user.id, undefined), "oidc", c);
       if ("secondFactor" in step) return { status: 202, body: step.secondFactor };

@@ -1,6 +1,7 @@
 import { type Finding, PerdureError } from "#core";
 import type { Member, Organization } from "#db";
 import { unreadableHosts } from "#integrations/http";
+import { etagOf, expectedRevision } from "../etag.ts";
 import type { Handlers } from "../mount.ts";
 import { pageHeadersOf, toPage } from "../paging.ts";
 import { notFound } from "../problem.ts";
@@ -14,7 +15,8 @@ export function organizationHandlers({
   const reply = (organization: Organization | undefined) => {
     if (!organization) throw notFound("organization");
     const { id, name, outboundHosts, createdAt } = organization;
-    return { status: 200 as const, body: { id, name, outbound_hosts: outboundHosts && [...outboundHosts], created_at: createdAt.toISOString() } };
+    const body = { id, name, outbound_hosts: outboundHosts && [...outboundHosts], created_at: createdAt.toISOString() };
+    return { status: 200 as const, body, headers: { etag: etagOf(organization) } };
   };
 
   function refuseHosts(hosts: readonly string[]): void {
@@ -44,13 +46,13 @@ export function organizationHandlers({
       return { status: 202, body };
     },
 
-    async updateOrganization({ body: { name, outbound_hosts }, principal }) {
+    async updateOrganization({ body: { name, outbound_hosts }, headers, principal }) {
       if (outbound_hosts) refuseHosts(outbound_hosts);
       const change = {
         ...(name !== undefined && { name }),
         ...(outbound_hosts !== undefined && { outboundHosts: outbound_hosts && [...new Set(outbound_hosts)] }),
       };
-      return reply(await organizations.update(principal.tenantId, change));
+      return reply(await organizations.update(principal.tenantId, change, expectedRevision(headers["if-match"])));
     },
   };
 }
@@ -58,7 +60,7 @@ export function organizationHandlers({
 export function memberHandlers({ db: { organizations } }: Services): Handlers<"listMembers" | "getMember" | "updateMember" | "removeMember"> {
   const reply = (member: Member | undefined) => {
     if (!member) throw notFound("member");
-    return { status: 200 as const, body: memberJson(member) };
+    return { status: 200 as const, body: memberJson(member), headers: { etag: etagOf(member) } };
   };
 
   return {
@@ -68,10 +70,11 @@ export function memberHandlers({ db: { organizations } }: Services): Handlers<"l
     },
 
     getMember: async ({ params, principal }) => reply(await organizations.member(principal.tenantId, params.id)),
-    updateMember: async ({ params, body, principal }) => reply(await organizations.setRole(principal.tenantId, params.id, body.role)),
+    updateMember: async ({ params, body, headers, principal }) =>
+      reply(await organizations.setRole(principal.tenantId, params.id, body.role, expectedRevision(headers["if-match"]))),
 
-    async removeMember({ params, principal }) {
-      if (!(await organizations.removeMember(principal.tenantId, params.id))) throw notFound("member");
+    async removeMember({ params, headers, principal }) {
+      if (!(await organizations.removeMember(principal.tenantId, params.id, expectedRevision(headers["if-match"])))) throw notFound("member");
       return { status: 204, body: undefined };
     },
   };

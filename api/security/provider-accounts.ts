@@ -3,14 +3,7 @@ import { PerdureError, safeParse } from "#core";
 import type { SignInUser } from "#db";
 import type { ApiContext } from "../context.ts";
 import type { Services } from "../services.ts";
-
-interface Claims {
-  issuer: string;
-  subject: string;
-  /** Only where the provider says that it is verified. */
-  email: string | null;
-  name: string | null;
-}
+import type { KeptClaims } from "./sign-in-codes.ts";
 
 const NAME_MAX_LENGTH = 200;
 
@@ -18,9 +11,9 @@ const NAME_MAX_LENGTH = 200;
  * The account of who signed in with a provider: theirs from before, else that of the same address, else a new one. By address only where both sides have
  * verified it: the provider, or anybody could claim the address there; we, or whoever registered a foreign address here would share the account with its owner.
  */
-export function createProviderAccounts({ db: { accounts }, settings }: Pick<Services, "db" | "settings">) {
+export function createProviderAccounts({ db: { accounts, identities }, settings }: Pick<Services, "db" | "settings">) {
   /** @throws PerdureError `auth.forbidden`, `resource.conflict`. */
-  return async function accountOf({ issuer, subject, email: said, name }: Claims, c: ApiContext): Promise<SignInUser> {
+  return async function accountOf({ issuer, subject, email: said, name }: KeptClaims, c: ApiContext): Promise<SignInUser> {
     const known = await accounts.findByIdentity({ issuer, subject });
     if (known) return known;
     const email = safeParse(emailSchema, said).data;
@@ -34,7 +27,7 @@ export function createProviderAccounts({ db: { accounts }, settings }: Pick<Serv
           "There is an account of this address, which was never verified. Set its password with /auth/password/forgot, then sign in with the provider again.",
         );
       }
-      await accounts.addIdentity(owner.id, identity);
+      await identities.link(owner.id, identity, "address");
       const [membership] = await accounts.memberships(owner.id);
       if (membership) c.set("auditActor", { tenantId: membership.tenantId, userId: owner.id, role: membership.role });
       return owner;

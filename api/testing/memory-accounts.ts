@@ -1,5 +1,5 @@
 import { PerdureError, type TenantId, tenantId, uuidv7 } from "#core";
-import type { AccountTokens, Accounts, Membership, SecondFactors, SignInUser, UserSession, UserSessions } from "#db";
+import type { AccountTokens, Accounts, Identities, Identity, Membership, SecondFactors, SignInUser, UserSession, UserSessions } from "#db";
 import { type MemoryState, pageOf } from "./memory-database.ts";
 
 export interface MemorySession extends UserSession {
@@ -45,7 +45,7 @@ export function memoryAccounts(state: MemoryState): Accounts {
       const membership: Membership = { tenantId: tenantId(uuidv7()), organizationName, role: "admin" };
       state.users.push({ ...user, passwordHash, securityEpoch: 0 });
       state.memberships.push({ ...membership, userId: user.id });
-      if (identity) state.identities.push({ ...identity, userId: user.id });
+      if (identity) storeIdentity(state, user.id, identity);
       return { user, membership };
     },
     findByEmail: async (email) => state.users.find((user) => user.email === email),
@@ -76,14 +76,46 @@ export function memoryAccounts(state: MemoryState): Accounts {
       if (user) user.emailVerifiedAt ??= new Date();
       return user;
     },
-    findByIdentity: async ({ issuer, subject }) => find(state.identities.find((each) => each.issuer === issuer && each.subject === subject)?.userId ?? ""),
-    async addIdentity(userId, identity) {
-      state.identities.push({ ...identity, userId });
-    },
+    findByIdentity: async ({ issuer, subject }) =>
+      find(state.identities.find((each) => each.issuer === issuer && each.subject === subject && !each.isUnlinked)?.userId ?? ""),
     async recordLogin(login) {
       state.logins.push({ ...login, id: state.logins.length + 1, at: new Date() });
     },
     logins: async (userId, page) => pageOf(state.logins.filter((each) => each.userId === userId).toReversed(), page),
+  };
+}
+
+function storeIdentity(state: MemoryState, userId: string, identity: Identity): MemoryState["identities"][number] {
+  const now = new Date();
+  const stored = { ...identity, id: uuidv7(), userId, createdAt: now, lastUsedAt: now, isUnlinked: false };
+  state.identities.push(stored);
+  return stored;
+}
+
+export function memoryIdentities(state: MemoryState): Identities {
+  const mine = (userId: string) => state.identities.filter((each) => each.userId === userId && !each.isUnlinked);
+  return {
+    list: async (userId, page) => pageOf(mine(userId).toReversed(), page),
+    get: async (userId, id) => mine(userId).find((each) => each.id === id),
+    async link(userId, identity, by) {
+      const present = state.identities.find(({ issuer, subject }) => issuer === identity.issuer && subject === identity.subject);
+      if (!present) return storeIdentity(state, userId, identity);
+      if (present.isUnlinked ? by === "address" && present.userId === userId : present.userId !== userId) {
+        throw new PerdureError("resource.conflict", "Not to be had.");
+      }
+      return Object.assign(present, { userId, isUnlinked: false });
+    },
+    async unlink(userId, id, opensDoor) {
+      const user = state.users.find((each) => each.id === userId);
+      const found = mine(userId).find((each) => each.id === id);
+      if (!user || !found) return undefined;
+      if (user.passwordHash === null && !mine(userId).some((each) => each !== found && opensDoor(each.issuer))) {
+        throw new PerdureError("resource.conflict", "The last way in.");
+      }
+      found.isUnlinked = true;
+      user.securityEpoch++;
+      return found;
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import type {
   Erasures,
   Retention,
   Invitation,
+  LinkedIdentity,
   Login,
   Membership,
   Paged,
@@ -31,6 +32,7 @@ import {
   type MemorySession,
   memoryAccounts,
   memoryAccountTokens,
+  memoryIdentities,
   memorySecondFactors,
   memoryUserSessions,
 } from "./memory-accounts.ts";
@@ -54,11 +56,12 @@ export interface StoredWorkflow {
 /** What the database would hold, open to the test. */
 export interface MemoryState {
   users: SignInUser[];
-  memberships: (Membership & { userId: string })[];
+  /** `revision`: 1, where it is left out. */
+  memberships: (Membership & { userId: string; revision?: number })[];
   sessions: MemorySession[];
   accountTokens: MemoryAccountToken[];
   secondFactors: Map<string, Omit<SecondFactor, "recoveryCodesLeft"> & { lastStep: number; codes: Set<string> }>;
-  identities: (Identity & { userId: string })[];
+  identities: (Identity & LinkedIdentity & { userId: string; isUnlinked: boolean })[];
   logins: (Login & { email: string; userId?: string })[];
   workflows: StoredWorkflow[];
   runs: Run[];
@@ -140,6 +143,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     },
     accounts: memoryAccounts(state),
     userSessions: memoryUserSessions(state),
+    identities: memoryIdentities(state),
     accountTokens: memoryAccountTokens(state),
     secondFactors: memorySecondFactors(state),
     apiKeys: memoryApiKeys(state),

@@ -2,22 +2,27 @@ import { PerdureError, type TenantId, uuidv7 } from "#core";
 import type { ApiKeys, Audit, Invitations, Member, Organizations, RateBuckets } from "#db";
 import { type MemoryState, pageOf } from "./memory-database.ts";
 
+function refuseStale(expected: number | undefined, stored: number): void {
+  if (expected !== undefined && expected !== stored) throw new PerdureError("precondition.failed", "It was changed meanwhile.");
+}
+
 export function memoryApiKeys(state: MemoryState): ApiKeys {
   const isLive = (key: MemoryState["apiKeys"][number]) => key.revokedAt === null && (key.expiresAt === null || key.expiresAt > new Date());
   const visible = (tenant: string, createdBy?: string) =>
     state.apiKeys.filter((key) => key.tenantId === tenant && (createdBy === undefined || key.createdBy === createdBy));
   return {
     async create(tenantId, key) {
-      const stored = { ...key, tenantId, createdAt: new Date(), lastUsedAt: null, revokedAt: null };
+      const stored = { ...key, tenantId, createdAt: new Date(), lastUsedAt: null, revokedAt: null, revision: 1 };
       state.apiKeys.push(stored);
       return stored;
     },
     countLive: async (tenant) => visible(tenant).filter(isLive).length,
     list: async (tenant, { createdBy }, page) => pageOf(visible(tenant, createdBy).toReversed(), page),
     get: async (tenant, id, { createdBy }) => visible(tenant, createdBy).find((key) => key.id === id),
-    async revoke(tenant, id, { createdBy }) {
+    async revoke(tenant, id, { createdBy }, expectedRevision) {
       const found = visible(tenant, createdBy).find((key) => key.id === id);
-      if (found) found.revokedAt ??= new Date();
+      if (found) refuseStale(expectedRevision, found.revision);
+      if (found?.revokedAt === null) Object.assign(found, { revokedAt: new Date(), revision: found.revision + 1 });
       return found;
     },
     async use(keyHash) {
@@ -33,7 +38,16 @@ export function memoryOrganizations(state: MemoryState): Organizations {
   const member = (tenant: TenantId, userId: string): Member | undefined => {
     const membership = of(tenant).find((each) => each.userId === userId);
     const user = state.users.find(({ id }) => id === userId);
-    return membership && user && { id: userId, email: user.email, name: user.name, role: membership.role, joinedAt: user.createdAt };
+    return (
+      membership &&
+      user && { id: userId, email: user.email, name: user.name, role: membership.role, joinedAt: user.createdAt, revision: membership.revision ?? 1 }
+    );
+  };
+  /** @returns false where they are no member. */
+  const admit = (tenant: TenantId, userId: string, expectedRevision: number | undefined): boolean => {
+    const present = member(tenant, userId);
+    if (present) refuseStale(expectedRevision, present.revision);
+    return present !== undefined;
   };
   const refuseLastAdmin = (tenant: TenantId, userId: string) => {
     const admins = of(tenant).filter(({ role }) => role === "admin");
@@ -41,12 +55,18 @@ export function memoryOrganizations(state: MemoryState): Organizations {
   };
   const organization = (tenant: TenantId) => {
     const name = of(tenant)[0]?.organizationName;
-    return name === undefined ? undefined : { id: tenant as string, name, createdAt: new Date(0), outboundHosts: outboundHosts.get(tenant) ?? null };
+    return name === undefined
+      ? undefined
+      : { id: tenant as string, name, createdAt: new Date(0), outboundHosts: outboundHosts.get(tenant) ?? null, revision: revisions.get(tenant) ?? 1 };
   };
   const outboundHosts = new Map<TenantId, readonly string[] | null>();
+  const revisions = new Map<TenantId, number>();
   return {
     get: async (tenant) => organization(tenant),
-    async update(tenant, change) {
+    async update(tenant, change, expectedRevision) {
+      const revision = revisions.get(tenant) ?? 1;
+      refuseStale(expectedRevision, revision);
+      revisions.set(tenant, revision + 1);
       if (change.outboundHosts !== undefined) outboundHosts.set(tenant, change.outboundHosts);
       for (const membership of of(tenant)) membership.organizationName = change.name ?? membership.organizationName;
       return organization(tenant);
@@ -59,15 +79,16 @@ export function memoryOrganizations(state: MemoryState): Organizations {
         page,
       ),
     member: async (tenant, userId) => member(tenant, userId),
-    async setRole(tenant, userId, role) {
+    async setRole(tenant, userId, role, expectedRevision) {
+      if (!admit(tenant, userId, expectedRevision)) return undefined;
       if (role !== "admin") refuseLastAdmin(tenant, userId);
-      for (const membership of of(tenant)) if (membership.userId === userId) membership.role = role;
+      for (const membership of of(tenant)) if (membership.userId === userId) Object.assign(membership, { role, revision: (membership.revision ?? 1) + 1 });
       return member(tenant, userId);
     },
-    async removeMember(tenant, userId) {
+    async removeMember(tenant, userId, expectedRevision) {
+      if (!admit(tenant, userId, expectedRevision)) return false;
       refuseLastAdmin(tenant, userId);
       const at = state.memberships.findIndex((each) => each.tenantId === tenant && each.userId === userId);
-      if (at < 0) return false;
       state.memberships.splice(at, 1);
       for (const key of state.apiKeys) if (key.tenantId === tenant && key.createdBy === userId) key.revokedAt ??= new Date();
       for (const session of state.sessions) {
@@ -87,24 +108,33 @@ export function memoryInvitations(state: MemoryState): Invitations {
       const user = state.users.find(({ email }) => email === invitation.email);
       if (state.memberships.some((each) => each.tenantId === tenantId && each.userId === user?.id)) throw new PerdureError("resource.conflict", "A member.");
       for (const each of state.invitations) if (each.tenantId === tenantId && each.email === invitation.email && isOpen(each)) each.revokedAt = new Date();
-      const stored = { ...invitation, tenantId, createdAt: new Date(), acceptedAt: null, acceptedBy: null, revokedAt: null };
+      const stored = { ...invitation, tenantId, createdAt: new Date(), acceptedAt: null, acceptedBy: null, revokedAt: null, revision: 1 };
       state.invitations.push(stored);
       return stored;
     },
     list: async (tenant, page) => pageOf(state.invitations.filter((each) => each.tenantId === tenant).toReversed(), page),
     get: async (tenant, id) => find(tenant, id),
-    async revoke(tenant, id) {
+    async renew(tenant, id, token, expectedRevision) {
       const found = find(tenant, id);
-      if (found?.acceptedAt) throw new PerdureError("resource.conflict", "It was accepted.");
-      if (found) found.revokedAt ??= new Date();
-      return found !== undefined;
+      if (!found) return undefined;
+      refuseStale(expectedRevision, found.revision);
+      if (!isOpen(found)) throw new PerdureError("resource.conflict", "It was accepted or revoked.");
+      return Object.assign(found, token, { revision: found.revision + 1 });
+    },
+    async revoke(tenant, id, expectedRevision) {
+      const found = find(tenant, id);
+      if (!found) return false;
+      refuseStale(expectedRevision, found.revision);
+      if (found.acceptedAt) throw new PerdureError("resource.conflict", "It was accepted.");
+      if (found.revokedAt === null) Object.assign(found, { revokedAt: new Date(), revision: found.revision + 1 });
+      return true;
     },
     find: async (tokenHash) => live(tokenHash),
     async accept(tokenHash, { user, passwordHash }) {
       const invitation = live(tokenHash);
       if (!invitation) throw new PerdureError("resource.not_found", "There is no such invitation.");
       if (passwordHash !== undefined) state.users.push({ ...user, passwordHash, emailVerifiedAt: null, securityEpoch: 0 });
-      Object.assign(invitation, { acceptedAt: new Date(), acceptedBy: user.id });
+      Object.assign(invitation, { acceptedAt: new Date(), acceptedBy: user.id, revision: invitation.revision + 1 });
       const organizationName = state.memberships.find((each) => each.tenantId === invitation.tenantId)?.organizationName ?? "";
       const membership = { tenantId: invitation.tenantId, organizationName, role: invitation.role, userId: user.id };
       state.memberships.push(membership);

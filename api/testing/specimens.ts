@@ -54,6 +54,8 @@ const OWNED: Readonly<Record<string, Make>> = {
     await app.services.tokens.issue({ userId, tenantId: membership(app, userId).tenantId, role: "admin" });
     return app.db.state.sessions.findLast((each) => each.userId === userId)?.id ?? "";
   },
+  "/api/v1/auth/identities/{id}": async (app, { userId }) =>
+    (await app.db.identities.link(userId, { issuer: "https://id.example.com", subject: uuidv7(), email: null }, "user")).id,
   "/api/v1/api-keys/{id}": (app, owner) => made(app, owner, "/api/v1/api-keys", { name: "a key" }),
   "/api/v1/invitations/{id}": (app, owner) => made(app, owner, "/api/v1/invitations", { email: "guest@example.com", role: "viewer" }),
   // A second admin, whom the owner may change and remove.

@@ -1,10 +1,11 @@
-import { and, desc, eq, lt, sql } from "drizzle-orm";
+import { and, desc, eq, isNull, lt, sql } from "drizzle-orm";
 import { PerdureError, tenantId, uuidv7 } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { identities, loginActivity, memberships, organizations, users, userSessions } from "../schema/index.ts";
-import type { Accounts, Identity } from "../types.ts";
+import type { Accounts } from "../types.ts";
 import { useToken } from "./account-tokens.ts";
+import { claimIdentity } from "./identities.ts";
 import { countUpTo, decodeKey, encodeKey } from "./paging.ts";
 import { endSessionsOf } from "./user-sessions.ts";
 
@@ -24,7 +25,9 @@ export function createAccounts(sessions: Sessions): Accounts {
           await db.insert(users).values({ ...user, passwordHash });
           await db.insert(organizations).values({ id: tenant, name: organizationName });
           await db.insert(memberships).values({ tenantId: tenant, userId: user.id, role: "admin" });
-          if (identity) await insertIdentity(db, user.id, identity);
+          if (identity && !(await claimIdentity(db, user.id, identity, "address"))) {
+            throw new PerdureError("resource.conflict", "This identity has an account by now: sign in with it again.");
+          }
         });
       } catch (error) {
         if (sqlState(error) === UNIQUE_VIOLATION)
@@ -111,14 +114,10 @@ export function createAccounts(sessions: Sessions): Accounts {
           .update(identities)
           .set({ lastUsedAt: sql`now()` })
           .from(users)
-          .where(and(eq(identities.issuer, issuer), eq(identities.subject, subject), eq(users.id, identities.userId)))
+          .where(and(eq(identities.issuer, issuer), eq(identities.subject, subject), isNull(identities.unlinkedAt), eq(users.id, identities.userId)))
           .returning(signInColumns),
       );
       return found;
-    },
-
-    async addIdentity(userId, identity) {
-      await sessions.once("system", (db) => insertIdentity(db, userId, identity));
     },
 
     async recordLogin({ email, userId, method, succeeded, ip, userAgent }) {
@@ -157,11 +156,4 @@ function membershipsOf(db: Statements) {
     .select({ tenantId: memberships.tenantId, organizationName: organizations.name, role: memberships.role })
     .from(memberships)
     .innerJoin(organizations, eq(organizations.id, memberships.tenantId));
-}
-
-function insertIdentity(db: Statements, userId: string, identity: Identity): PromiseLike<unknown> {
-  return db
-    .insert(identities)
-    .values({ ...identity, userId })
-    .onConflictDoNothing();
 }

@@ -4,6 +4,7 @@ import type { Sessions } from "../connection/sessions.ts";
 import { apiKeys } from "../schema/index.ts";
 import type { ApiKeys } from "../types.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
+import { refuseStale } from "./revisions.ts";
 
 const shown = {
   id: apiKeys.id,
@@ -15,6 +16,7 @@ const shown = {
   expiresAt: apiKeys.expiresAt,
   lastUsedAt: apiKeys.lastUsedAt,
   revokedAt: apiKeys.revokedAt,
+  revision: apiKeys.revision,
 };
 const isLive = and(isNull(apiKeys.revokedAt), sql`(${apiKeys.expiresAt} is null or ${apiKeys.expiresAt} > now())`);
 const visible = (tenant: TenantId, createdBy: string | undefined) =>
@@ -75,15 +77,20 @@ export function createApiKeys(sessions: Sessions, pageMaxBytes: number): ApiKeys
       return found;
     },
 
-    async revoke(tenant, id, { createdBy }) {
-      const [revoked] = await sessions.once(tenant, (db) =>
-        db
+    revoke(tenant, id, { createdBy }, expectedRevision) {
+      const wanted = and(visible(tenant, createdBy), eq(apiKeys.id, id));
+      return sessions.transaction(tenant, async (db) => {
+        const [present] = await db.select(shown).from(apiKeys).where(wanted).for("update");
+        if (!present) return undefined;
+        refuseStale(expectedRevision, present.revision, "API key");
+        if (present.revokedAt) return present;
+        const [revoked] = await db
           .update(apiKeys)
-          .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())` })
-          .where(and(visible(tenant, createdBy), eq(apiKeys.id, id)))
-          .returning(shown),
-      );
-      return revoked;
+          .set({ revokedAt: sql`now()`, revision: sql`${apiKeys.revision} + 1` })
+          .where(wanted)
+          .returning(shown);
+        return revoked;
+      });
     },
 
     async use(keyHash) {

@@ -1,10 +1,11 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { PerdureError, type TenantId, tenantId } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
-import type { Sessions } from "../connection/sessions.ts";
+import type { Sessions, Statements } from "../connection/sessions.ts";
 import { invitations, memberships, organizations, users } from "../schema/index.ts";
 import type { Invitations } from "../types.ts";
 import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
+import { refuseStale } from "./revisions.ts";
 
 const shown = {
   id: invitations.id,
@@ -16,12 +17,21 @@ const shown = {
   acceptedAt: invitations.acceptedAt,
   acceptedBy: invitations.acceptedBy,
   revokedAt: invitations.revokedAt,
+  revision: invitations.revision,
 };
+const changed = { revision: sql`${invitations.revision} + 1` };
 const isOpen = and(isNull(invitations.acceptedAt), isNull(invitations.revokedAt));
 const isLive = and(isOpen, sql`${invitations.expiresAt} > now()`);
 const one = (tenant: TenantId, id: string) => and(eq(invitations.tenantId, tenant), eq(invitations.id, id));
 
 export function createInvitations(sessions: Sessions, pageMaxBytes: number): Invitations {
+  /** Locked until the transaction ends. @throws PerdureError `precondition.failed`. */
+  async function lock(db: Statements, tenant: TenantId, id: string, expectedRevision: number | undefined) {
+    const [present] = await db.select(shown).from(invitations).where(one(tenant, id)).for("update");
+    if (present) refuseStale(expectedRevision, present.revision, "invitation");
+    return present;
+  }
+
   return {
     async create(tenant, invitation) {
       const [member] = await sessions.once("system", (db) =>
@@ -36,7 +46,7 @@ export function createInvitations(sessions: Sessions, pageMaxBytes: number): Inv
         return await sessions.transaction(tenant, async (db) => {
           await db
             .update(invitations)
-            .set({ revokedAt: sql`now()` })
+            .set({ ...changed, revokedAt: sql`now()` })
             .where(and(eq(invitations.tenantId, tenant), eq(sql`lower(${invitations.email})`, invitation.email.toLowerCase()), isOpen));
           const [created] = await db
             .insert(invitations)
@@ -78,17 +88,32 @@ export function createInvitations(sessions: Sessions, pageMaxBytes: number): Inv
       return found;
     },
 
-    async revoke(tenant, id) {
+    renew(tenant, id, { tokenHash, expiresAt }, expectedRevision) {
       return sessions.transaction(tenant, async (db) => {
-        const [found] = await db
+        const present = await lock(db, tenant, id, expectedRevision);
+        if (!present) return undefined;
+        if (present.acceptedAt) throw new PerdureError("resource.conflict", "The invitation was accepted: they are a member.");
+        if (present.revokedAt) throw new PerdureError("resource.conflict", "The invitation was revoked: invite them again.");
+        const [renewed] = await db
           .update(invitations)
-          .set({ revokedAt: sql`coalesce(${invitations.revokedAt}, now())` })
-          .where(and(one(tenant, id), isNull(invitations.acceptedAt)))
-          .returning({ id: invitations.id });
-        if (found) return true;
-        const [accepted] = await db.select({ id: invitations.id }).from(invitations).where(one(tenant, id));
-        if (accepted) throw new PerdureError("resource.conflict", "The invitation was accepted; remove the member instead.");
-        return false;
+          .set({ ...changed, tokenHash, expiresAt })
+          .where(one(tenant, id))
+          .returning(shown);
+        return renewed;
+      });
+    },
+
+    revoke(tenant, id, expectedRevision) {
+      return sessions.transaction(tenant, async (db) => {
+        const present = await lock(db, tenant, id, expectedRevision);
+        if (!present) return false;
+        if (present.acceptedAt) throw new PerdureError("resource.conflict", "The invitation was accepted; remove the member instead.");
+        if (present.revokedAt) return true;
+        await db
+          .update(invitations)
+          .set({ ...changed, revokedAt: sql`now()` })
+          .where(one(tenant, id));
+        return true;
       });
     },
 
@@ -109,7 +134,7 @@ export function createInvitations(sessions: Sessions, pageMaxBytes: number): Inv
             await db.insert(users).values({ id: user.id, email: user.email, name: user.name, createdAt: user.createdAt, passwordHash });
           const [accepted] = await db
             .update(invitations)
-            .set({ acceptedAt: sql`now()`, acceptedBy: user.id })
+            .set({ ...changed, acceptedAt: sql`now()`, acceptedBy: user.id })
             .where(and(eq(invitations.tokenHash, tokenHash), isLive))
             .returning({ tenantId: invitations.tenantId, role: invitations.role });
           if (!accepted) throw new PerdureError("resource.not_found", "There is no such invitation.");

@@ -4,6 +4,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { apiKeys, memberships, organizations, users } from "../schema/index.ts";
 import type { Organizations, Role } from "../types.ts";
 import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
+import { refuseStale } from "./revisions.ts";
 import { endSessionsIn } from "./user-sessions.ts";
 
 const organizationColumns = {
@@ -11,8 +12,9 @@ const organizationColumns = {
   name: organizations.name,
   createdAt: organizations.createdAt,
   outboundHosts: organizations.outboundHosts,
+  revision: organizations.revision,
 };
-const memberColumns = { id: memberships.userId, role: memberships.role, joinedAt: memberships.createdAt };
+const memberColumns = { id: memberships.userId, role: memberships.role, joinedAt: memberships.createdAt, revision: memberships.revision };
 const isMember = (tenant: TenantId, userId: string) => and(eq(memberships.tenantId, tenant), eq(memberships.userId, userId));
 
 export function createOrganizations(sessions: Sessions, pageMaxBytes: number): Organizations {
@@ -29,10 +31,21 @@ export function createOrganizations(sessions: Sessions, pageMaxBytes: number): O
     });
   }
 
-  /** One change of members at a time: the organization's row is the lock. @throws PerdureError `resource.conflict` where no admin would be left. */
-  async function changeMember<T>(tenant: TenantId, userId: string, newRole: Role | undefined, change: (db: Statements) => Promise<T>): Promise<T> {
+  /**
+   * One change of members at a time: the organization's row is the lock. Nothing where they are no member.
+   * @throws PerdureError `precondition.failed`; `resource.conflict` where no admin would be left.
+   */
+  async function changeMember<T>(
+    tenant: TenantId,
+    userId: string,
+    { newRole, expectedRevision }: { newRole?: Role; expectedRevision: number | undefined },
+    change: (db: Statements) => Promise<T[]>,
+  ): Promise<T[]> {
     return sessions.transaction(tenant, async (db) => {
       await db.select({ id: organizations.id }).from(organizations).where(eq(organizations.id, tenant)).for("no key update");
+      const [present] = await db.select({ revision: memberships.revision }).from(memberships).where(isMember(tenant, userId));
+      if (!present) return [];
+      refuseStale(expectedRevision, present.revision, "member");
       if (newRole !== "admin") {
         const admins = await db
           .select({ id: memberships.userId })
@@ -53,18 +66,22 @@ export function createOrganizations(sessions: Sessions, pageMaxBytes: number): O
       return found;
     },
 
-    async update(tenant, { name, outboundHosts }) {
-      const [updated] = await sessions.once(tenant, (db) =>
-        db
+    update(tenant, { name, outboundHosts }, expectedRevision) {
+      return sessions.transaction(tenant, async (db) => {
+        const [present] = await db.select({ revision: organizations.revision }).from(organizations).where(eq(organizations.id, tenant)).for("no key update");
+        if (!present) return undefined;
+        refuseStale(expectedRevision, present.revision, "organization");
+        const [updated] = await db
           .update(organizations)
           .set({
             name: name ?? sql`${organizations.name}`,
             ...(outboundHosts !== undefined && { outboundHosts: outboundHosts === null ? null : [...outboundHosts] }),
+            revision: sql`${organizations.revision} + 1`,
           })
           .where(eq(organizations.id, tenant))
-          .returning(organizationColumns),
-      );
-      return updated;
+          .returning(organizationColumns);
+        return updated;
+      });
     },
 
     async members(tenant, page) {
@@ -96,19 +113,23 @@ export function createOrganizations(sessions: Sessions, pageMaxBytes: number): O
       return found;
     },
 
-    async setRole(tenant, userId, role) {
-      const changed = await changeMember(tenant, userId, role, (db) =>
-        db.update(memberships).set({ role }).where(isMember(tenant, userId)).returning(memberColumns),
+    async setRole(tenant, userId, role, expectedRevision) {
+      const changed = await changeMember(tenant, userId, { newRole: role, expectedRevision }, (db) =>
+        db
+          .update(memberships)
+          .set({ role, revision: sql`${memberships.revision} + 1` })
+          .where(isMember(tenant, userId))
+          .returning(memberColumns),
       );
       return (await withAccounts(changed))[0];
     },
 
-    async removeMember(tenant, userId) {
-      const removed = await changeMember(tenant, userId, undefined, async (db) => {
+    async removeMember(tenant, userId, expectedRevision) {
+      const removed = await changeMember(tenant, userId, { expectedRevision }, async (db) => {
         const gone = await db.delete(memberships).where(isMember(tenant, userId)).returning({ id: memberships.userId });
         await db
           .update(apiKeys)
-          .set({ revokedAt: sql`now()` })
+          .set({ revokedAt: sql`now()`, revision: sql`${apiKeys.revision} + 1` })
           .where(and(eq(apiKeys.tenantId, tenant), eq(apiKeys.createdBy, userId), isNull(apiKeys.revokedAt)));
         return gone;
       });

@@ -15,6 +15,8 @@ export const organizations = pgTable(
     concurrencyLimit: integer("concurrency_limit"),
     /** Hosts that its nodes may reach; null: all that the operator lets them. */
     outboundHosts: text("outbound_hosts").array(),
+    /** Raised by every change. */
+    revision: integer("revision").notNull().default(1),
   },
   (table) => [check("organizations_concurrency_check", sql`${table.concurrencyLimit} > 0`)],
 );
@@ -44,6 +46,8 @@ export const memberships = pgTable(
       .references(() => users.id),
     role: text("role").$type<Role>().notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
+    /** Raised by every change. */
+    revision: integer("revision").notNull().default(1),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.userId] }),
@@ -160,14 +164,23 @@ export const recoveryCodes = pgTable(
 export const identities = pgTable(
   "identities",
   {
+    /** What its user names it by; the provider knows the subject. */
+    id: uuid("id").notNull().defaultRandom(),
     issuer: text("issuer").notNull(),
     subject: text("subject").notNull(),
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id),
-    email: text("email").notNull(),
+    /** null: the provider told of none that it had verified. */
+    email: text("email"),
     createdAt: instant("created_at").notNull().defaultNow(),
     lastUsedAt: instant("last_used_at").notNull().defaultNow(),
+    /** It signs nobody in since, and is linked again only by who is signed in. */
+    unlinkedAt: instant("unlinked_at"),
   },
-  (table) => [primaryKey({ columns: [table.issuer, table.subject] }), index("identities_user_idx").on(table.userId)],
+  (table) => [
+    primaryKey({ columns: [table.issuer, table.subject] }),
+    uniqueIndex("identities_id_key").on(table.id),
+    index("identities_list_idx").on(table.userId, table.createdAt, table.id),
+  ],
 );

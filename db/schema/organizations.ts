@@ -23,6 +23,8 @@ export const apiKeys = pgTable(
     expiresAt: instant("expires_at"),
     lastUsedAt: instant("last_used_at"),
     revokedAt: instant("revoked_at"),
+    /** Raised by every change. */
+    revision: integer("revision").notNull().default(1),
   },
   (table) => [uniqueIndex("api_keys_hash_key").on(table.keyHash), index("api_keys_list_idx").on(table.tenantId, table.createdAt, table.id)],
 );
@@ -43,6 +45,8 @@ export const invitations = pgTable(
     acceptedAt: instant("accepted_at"),
     acceptedBy: uuid("accepted_by").references(() => users.id),
     revokedAt: instant("revoked_at"),
+    /** Raised by every change. */
+    revision: integer("revision").notNull().default(1),
   },
   (table) => [
     uniqueIndex("invitations_hash_key").on(table.tokenHash),

@@ -58,7 +58,7 @@ function printed(logger: Logger): Mailer {
 }
 
 function nowhere(logger: Logger): Mailer {
-  logger.warn("SMTP_URL is not set: nobody can verify an address or reset a password.");
+  logger.warn("SMTP_URL is not set: nobody can verify an address, reset a password or be mailed an invitation.");
   return {
     send: () => Promise.reject(new PerdureError("configuration.invalid", "SMTP_URL is not set: the mail was not sent.")),
     close: () => undefined,

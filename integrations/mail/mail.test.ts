@@ -48,7 +48,7 @@ describe("mail", () => {
     expect(here.logged.join()).toContain("A secret.");
     const elsewhere = mailer({ HOST: "0.0.0.0" });
     await expect(elsewhere.send(MAIL)).rejects.toMatchObject({ code: "configuration.invalid" });
-    expect(elsewhere.logged).toEqual(["SMTP_URL is not set: nobody can verify an address or reset a password."]);
+    expect(elsewhere.logged).toEqual(["SMTP_URL is not set: nobody can verify an address, reset a password or be mailed an invitation."]);
     const asked = mailer({ HOST: "0.0.0.0", SMTP_URL: "log:" });
     await asked.send(MAIL);
     expect(asked.logged.join()).toContain("A secret.");

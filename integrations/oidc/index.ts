@@ -21,7 +21,7 @@ export interface OidcClaims {
 }
 
 export interface Oidc {
-  providers(): readonly { id: string; name: string }[];
+  providers(): readonly { id: string; name: string; issuer: string }[];
   /** @throws PerdureError `resource.not_found` for a provider that is not configured, `upstream.failed` where it does not answer as it should. */
   begin(providerId: string, redirectUri: string): Promise<{ url: string; flow: OidcFlow }>;
   /** @param query of the request that came back. @throws PerdureError `auth.invalid` for anything that is not the answer to this flow; `upstream.failed`. */
@@ -75,7 +75,7 @@ export function createOidc({
   }
 
   return {
-    providers: () => providers.map(({ id, name }) => ({ id, name: name ?? id })),
+    providers: () => providers.map(({ id, name, issuer }) => ({ id, name: name ?? id, issuer })),
 
     async begin(providerId, redirectUri) {
       const of = provider(providerId);

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { Secret, TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AccountsApp, startAccounts } from "#tests/accounts.ts";
@@ -98,6 +98,22 @@ describe("sessions", () => {
       ["registration", "succeeded", ""],
     ]);
     expect(Math.abs(Date.now() - Date.parse(body[0]?.["at"] ?? ""))).toBeLessThan(60_000);
+  });
+});
+
+describe("invitations", () => {
+  test("F1: When somebody is invited, and again, then each mail brings a token, of which the last one is good", async () => {
+    const admin = await api.signUp();
+    const email = `${randomUUID()}@example.com`;
+    const { body } = await api.call<Record<string, string>>("POST", "/invitations", { token: admin.token, body: { email, role: "editor" } });
+    const first = await smtp.next(email, "You are invited to an organization");
+    expect([body["mail_sent"], body["token"]]).toEqual([true, first.token]);
+    expect(first.text).toContain(`https://app.example.com/accept-invitation#token=${first.token}`);
+    const { body: sent } = await api.call<Record<string, string>>("POST", `/invitations/${body["id"]}/send`, { token: admin.token });
+    const second = await smtp.next(email, "You are invited to an organization");
+    expect([sent["mail_sent"], sent["token"]]).toEqual([true, second.token]);
+    const accept = (token: string) => api.call("POST", "/invitations/accept", { body: { token, password: "secure_password" } });
+    expect([(await accept(first.token)).status, (await accept(second.token)).status]).toEqual([404, 200]);
   });
 });
 

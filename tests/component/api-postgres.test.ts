@@ -214,6 +214,7 @@ describe("tenants", () => {
     delivery: string;
     key: string;
     session: string;
+    identity: string;
     tenantId: string;
     token: string;
   };
@@ -248,6 +249,7 @@ describe("tenants", () => {
       member: userId,
       invitation: String(invitation.body["id"]),
       key: String(key.body["id"]),
+      identity: (await db.identities.link(userId, { issuer: "https://id.example.com", subject: userId, email: null }, "user")).id,
       session: (JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as { sid: string }).sid,
     };
     stranger = (await signUp()).token;
@@ -255,6 +257,7 @@ describe("tenants", () => {
 
   function idFor(path: string): string {
     if (path.includes("/executions/{id}") || path.includes("/runs/{id}")) return mine.run;
+    if (path.includes("/identities/{id}")) return mine.identity;
     const ids: Record<string, string> = {
       approvals: mine.approval,
       credentials: mine.credential,

@@ -212,6 +212,95 @@ test("D1: When somebody signs in with a provider, then the identity is theirs, u
   expect(await db.accounts.findByIdentity({ ...identity, issuer: "https://other.example.com" })).toBeUndefined();
 });
 
+/** With these identities, at issuers `https://0.example.com` and so on. */
+async function withIdentities(passwordHash: string | null, count: number) {
+  const { user } = await db.accounts.register({ email: `${randomUUID()}@example.com`, passwordHash, name: "A", organizationName: "O" });
+  const ids: string[] = [];
+  for (let n = 0; n < count; n++) {
+    ids.push((await db.identities.link(user.id, { issuer: `https://${n}.example.com`, subject: randomUUID(), email: n === 0 ? null : user.email }, "user")).id);
+  }
+  return { user, ids };
+}
+
+test("D1: When identities are listed, then one's own, page by page, the newest first, and nobody else's", async () => {
+  const { user, ids } = await withIdentities("argon", 3);
+  const stranger = await account();
+  const first = await db.identities.list(user.id, { limit: 2 });
+  const second = await db.identities.list(user.id, { limit: 2, cursor: first.nextCursor as string });
+  expect([...first.rows, ...second.rows].map(({ id }) => id)).toEqual(ids.toReversed());
+  expect([first.total, second.nextCursor, second.rows[0]]).toEqual([
+    3,
+    undefined,
+    { id: ids[0], issuer: "https://0.example.com", email: null, createdAt: expect.any(Date), lastUsedAt: expect.any(Date) },
+  ]);
+  expect((await db.identities.list(stranger.user.id, { limit: 2 })).rows).toEqual([]);
+  expect(await db.identities.get(stranger.user.id, ids[0] ?? "")).toBeUndefined();
+  expect(await db.identities.unlink(stranger.user.id, ids[0] ?? "", () => true)).toBeUndefined();
+  expect((await db.identities.get(user.id, ids[0] ?? ""))?.issuer).toBe("https://0.example.com");
+});
+
+test("D1: When an identity is linked by two accounts at once, then it is one's, and stays so", async () => {
+  const [a, b] = [await account(), await account()];
+  const identity = { issuer: "https://id.example.com", subject: randomUUID(), email: null };
+  const results = await Promise.allSettled([a, b, a, b].map(({ user }) => db.identities.link(user.id, identity, "user")));
+  const owner = (await db.accounts.findByIdentity(identity))?.id;
+  expect(results.map((result) => (result.status === "fulfilled" ? "linked" : (result.reason as { code: string }).code))).toEqual(
+    [a, b, a, b].map(({ user }) => (user.id === owner ? "linked" : "resource.conflict")),
+  );
+});
+
+test("D1: When the identities of an account without a password are all unlinked at once, then one is left, every time; with a password none", async () => {
+  for (let round = 0; round < 5; round++) {
+    const { user, ids } = await withIdentities(null, 3);
+    const results = await Promise.allSettled(ids.map((id) => db.identities.unlink(user.id, id, () => true)));
+    expect(results.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "fulfilled", "rejected"]);
+    for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "resource.conflict" });
+    expect((await db.identities.list(user.id, { limit: 5 })).total).toBe(1);
+  }
+  const { user, ids } = await withIdentities("argon", 2);
+  await Promise.all(ids.map((id) => db.identities.unlink(user.id, id, () => false)));
+  expect((await db.identities.list(user.id, { limit: 5 })).total).toBe(0);
+});
+
+test("D1: When an identity was unlinked, then the same address alone links it no more to that account, its user can, and another account may have it", async () => {
+  const [{ user }, other] = [await account(), await account()];
+  const identity = { issuer: "https://id.example.com", subject: randomUUID(), email: user.email };
+  const { id } = await db.identities.link(user.id, identity, "address");
+  expect((await db.identities.link(user.id, identity, "address")).id, "theirs already").toBe(id);
+  await db.identities.unlink(user.id, id, () => true);
+  await expect(db.identities.link(user.id, identity, "address")).rejects.toMatchObject({ code: "resource.conflict" });
+  expect([await db.accounts.findByIdentity(identity), await db.identities.get(user.id, id)]).toEqual([undefined, undefined]);
+  expect(await db.identities.unlink(user.id, id, () => true), "a second time").toBeUndefined();
+
+  const again = await db.identities.link(user.id, identity, "user");
+  expect([(await db.accounts.findByIdentity(identity))?.id, again.id === id]).toEqual([user.id, false]);
+  await expect(db.identities.link(other.user.id, identity, "user")).rejects.toMatchObject({ code: "resource.conflict" });
+  await db.identities.unlink(user.id, again.id, () => true);
+  const email = `${randomUUID()}@example.com`;
+  const { user: third } = await db.accounts.register({ email, passwordHash: null, name: "A", organizationName: "O", identity: { ...identity, email } });
+  expect((await db.accounts.findByIdentity(identity))?.id).toBe(third.id);
+  const more = { email: `${randomUUID()}@example.com`, passwordHash: null, name: "A", organizationName: "O" };
+  await expect(db.accounts.register({ ...more, identity }), "an identity that has an account").rejects.toMatchObject({ code: "resource.conflict" });
+  expect(await db.accounts.findByEmail(more.email)).toBeUndefined();
+});
+
+test("D1: When the other identity's provider is none that one can sign in with, then the last one that is stays", async () => {
+  const { user, ids } = await withIdentities(null, 2);
+  const opensDoor = (issuer: string) => issuer === "https://1.example.com";
+  await expect(db.identities.unlink(user.id, ids[1] ?? "", opensDoor)).rejects.toMatchObject({ code: "resource.conflict" });
+  expect(await db.identities.unlink(user.id, ids[0] ?? "", opensDoor)).toMatchObject({ id: ids[0] });
+});
+
+test("D1: When an identity is unlinked while somebody signs in by it, then no session opens", async () => {
+  const { user, membership } = await db.accounts.register({ email: `${randomUUID()}@example.com`, passwordHash: "argon", name: "A", organizationName: "O" });
+  const identity = { issuer: "https://id.example.com", subject: randomUUID(), email: user.email };
+  const { id } = await db.identities.link(user.id, identity, "user");
+  const proven = await db.accounts.findByIdentity(identity);
+  await db.identities.unlink(user.id, id, () => true);
+  const { opened } = await openSession(user.id, membership.tenantId, randomUUID(), { securityEpoch: proven?.securityEpoch ?? -1 });
+  expect([proven?.id, opened, await db.accounts.findByIdentity(identity)]).toEqual([user.id, false, undefined]);
+});
+
 test("D1: When sign-ins are listed, then those of the account, the newest first", async () => {
   const { user } = await account();
   for (const succeeded of [false, true]) await db.accounts.recordLogin({ ...from, email: user.email, userId: user.id, succeeded });

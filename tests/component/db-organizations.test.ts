@@ -182,6 +182,57 @@ describe("invitations", () => {
   });
 });
 
+describe("lost updates", () => {
+  /** Ten changes of the state that was read: those that came too late are refused. */
+  async function race(change: (revision: number) => Promise<unknown>, revision: number) {
+    const results = await Promise.allSettled(Array.from({ length: 10 }, () => change(revision)));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "precondition.failed" });
+  }
+
+  test("F1: When ten change an organization, a member, a key or an invitation as they read it, then one does, and the rest learn that somebody was faster", async () => {
+    const { user, tenant } = await account();
+    await race((revision) => db.organizations.update(tenant, { name: randomUUID() }, revision), (await db.organizations.get(tenant))?.revision ?? 0);
+    expect((await db.organizations.get(tenant))?.revision).toBe(2);
+
+    const second = await account();
+    const { tokenHash } = await invite(tenant, user.id, second.user.email, "admin");
+    await db.invitations.accept(tokenHash, { user: second.user });
+    await race((revision) => db.organizations.setRole(tenant, second.user.id, "viewer", revision), 1);
+    await expect(db.organizations.removeMember(tenant, second.user.id, 1)).rejects.toMatchObject({ code: "precondition.failed" });
+    expect(await db.organizations.member(tenant, second.user.id)).toMatchObject({ role: "viewer", revision: 2 });
+    expect(await db.organizations.removeMember(tenant, second.user.id, 2)).toBe(true);
+
+    const key = { id: uuidv7(), createdBy: user.id, name: "k", prefix: "pk_", scopes: [], expiresAt: null, keyHash: randomUUID() };
+    expect((await db.apiKeys.create(tenant, key)).revision).toBe(1);
+    await db.apiKeys.use(key.keyHash);
+    await race((revision) => db.apiKeys.revoke(tenant, key.id, {}, revision), 1);
+    const revoked = await db.apiKeys.get(tenant, key.id, {});
+    expect(await db.apiKeys.revoke(tenant, key.id, {}), "again it changes nothing").toEqual(revoked);
+    expect(revoked?.revision).toBe(2);
+
+    const { invitation } = await invite(tenant, user.id, `${randomUUID()}@example.com`);
+    await race((revision) => db.invitations.renew(tenant, invitation.id, { tokenHash: randomUUID(), expiresAt: inAnHour() }, revision), 1);
+    await race((revision) => db.invitations.revoke(tenant, invitation.id, revision), 2);
+    expect((await db.invitations.get(tenant, invitation.id))?.revision).toBe(3);
+  });
+
+  test("F1: When an invitation is renewed, then its new token opens and the old one does not; not once it was accepted or revoked, and by no other tenant", async () => {
+    const { user, tenant } = await account();
+    const guest = await account();
+    const { tokenHash, invitation } = await invite(tenant, user.id, guest.user.email, "viewer", new Date(Date.now() - 1));
+    const token = { tokenHash: randomUUID(), expiresAt: inAnHour() };
+    expect(await db.invitations.renew(guest.tenant, invitation.id, token)).toBeUndefined();
+    expect(await db.invitations.renew(tenant, invitation.id, token)).toEqual({ ...invitation, expiresAt: token.expiresAt, revision: 2 });
+    expect([await db.invitations.find(tokenHash), (await db.invitations.find(token.tokenHash))?.id]).toEqual([undefined, invitation.id]);
+    await db.invitations.accept(token.tokenHash, { user: guest.user });
+    await expect(db.invitations.renew(tenant, invitation.id, token)).rejects.toMatchObject({ code: "resource.conflict" });
+    const other = await invite(tenant, user.id, `${randomUUID()}@example.com`);
+    expect([await db.invitations.revoke(tenant, other.invitation.id), await db.invitations.revoke(tenant, other.invitation.id)]).toEqual([true, true]);
+    await expect(db.invitations.renew(tenant, other.invitation.id, token)).rejects.toMatchObject({ code: "resource.conflict" });
+  });
+});
+
 test("F1: When a refresh token is switched, then only to an organization of the user, and it stays good where it is not", async () => {
   const [a, b] = [await account(), await account()];
   const { tokenHash } = await invite(b.tenant, b.user.id, a.user.email);

@@ -200,6 +200,43 @@ describe("signing in with a provider", () => {
   });
 });
 
+describe("identities of an account", () => {
+  const list = async (token: string) => (await api.call<Record<string, unknown>[]>("GET", "/auth/identities", { token })).body;
+
+  test("D1: When who is signed in comes back from a provider, then they link it instead of signing in, and sign in by it from then on", async () => {
+    const user = await api.signUp(`${randomUUID()}@example.com`);
+    const person = newPerson();
+    const { code, verifier } = await arrive(person);
+    const link = (token: string) => api.call("POST", "/auth/identities", { token, body: { code, code_verifier: verifier, password: user.password } });
+    const linked = await link(user.token);
+    expect([linked.status, linked.body]).toMatchObject([201, { issuer: first.issuer, provider: { id: "first", name: "The first" }, email: person.email }]);
+    expect(JSON.stringify(await list(user.token))).not.toContain(person.sub);
+    expect((await exchange(code, verifier)).status, "the code is used up").toBe(401);
+    expect((await me((await signIn(person)).body["access_token"]))["id"]).toBe(user.userId);
+    expect((await smtp.next(user.email, "Your account was changed")).text).toContain("The first");
+  });
+
+  test("D1: When an identity is unlinked, then it signs nobody in to the account any more; the last way in stays", async () => {
+    const person = newPerson();
+    const token = (await signIn(person)).body["access_token"] as string;
+    const [only] = await list(token);
+    const unlink = () => api.call("DELETE", `/auth/identities/${String(only?.["id"])}`, { token });
+    const refused = await unlink();
+    expect([refused.status, refused.body["code"]]).toEqual([409, "resource.conflict"]);
+    await api.call("POST", "/auth/password/forgot", { body: { email: person.email } });
+    const { token: mailed } = await smtp.next(person.email as string, "Set a new password");
+    await api.call("POST", "/auth/password/reset", { body: { token: mailed, password: "a_password_now" } });
+    const again = (await api.signIn(person.email as string, "a_password_now")).body["access_token"] as string;
+    expect((await api.call("DELETE", `/auth/identities/${String(only?.["id"])}`, { token: again })).status).toBe(204);
+    expect(await list(again)).toEqual([]);
+    const unasked = await signIn(person);
+    expect([unasked.status, unasked.body["code"]], "the address alone does not link it again").toEqual([409, "resource.conflict"]);
+    // Under another address it is somebody else now.
+    const other = await me((await signIn({ ...person, email: `${randomUUID()}@example.com` })).body["access_token"]);
+    expect(other["email"]).not.toBe(person.email);
+  });
+});
+
 describe("attacks on it", () => {
   test("F4: When the page to return to is not ours, then nothing begins", async () => {
     const tricks = [
