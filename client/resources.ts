@@ -5,7 +5,13 @@ import { followRun } from "./streaming.ts";
 import { ApiError } from "./errors.ts";
 import { newKey } from "./request.ts";
 import type { CallOptions, Transport } from "./transport.ts";
-import type { Account, Approval, BodyOf, Data, Item, NodeType, PagedOperation, QueryOf, Run, RunEvent, RunResult, Validation, Workflow } from "./types.ts";
+import { type AccountResource, accountOf } from "./resources/account.ts";
+import { type AnalyticsResource, analyticsOf } from "./resources/analytics.ts";
+import { type CredentialsResource, credentialsOf, type NodeTypesResource, nodeTypesOf, type VariablesResource, variablesOf } from "./resources/building.ts";
+import { type LiveResource, liveOf } from "./resources/live.ts";
+import { type OrganizationResource, organizationOf } from "./resources/organization.ts";
+import { type SchedulesResource, schedulesOf, type WebhooksResource, webhooksOf } from "./resources/triggers.ts";
+import type { Approval, BodyOf, Data, Item, PagedOperation, QueryOf, Run, RunEvent, RunResult, Validation, Workflow } from "./types.ts";
 
 /** A graph in code (`#builder`), or anything else that makes such a body as its JSON. */
 type OrJson<T> = T | { toJSON(): T | object };
@@ -14,17 +20,15 @@ type StartBody = Omit<BodyOf<"executeWorkflow">, "mode" | "timeout" | "inputs">;
 type GraphBody = Omit<BodyOf<"executeGraph">, "mode" | "timeout">;
 
 export interface Resources {
-  readonly auth: {
-    register(account: BodyOf<"register">, options?: CallOptions): Promise<Account>;
-    /**
-     * `code` is asked for where the account has a second factor: that of the authenticator, or a recovery code.
-     * @throws ApiError `auth.required` where it is asked for and there is none.
-     */
-    login(credentials: BodyOf<"login"> & { code?: string | (() => string | Promise<string>) }, options?: CallOptions): Promise<void>;
-    /** Revokes the tokens and forgets them, also where the server cannot be told. */
-    logout(options?: CallOptions): Promise<void>;
-    me(options?: CallOptions): Promise<Account>;
-  };
+  readonly auth: AccountResource;
+  readonly organization: OrganizationResource;
+  readonly webhooks: WebhooksResource;
+  readonly schedules: SchedulesResource;
+  readonly nodeTypes: NodeTypesResource;
+  readonly variables: VariablesResource;
+  readonly credentials: CredentialsResource;
+  readonly analytics: AnalyticsResource;
+  readonly live: LiveResource;
   readonly workflows: {
     list(query?: QueryOf<"listWorkflows">, options?: CallOptions): Listing<"listWorkflows">;
     get(id: string, options?: CallOptions): Promise<Workflow>;
@@ -75,10 +79,6 @@ export interface Resources {
     /** Answers a node that asks for input. */
     submit(id: string, data: unknown, comment?: string, options?: CallOptions): Promise<Approval>;
   };
-  readonly nodeTypes: {
-    list(query?: QueryOf<"listNodes">, options?: CallOptions): Promise<NodeType[]>;
-    get(type: string, options?: CallOptions): Promise<NodeType>;
-  };
 }
 
 /** Of one request that waits for the end of a run; below what servers and proxies cut off. In seconds. */
@@ -88,10 +88,6 @@ const LARGEST_PAGE = 500;
 export function resourcesOf(caller: Caller, transport: Transport): Resources {
   const { call, list } = caller;
   const byId = (id: string) => ({ params: { id } });
-  const sessionOf = () => {
-    if (!transport.session) throw new TypeError("A client with a `token` of its own does not sign in or out.");
-    return transport.session;
-  };
 
   const command =
     (name: "cancelExecution" | "terminateExecution" | "pauseExecution") =>
@@ -114,28 +110,15 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
   }
 
   return {
-    auth: {
-      async register(account, options) {
-        const { access_token, refresh_token, expires_in, token_type: _type, ...registered } = await call("register", { body: account }, options);
-        await sessionOf().keep({ access_token, refresh_token, expires_in });
-        return registered;
-      },
-      async login({ code, ...credentials }, options) {
-        const session = sessionOf();
-        const step = await call("login", { body: credentials }, options);
-        if ("access_token" in step) return session.keep(step);
-        if (code === undefined) throw new ApiError({ status: 401, code: "auth.required", message: "This account asks for the code of its second factor." });
-        const body = { second_factor_token: step.second_factor_token, code: typeof code === "string" ? code : await code() };
-        return session.keep(await call("finishLogin", { body }, options));
-      },
-      async logout(options) {
-        const session = sessionOf();
-        const token = await session.refreshToken();
-        await session.end();
-        if (token !== undefined) await call("logout", { body: { refresh_token: token } }, options);
-      },
-      me: (options) => call("me", {}, options),
-    },
+    auth: accountOf(caller, transport),
+    organization: organizationOf(caller, transport),
+    webhooks: webhooksOf(caller, transport),
+    schedules: schedulesOf(caller),
+    nodeTypes: nodeTypesOf(caller),
+    variables: variablesOf(caller),
+    credentials: credentialsOf(caller),
+    analytics: analyticsOf(caller),
+    live: liveOf(caller, transport),
     workflows: {
       list: (query = {}, options) => list("listWorkflows", { query }, options),
       get: (id, options) => call("getWorkflow", byId(id), options),
@@ -190,10 +173,6 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
       approve: answer("approved"),
       reject: answer("rejected"),
       submit: (id, data, comment, options) => call("answerApproval", { ...byId(id), body: { data, ...(comment !== undefined && { comment }) } }, options),
-    },
-    nodeTypes: {
-      list: (query = {}, options) => call("listNodes", { query }, options),
-      get: (type, options) => call("getNode", { params: { type } }, options),
     },
   };
 }
