@@ -134,7 +134,7 @@ export async function building(client: Client, workflowId: string, say: Say): Pr
   });
   const custom = await client.nodeTypes.list({ custom: true });
   // #endregion
-  say(custom.map(({ name }) => String(name)).join());
+  say(custom.map(({ name }) => name).join());
 }
 
 export async function counted(client: Client, workflowId: string, say: Say): Promise<void> {
