@@ -109,7 +109,7 @@ export interface Services {
   readonly yaml: YamlThreads;
   readonly templates: Templates;
   /** For Temporal's Web UI, which sees sealed payloads, and for what accounts and webhooks keep sealed. */
-  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate" | "seal" | "open">;
+  readonly payloads: Pick<Payloads, "encode" | "show" | "rotate" | "newestKey" | "seal" | "open">;
   readonly credentials: CredentialVault;
   /** The one way out, for testing credentials. */
   readonly http: Pick<Http, "guardedFetch">;

@@ -5,6 +5,7 @@
 export type { RetryOptions } from "./backoff.ts";
 export { type Caller, type Client, type ClientOptions, createClient } from "./client.ts";
 export { ApiError, ConnectionError, type ErrorCode } from "./errors.ts";
+export type { HubMessage, HubOptions, HubTopic } from "./hub.ts";
 export type { Resources } from "./resources.ts";
 export { memorySession, type SessionStore, type SessionTokens } from "./session.ts";
 export type { StreamOptions } from "./streaming.ts";

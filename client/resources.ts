@@ -5,7 +5,14 @@ import { followRun } from "./streaming.ts";
 import { ApiError } from "./errors.ts";
 import { newKey } from "./request.ts";
 import type { CallOptions, Transport } from "./transport.ts";
-import type { Account, Approval, BodyOf, Data, Item, NodeType, PagedOperation, QueryOf, Run, RunEvent, RunResult, Validation, Workflow } from "./types.ts";
+import { type AccountResource, accountOf } from "./resources/account.ts";
+import { type AnalyticsResource, analyticsOf } from "./resources/analytics.ts";
+import { type CredentialsResource, credentialsOf, type NodeTypesResource, nodeTypesOf, type VariablesResource, variablesOf } from "./resources/building.ts";
+import { type BulkResource, bulkOf, type TemplatesResource, templatesOf } from "./resources/graphs.ts";
+import { type LiveResource, liveOf } from "./resources/live.ts";
+import { type OrganizationResource, organizationOf } from "./resources/organization.ts";
+import { type SchedulesResource, schedulesOf, type WebhooksResource, webhooksOf } from "./resources/triggers.ts";
+import type { Approval, BodyOf, Data, Item, PagedOperation, QueryOf, Run, RunEvent, RunResult, Validation, Workflow, WorkflowVersion } from "./types.ts";
 
 /** A graph in code (`#builder`), or anything else that makes such a body as its JSON. */
 type OrJson<T> = T | { toJSON(): T | object };
@@ -14,17 +21,17 @@ type StartBody = Omit<BodyOf<"executeWorkflow">, "mode" | "timeout" | "inputs">;
 type GraphBody = Omit<BodyOf<"executeGraph">, "mode" | "timeout">;
 
 export interface Resources {
-  readonly auth: {
-    register(account: BodyOf<"register">, options?: CallOptions): Promise<Account>;
-    /**
-     * `code` is asked for where the account has a second factor: that of the authenticator, or a recovery code.
-     * @throws ApiError `auth.required` where it is asked for and there is none.
-     */
-    login(credentials: BodyOf<"login"> & { code?: string | (() => string | Promise<string>) }, options?: CallOptions): Promise<void>;
-    /** Revokes the tokens and forgets them, also where the server cannot be told. */
-    logout(options?: CallOptions): Promise<void>;
-    me(options?: CallOptions): Promise<Account>;
-  };
+  readonly auth: AccountResource;
+  readonly organization: OrganizationResource;
+  readonly webhooks: WebhooksResource;
+  readonly schedules: SchedulesResource;
+  readonly nodeTypes: NodeTypesResource;
+  readonly variables: VariablesResource;
+  readonly credentials: CredentialsResource;
+  readonly templates: TemplatesResource;
+  readonly bulk: BulkResource;
+  readonly analytics: AnalyticsResource;
+  readonly live: LiveResource;
   readonly workflows: {
     list(query?: QueryOf<"listWorkflows">, options?: CallOptions): Listing<"listWorkflows">;
     get(id: string, options?: CallOptions): Promise<Workflow>;
@@ -38,8 +45,17 @@ export interface Resources {
     validate(graph: OrJson<BodyOf<"validateGraph">>, options?: CallOptions): Promise<Validation>;
     publish(id: string, version?: number, options?: CallOptions): Promise<Workflow>;
     versions(id: string, options?: CallOptions): Listing<"listVersions">;
+    version(id: string, version: number, options?: CallOptions): Promise<WorkflowVersion>;
+    diff(id: string, between: QueryOf<"diffVersions">, options?: CallOptions): Promise<Data<"diffVersions">>;
+    /** Makes that version the newest again. */
+    restoreVersion(id: string, version: number, options?: CallOptions): Promise<Workflow>;
+    duplicate(id: string, more?: BodyOf<"duplicateWorkflow">, options?: CallOptions): Promise<Workflow>;
+    /** Brings back one that was deleted. */
+    restore(id: string, options?: CallOptions): Promise<Workflow>;
     export(id: string, options?: CallOptions): Promise<Exclude<Data<"exportWorkflow">, string>>;
     exportYaml(id: string, options?: CallOptions): Promise<string>;
+    /** Makes a workflow of what `export` gave, here or elsewhere. */
+    import(document: BodyOf<"importWorkflow">, options?: CallOptions): Promise<Data<"importWorkflow">>;
     /** Starts a run and gives it at once. */
     start(id: string, inputs?: object, more?: StartBody, options?: CallOptions): Promise<Run>;
     /** Starts a run and waits for its end, however long. A run that failed is an answer, not an error: see `status`. */
@@ -64,6 +80,15 @@ export interface Resources {
     resume(id: string, options?: CallOptions): Promise<Run>;
     retry(id: string, from?: BodyOf<"retryExecution">, options?: CallOptions): Promise<Run>;
     fork(id: string, from: BodyOf<"forkExecution">, options?: CallOptions): Promise<Run>;
+    /** As a test: all is evaluated anew, and calls and waits are answered from what was recorded. */
+    replay(id: string, on?: BodyOf<"replayExecution">, options?: CallOptions): Promise<Run>;
+    /** With the run it was forked from, unless `with` names another. */
+    compare(id: string, query?: QueryOf<"compareExecutions">, options?: CallOptions): Promise<Data<"compareExecutions">>;
+    /** Takes a live run to another version; with `dryRun` only says what would come of it. */
+    migrate(id: string, version: number, options?: CallOptions & { dryRun?: boolean }): Promise<Data<"migrateExecution">>;
+    skipNode(id: string, nodeId: string, body?: BodyOf<"skipNode">, options?: CallOptions): Promise<Data<"skipNode">>;
+    retryNode(id: string, nodeId: string, body?: BodyOf<"retryNode">, options?: CallOptions): Promise<Data<"retryNode">>;
+    completeNode(id: string, nodeId: string, body?: BodyOf<"completeNode">, options?: CallOptions): Promise<Data<"completeNode">>;
     setVariable(id: string, name: string, value: unknown, options?: CallOptions): Promise<Run>;
     sendEvent(id: string, event: BodyOf<"sendEvent">, options?: CallOptions): Promise<Run>;
   };
@@ -75,10 +100,6 @@ export interface Resources {
     /** Answers a node that asks for input. */
     submit(id: string, data: unknown, comment?: string, options?: CallOptions): Promise<Approval>;
   };
-  readonly nodeTypes: {
-    list(query?: QueryOf<"listNodes">, options?: CallOptions): Promise<NodeType[]>;
-    get(type: string, options?: CallOptions): Promise<NodeType>;
-  };
 }
 
 /** Of one request that waits for the end of a run; below what servers and proxies cut off. In seconds. */
@@ -88,10 +109,6 @@ const LARGEST_PAGE = 500;
 export function resourcesOf(caller: Caller, transport: Transport): Resources {
   const { call, list } = caller;
   const byId = (id: string) => ({ params: { id } });
-  const sessionOf = () => {
-    if (!transport.session) throw new TypeError("A client with a `token` of its own does not sign in or out.");
-    return transport.session;
-  };
 
   const command =
     (name: "cancelExecution" | "terminateExecution" | "pauseExecution") =>
@@ -114,28 +131,17 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
   }
 
   return {
-    auth: {
-      async register(account, options) {
-        const { access_token, refresh_token, expires_in, token_type: _type, ...registered } = await call("register", { body: account }, options);
-        await sessionOf().keep({ access_token, refresh_token, expires_in });
-        return registered;
-      },
-      async login({ code, ...credentials }, options) {
-        const session = sessionOf();
-        const step = await call("login", { body: credentials }, options);
-        if ("access_token" in step) return session.keep(step);
-        if (code === undefined) throw new ApiError({ status: 401, code: "auth.required", message: "This account asks for the code of its second factor." });
-        const body = { second_factor_token: step.second_factor_token, code: typeof code === "string" ? code : await code() };
-        return session.keep(await call("finishLogin", { body }, options));
-      },
-      async logout(options) {
-        const session = sessionOf();
-        const token = await session.refreshToken();
-        await session.end();
-        if (token !== undefined) await call("logout", { body: { refresh_token: token } }, options);
-      },
-      me: (options) => call("me", {}, options),
-    },
+    auth: accountOf(caller, transport),
+    organization: organizationOf(caller, transport),
+    webhooks: webhooksOf(caller, transport),
+    schedules: schedulesOf(caller),
+    nodeTypes: nodeTypesOf(caller),
+    variables: variablesOf(caller),
+    credentials: credentialsOf(caller),
+    templates: templatesOf(caller),
+    bulk: bulkOf(caller),
+    analytics: analyticsOf(caller),
+    live: liveOf(caller, transport),
     workflows: {
       list: (query = {}, options) => list("listWorkflows", { query }, options),
       get: (id, options) => call("getWorkflow", byId(id), options),
@@ -151,9 +157,15 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
       validate: (graph, options) => call("validateGraph", { body: plain(graph) }, options),
       publish: (id, version, options) => call("publishWorkflow", { ...byId(id), body: version === undefined ? {} : { version } }, options),
       versions: (id, options) => list("listVersions", byId(id), options),
+      version: (id, version, options) => call("getVersion", { params: { id, version } }, options),
+      diff: (id, query, options) => call("diffVersions", { ...byId(id), query }, options),
+      restoreVersion: (id, version, options) => call("restoreVersion", { params: { id, version } }, options),
+      duplicate: (id, more = {}, options) => call("duplicateWorkflow", { ...byId(id), body: more }, options),
+      restore: (id, options) => call("restoreWorkflow", byId(id), options),
       export: async (id, options) =>
         (await call("exportWorkflow", { ...byId(id), query: { format: "json" } }, options)) as Exclude<Data<"exportWorkflow">, string>,
       exportYaml: async (id, options) => (await call("exportWorkflow", { ...byId(id), query: { format: "yaml" } }, options)) as string,
+      import: (document, options) => call("importWorkflow", { body: document }, options),
       start,
       run: async (id, inputs, more, options) => result((await start(id, inputs, more, options)).id, withoutKey(options)),
       async *stream(id, inputs = {}, more = {}, options = {}) {
@@ -181,6 +193,13 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
       resume: (id, options) => call("resumeExecution", byId(id), options),
       retry: (id, from = {}, options) => call("retryExecution", { ...byId(id), body: from }, options),
       fork: (id, from, options) => call("forkExecution", { ...byId(id), body: from }, options),
+      replay: (id, on = {}, options) => call("replayExecution", { ...byId(id), body: on }, options),
+      compare: (id, query = {}, options) => call("compareExecutions", { ...byId(id), query }, options),
+      migrate: (id, version, { dryRun, ...options } = {}) =>
+        call("migrateExecution", { ...byId(id), ...(dryRun !== undefined && { query: { dry_run: dryRun } }), body: { version } }, options),
+      skipNode: (id, nodeId, body = {}, options) => call("skipNode", { params: { id, node_id: nodeId }, body }, options),
+      retryNode: (id, nodeId, body = {}, options) => call("retryNode", { params: { id, node_id: nodeId }, body }, options),
+      completeNode: (id, nodeId, body = {}, options) => call("completeNode", { params: { id, node_id: nodeId }, body }, options),
       setVariable: (id, name, value, options) => call("setVariable", { params: { id, name }, body: { value: value as never } }, options),
       sendEvent: (id, event, options) => call("sendEvent", { ...byId(id), body: event }, options),
     },
@@ -190,10 +209,6 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
       approve: answer("approved"),
       reject: answer("rejected"),
       submit: (id, data, comment, options) => call("answerApproval", { ...byId(id), body: { data, ...(comment !== undefined && { comment }) } }, options),
-    },
-    nodeTypes: {
-      list: (query = {}, options) => call("listNodes", { query }, options),
-      get: (type, options) => call("getNode", { params: { type } }, options),
     },
   };
 }

@@ -42,10 +42,10 @@ export interface IssuedTokens {
 /** Hands out the access token and renews it, once for all that wait for it. */
 export class Session {
   readonly #store: SessionStore;
-  readonly #renew: (refreshToken: string) => Promise<IssuedTokens>;
+  readonly #renew: (refreshToken: string, organizationId?: string) => Promise<IssuedTokens>;
   #renewal: Promise<string | undefined> | undefined;
 
-  constructor(store: SessionStore, renew: (refreshToken: string) => Promise<IssuedTokens>) {
+  constructor(store: SessionStore, renew: (refreshToken: string, organizationId?: string) => Promise<IssuedTokens>) {
     this.#store = store;
     this.#renew = renew;
   }
@@ -65,6 +65,15 @@ export class Session {
       this.#renewal = undefined;
     });
     return this.#renewal;
+  }
+
+  /** Renews for another organization. Calls that need a new token meanwhile wait for it. @throws ApiError 401 where nobody is signed in, 404 where it is none of theirs. */
+  async switchTo(organizationId: string): Promise<void> {
+    while (this.#renewal) await this.#renewal.catch(() => undefined);
+    this.#renewal = this.#exclusive(async () => this.#exchange((await this.#store.load())?.refresh_token, organizationId)).finally(() => {
+      this.#renewal = undefined;
+    });
+    await this.#renewal;
   }
 
   async refreshToken(): Promise<string | undefined> {
@@ -87,8 +96,13 @@ export class Session {
     const tokens = await this.#store.load();
     // Another one that shares the store was faster.
     if (tokens?.access_token !== refused) return tokens?.access_token;
+    return this.#exchange(tokens.refresh_token);
+  }
+
+  async #exchange(refreshToken: string | undefined, organizationId?: string): Promise<string> {
+    if (refreshToken === undefined) throw new ApiError({ status: 401, code: "auth.required", message: "Nobody is signed in." });
     try {
-      const issued = await this.#renew(tokens.refresh_token);
+      const issued = await this.#renew(refreshToken, organizationId);
       await this.keep(issued);
       return issued.access_token;
     } catch (error) {

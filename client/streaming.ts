@@ -15,7 +15,8 @@ export interface StreamOptions {
   readonly patienceMs?: number;
 }
 
-const SILENCE_MS = 45_000;
+/** A stream says something every 15 s. */
+export const SILENCE_MS = 45_000;
 const PATIENCE_MS = 300_000;
 /** Where the server does not say (`retry:`). */
 const RECONNECT_MS = 1_000;
@@ -71,7 +72,7 @@ function connect(transport: Transport, runId: string, after: number, signal: Abo
 type Heard = EventSourceMessage | { retryMs: number } | { comment: true };
 
 /** @throws ConnectionError when the connection breaks or is silent for too long; the signal's reason when it is aborted. */
-async function* eventsOf(body: ReadableStream<Uint8Array>, silenceMs: number, signal: AbortSignal | undefined): AsyncGenerator<Heard, void, undefined> {
+export async function* eventsOf(body: ReadableStream<Uint8Array>, silenceMs: number, signal: AbortSignal | undefined): AsyncGenerator<Heard, void, undefined> {
   const heard: Heard[] = [];
   const parser = createParser({
     onEvent: (event) => heard.push(event),

@@ -37,7 +37,7 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     const { credentials } = options;
-    this.session = "store" in credentials ? new Session(credentials.store, (token) => this.#refresh(token)) : undefined;
+    this.session = "store" in credentials ? new Session(credentials.store, (token, organizationId) => this.#refresh(token, organizationId)) : undefined;
   }
 
   /** The answer of an operation that does not stream: parsed JSON, text of another type, undefined where it has no body. */
@@ -50,8 +50,13 @@ export class Transport {
   }
 
   /** The answer of an operation that streams, once it has begun; what becomes of its body is the caller's. */
-  open(operation: Operation, input: AnyInput, options: CallOptions = {}): Promise<Response> {
-    return this.#attempts(operation, input, options, EVENTS_TYPE, (response) => Promise.resolve(response));
+  open(operation: Operation, input: AnyInput, options: CallOptions = {}, type = EVENTS_TYPE): Promise<Response> {
+    return this.#attempts(operation, input, options, type, (response) => Promise.resolve(response));
+  }
+
+  /** Of the API, as it was given. */
+  get url(): string {
+    return this.#options.url;
   }
 
   /** How the client tries again. */
@@ -60,10 +65,11 @@ export class Transport {
   }
 
   /** Never sent again: the server may have taken the refresh token although no answer came, and a second use signs the user out. */
-  async #refresh(refreshToken: string): Promise<IssuedTokens> {
+  async #refresh(refreshToken: string, organizationId: string | undefined): Promise<IssuedTokens> {
     const { timeoutMs } = this.#options;
     const read: Read<unknown> = (response) => readBody(response);
-    const response = await this.#once(REFRESH, { body: { refresh_token: refreshToken } }, { timeoutMs }, JSON_TYPE, undefined, undefined, read);
+    const body = { refresh_token: refreshToken, ...(organizationId !== undefined && { organization_id: organizationId }) };
+    const response = await this.#once(REFRESH, { body }, { timeoutMs }, JSON_TYPE, undefined, undefined, read);
     if (response instanceof ApiError) throw response;
     return response.value as IssuedTokens;
   }

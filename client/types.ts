@@ -66,8 +66,8 @@ type NoJson<R> = R extends { 200: { content: { "application/json": unknown } } }
 
 /** Operations that answer with server-sent events alone. */
 export type StreamingOperation = { [N in RouteName]: RepliesOf<N> extends EventStream ? (NoJson<RepliesOf<N>> extends true ? N : never) : never }[RouteName];
-/** Operations that answer at once. */
-export type PlainOperation = Exclude<RouteName, StreamingOperation>;
+/** Operations that answer at once, with JSON, YAML or nothing. Not: those that stream, export lines, redirect or open a WebSocket. */
+export type PlainOperation = { [N in RouteName]: [Data<N>] extends [never] ? never : N extends StreamingOperation ? never : N }[RouteName];
 /** Operations that list, page by page. */
 export type PagedOperation = {
   [N in PlainOperation]: Data<N> extends readonly unknown[] ? (Part<N, "query"> extends { limit?: number } ? N : never) : never;

@@ -50,7 +50,7 @@ export const codecRoutes = {
     path: `${base}/keys/rotate`,
     operationId: "rotatePayloadKey",
     summary: "Seal with a new key from now on",
-    description: "Runs that are under way go on: what earlier keys sealed stays readable.",
+    description: "Credentials and webhooks are sealed anew with it. Runs that are under way go on: what earlier keys sealed stays readable.",
     tags,
     access: needs("key.rotate"),
     problems: [409],

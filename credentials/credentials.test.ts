@@ -78,17 +78,14 @@ describe("the vault", () => {
     });
   });
 
-  test("F2: When the key is rotated, then credentials are sealed anew with it and open as before", async () => {
+  test("F2: When credentials are read by their ids, then those of the organization that there are", async () => {
     const { rows, payloads, vault } = bench();
     const ids = [uuidv7(), uuidv7()];
     for (const id of ids) {
       const row = { id, name: id, type: "http_bearer", description: "", fields: ["token"], createdBy: null, ...(await vault.seal(tenant, id, values)) };
       await rows.create(tenant, row, 10);
     }
-    expect(await vault.reseal(tenant)).toBe(0);
-    const version = await payloads.rotate(tenant);
-    expect(await vault.reseal(tenant)).toBe(2);
-    expect((await rows.sealed(tenant, ids)).map(({ keyVersion }) => keyVersion)).toEqual([version, version]);
+    await payloads.rotate(tenant);
     expect([...(await vault.read(tenant, [...ids, uuidv7()])).values()].map((each) => each.values)).toEqual([values, values]);
     expect(await vault.read(tenantId(randomUUID()), ids)).toEqual(new Map());
   });

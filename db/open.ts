@@ -30,6 +30,7 @@ import { createErasures } from "./queries/erasures.ts";
 import { createRetention } from "./queries/retention.ts";
 import { createRunRows } from "./queries/runs.ts";
 import { createVariables } from "./queries/variables.ts";
+import { createSealedRows } from "./queries/sealed.ts";
 import { createSecondFactors } from "./queries/second-factors.ts";
 import { createIdentities } from "./queries/identities.ts";
 import { createUserSessions } from "./queries/user-sessions.ts";
@@ -98,6 +99,7 @@ export async function openDatabase({
     circuits: createCircuits(sessions),
     bulk: createBulkRows(sessions, pageMaxBytes),
     payloads: createPayloadStore(sessions),
+    sealed: createSealedRows(sessions),
     credentials: createCredentials(sessions, pageMaxBytes),
     variables: createVariables(sessions, pageMaxBytes),
     customNodes: createCustomNodes(sessions, pageMaxBytes),

@@ -2,6 +2,7 @@ import type { EventKind, FailureValue, Json, JsonObject, RetentionDays, Retentio
 import type { Plan } from "#graph";
 import type { ScheduleRows, TimerSchedule } from "./schedule-types.ts";
 import type { Approval, NodeRow, QueuedStart, RecordedNode, RecordedOutput, Run, StartRun, StoredEvent } from "../runs/types.ts";
+import type { SealedKind } from "./sealed.ts";
 import type { NewWebhook, Webhooks } from "./webhook-types.ts";
 
 export interface User {
@@ -843,8 +844,10 @@ export interface PayloadStore {
   addKey(tenant: TenantId, key: PayloadKeyRow): Promise<boolean>;
   /** One key of each master key (system role). */
   keySamples(): Promise<(PayloadKeyRow & { tenantId: TenantId })[]>;
-  /** Of all tenants (system role), for wrapping them anew. */
-  everyKey(): Promise<(PayloadKeyRow & { tenantId: TenantId })[]>;
+  /** Some that another master key than this wraps (system role), in the order of tenants and versions; [] when there are no more. */
+  keysWrappedByOthers(masterId: string, after?: { tenantId: TenantId; version: number }): Promise<(PayloadKeyRow & { tenantId: TenantId })[]>;
+  /** Some organizations and users that have a key, and none that was made since `olderThan` (system role), in their order; [] when there are no more. */
+  keyOwners(filter: { after?: TenantId; olderThan?: Date }): Promise<TenantId[]>;
   rewrapKey(tenant: TenantId, key: PayloadKeyRow): Promise<void>;
   /** Whether the blob is there; notes that it is used. */
   useBlob(tenant: TenantId, hash: string): Promise<boolean>;
@@ -881,6 +884,18 @@ export interface CredentialVerdict {
 export interface SealedBytes {
   keyVersion: number;
   sealed: Buffer;
+}
+
+export interface SealedRow extends SealedBytes {
+  id: string;
+}
+
+/** What `SEALED` lists, for sealing it anew. `tenant`: the owner of the data key, an organization or a user. */
+export interface SealedRows {
+  /** A batch of those that are sealed with a key older than this, the oldest key first, behind `after`; [] when there are no more. */
+  older(tenant: TenantId, kind: SealedKind, keyVersion: number, after?: Pick<SealedRow, "keyVersion" | "id">): Promise<SealedRow[]>;
+  /** Replaces those that are as they were read; returns how many. */
+  replace(tenant: TenantId, kind: SealedKind, rows: readonly { id: string; before: Buffer; after: SealedBytes }[]): Promise<number>;
 }
 
 export type SealedCredential = Pick<Credential, "id" | "type"> & SealedBytes;
@@ -927,10 +942,6 @@ export interface CredentialRows {
   /** Types by id, of those there are. */
   types(tenant: TenantId, ids: readonly string[]): Promise<Map<string, string>>;
   sealed(tenant: TenantId, ids: readonly string[]): Promise<SealedCredential[]>;
-  /** Up to `limit` that are sealed with a key older than this. */
-  sealedBefore(tenant: TenantId, keyVersion: number, limit: number): Promise<SealedCredential[]>;
-  /** False where the values were replaced meanwhile. */
-  reseal(tenant: TenantId, id: string, before: Buffer, after: SealedBytes): Promise<boolean>;
   /** Where the values are still those that were tested. */
   noteTest(tenant: TenantId, id: string, tested: Buffer, result: CredentialVerdict): Promise<void>;
 }
@@ -1129,6 +1140,7 @@ export interface Database {
   circuits: Circuits;
   bulk: BulkRows;
   payloads: PayloadStore;
+  sealed: SealedRows;
   credentials: CredentialRows;
   variables: Variables;
   customNodes: CustomNodes;

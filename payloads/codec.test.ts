@@ -27,6 +27,11 @@ function bench(settings: Record<string, string> = {}, store = createMemoryStore(
 }
 
 const textOf = (payload: Payload, name: string): string => Buffer.from(payload.metadata?.[name] ?? []).toString();
+async function all<T>(given: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of given) found.push(each);
+  return found;
+}
 const failure = async (work: Promise<unknown>): Promise<unknown> =>
   work.then(
     () => "nothing was thrown",
@@ -226,7 +231,7 @@ describe("keys", () => {
     const both = bench({ PAYLOAD_KEYS: `${next}, ${MASTER}` }, store);
     await both.payloads.check();
     expect(await both.decode(sealed)).toBe("text");
-    expect([await both.payloads.rewrap(), await both.payloads.rewrap()]).toEqual([1, 0]);
+    expect([await all(both.payloads.rewrap()), await all(both.payloads.rewrap())]).toEqual([[1], []]);
     const after = bench({ PAYLOAD_KEYS: next }, store);
     await after.payloads.check();
     expect(await after.decode(sealed)).toBe("text");

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import type { DataConverter, Payload } from "@temporalio/common";
 import type { TenantId } from "#core";
-import type { PayloadStore, SealedBytes } from "#db";
+import type { PayloadStore, SealedBytes, SealedKind } from "#db";
 import type { Env } from "#platform";
 import { claimedBytes, createTenantCodec, toPayloadCodec } from "./codec.ts";
 import { createKeyRing } from "./key-ring.ts";
@@ -13,6 +13,14 @@ import { noMasterKeys, unwrap, wrap } from "./wrapping.ts";
 export const failureConverterPath = fileURLToPath(new URL("./failure-converter.ts", import.meta.url));
 
 export { patientStore } from "./patient-store.ts";
+export { reseal } from "./resealing.ts";
+export { type Rotation, rotateKeys } from "./rotation.ts";
+
+/** What is sealed: authenticated with it, not stored. */
+export interface SealedName {
+  kind: SealedKind;
+  id: string;
+}
 
 export interface Payloads {
   /** For Temporal's client and worker. */
@@ -22,16 +30,18 @@ export interface Payloads {
   show(tenant: TenantId, payloads: readonly Payload[]): Promise<Payload[]>;
   /** Makes a new data key; returns its version. What earlier ones sealed stays readable. */
   rotate(tenant: TenantId): Promise<number>;
-  /** Seals what is kept in the database with the tenant's newest data key. `context` says what it is, and must be the same to open it. */
-  seal(tenant: TenantId, context: string, bytes: Uint8Array): Promise<SealedBytes>;
+  /** Version of the data key that seals; a tenant's first use makes its first key. */
+  newestKey(tenant: TenantId): Promise<number>;
+  /** Seals what is kept in the database with the tenant's newest data key. It opens under its name alone. */
+  seal(tenant: TenantId, name: SealedName, bytes: Uint8Array): Promise<SealedBytes>;
   /** @throws PerdureError `payload.unreadable`. */
-  open(tenant: TenantId, context: string, sealed: SealedBytes): Promise<Buffer>;
+  open(tenant: TenantId, name: SealedName, sealed: SealedBytes): Promise<Buffer>;
   /** @throws PerdureError `configuration.invalid` where PAYLOAD_KEYS cannot open a key of this database. */
   check(): Promise<void>;
-  /** Wraps every data key with the first of PAYLOAD_KEYS, after which the others can go. Returns how many were wrapped anew. */
-  rewrap(): Promise<number>;
-  /** Tenants that have a data key. */
-  tenants(): Promise<TenantId[]>;
+  /** Wraps every data key with the first of PAYLOAD_KEYS, after which the others can go. Gives how many were wrapped anew, batch by batch. */
+  rewrap(): AsyncGenerator<number, void, undefined>;
+  /** Organizations and users that have a data key, and none that was made since `olderThan`. */
+  tenants(filter?: { olderThan?: Date }): AsyncGenerator<TenantId, void, undefined>;
 }
 
 type Settings = Pick<
@@ -42,7 +52,8 @@ type Settings = Pick<
 /** @throws PerdureError `configuration.invalid` without PAYLOAD_KEYS: nothing is handed to Temporal unsealed. */
 export function createPayloads({ store, env }: { store: PayloadStore; env: Settings }): Payloads {
   const masters = env.PAYLOAD_KEYS ?? [];
-  if (masters.length === 0) throw noMasterKeys();
+  const [current] = masters;
+  if (!current) throw noMasterKeys();
   const keys = createKeyRing({ masters, store, refreshMs: env.PAYLOAD_KEY_REFRESH_MS });
   const codec = createTenantCodec({
     keys,
@@ -63,28 +74,40 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
     encode: (tenant, payloads) => Promise.all(payloads.map((payload) => codec.encode(tenant, payload))),
     show: (tenant, payloads) => Promise.all(payloads.map((payload) => showOne(tenant, payload))),
     rotate: async (tenant) => (await keys.rotate(tenant)).version,
-    async seal(tenant, context, bytes) {
+    newestKey: async (tenant) => (await keys.current(tenant)).version,
+    async seal(tenant, name, bytes) {
       const { version, secret } = await keys.current(tenant);
-      return { keyVersion: version, sealed: seal(secret, storedContext(tenant, version, context), bytes) };
+      return { keyVersion: version, sealed: seal(secret, storedContext(tenant, version, name), bytes) };
     },
-    async open(tenant, context, { keyVersion, sealed }) {
+    async open(tenant, name, { keyVersion, sealed }) {
       const { secret } = await keys.get(tenant, keyVersion);
-      return open(secret, storedContext(tenant, keyVersion, context), sealed);
+      return open(secret, storedContext(tenant, keyVersion, name), sealed);
     },
     async check() {
       for (const row of await store.keySamples()) unwrap(masters, row.tenantId, row);
     },
-    async rewrap() {
-      const old = (await store.everyKey()).filter(({ masterId }) => masterId !== masters[0]?.id);
-      for (const row of old) await store.rewrapKey(row.tenantId, wrap(masters, row.tenantId, row.version, unwrap(masters, row.tenantId, row)));
-      return old.length;
+    async *rewrap() {
+      let after: { tenantId: TenantId; version: number } | undefined;
+      for (;;) {
+        const old = await store.keysWrappedByOthers(current.id, after);
+        after = old.at(-1);
+        if (!after) return;
+        for (const row of old) await store.rewrapKey(row.tenantId, wrap(masters, row.tenantId, row.version, unwrap(masters, row.tenantId, row)));
+        yield old.length;
+      }
     },
-    async tenants() {
-      return [...new Set((await store.everyKey()).map(({ tenantId }) => tenantId))];
+    async *tenants({ olderThan } = {}) {
+      let after: TenantId | undefined;
+      for (;;) {
+        const found = await store.keyOwners({ ...(after && { after }), ...(olderThan && { olderThan }) });
+        after = found.at(-1);
+        if (!after) return;
+        yield* found;
+      }
     },
   };
 }
 
-function storedContext(tenant: TenantId, version: number, context: string): string {
-  return `perdure stored/${tenant}/${version}/${context}`;
+function storedContext(tenant: TenantId, version: number, { kind, id }: SealedName): string {
+  return `perdure stored/${tenant}/${version}/${kind}/${id}`;
 }

@@ -1,5 +1,7 @@
 import type { Payload } from "@temporalio/common";
 import { PerdureError } from "#core";
+import { SEALED_KINDS } from "#db";
+import { reseal } from "#payloads";
 import type { Handlers } from "../mount.ts";
 import type { Services } from "../services.ts";
 
@@ -8,8 +10,11 @@ interface PayloadJson {
   data?: string | undefined;
 }
 
+/** What a request can wait for. Deliveries may be any number: they stay readable, and `npm run keys:rotate` seals them anew. */
+const FEW = SEALED_KINDS.filter((kind) => kind !== "webhook delivery");
+
 /** The remote codec protocol, for one tenant: the caller's. */
-export function codecHandlers({ payloads, credentials, settings }: Services): Handlers<"decodePayloads" | "encodePayloads" | "rotatePayloadKey"> {
+export function codecHandlers({ db, payloads, settings }: Services): Handlers<"decodePayloads" | "encodePayloads" | "rotatePayloadKey"> {
   function refuseOtherNamespace(namespace: string | undefined): void {
     if (namespace === undefined || namespace === settings.TEMPORAL_NAMESPACE) return;
     throw new PerdureError("validation.failed", "The payloads are of a namespace that is not ours.", {
@@ -35,7 +40,7 @@ export function codecHandlers({ payloads, credentials, settings }: Services): Ha
 
     async rotatePayloadKey({ principal }) {
       const version = await payloads.rotate(principal.tenantId);
-      await credentials.reseal(principal.tenantId);
+      await reseal({ rows: db.sealed, payloads, tenant: principal.tenantId, kinds: FEW });
       return { status: 201, body: { version } };
     },
   };

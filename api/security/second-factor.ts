@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { tenantId } from "#core";
 import type { SecondFactors, User } from "#db";
-import type { Payloads } from "#payloads";
+import type { Payloads, SealedName } from "#payloads";
 import { Secret, TOTP } from "otpauth";
 import { hashToken } from "./tokens.ts";
 
@@ -49,7 +49,7 @@ export function createSecondFactor({
   async function stepOf(userId: string, code: string): Promise<number | undefined> {
     const factor = await rows.find(userId);
     if (!factor) return undefined;
-    const bytes = await payloads.open(tenantId(userId), contextOf(userId), factor);
+    const bytes = await payloads.open(tenantId(userId), nameOf(userId), factor);
     const timestamp = now();
     const authenticator = totp(new Secret({ buffer: Uint8Array.from(bytes).buffer }));
     const delta = authenticator.validate({ token: code, timestamp, window: WINDOW });
@@ -60,7 +60,7 @@ export function createSecondFactor({
     async enrol({ id, email }) {
       const secret = new Secret({ size: SECRET_BYTES });
       // Each user has a data key of their own, as an organization has.
-      const sealed = await payloads.seal(tenantId(id), contextOf(id), new Uint8Array(secret.buffer));
+      const sealed = await payloads.seal(tenantId(id), nameOf(id), new Uint8Array(secret.buffer));
       if (!(await rows.enrol(id, sealed))) return undefined;
       return { secret: secret.base32, uri: totp(secret, email).toString() };
     },
@@ -88,8 +88,8 @@ export function createSecondFactor({
   };
 }
 
-function contextOf(userId: string): string {
-  return `second factor/${userId}`;
+function nameOf(userId: string): SealedName {
+  return { kind: "second factor", id: userId };
 }
 
 /** As authenticators show it: `123 456`. */

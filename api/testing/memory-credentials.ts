@@ -1,17 +1,16 @@
 import { PerdureError, type TenantId } from "#core";
 import type { Credential, CredentialRows, SealedBytes } from "#db";
 
-type Stored = Credential & SealedBytes & { tenant: TenantId };
+export type StoredCredential = Credential & SealedBytes & { tenant: TenantId };
 
 /** Keeps in memory what the api calls of `CredentialRows`; nothing is ever in use. */
-export function createMemoryCredentials(): CredentialRows {
-  const stored: Stored[] = [];
+export function createMemoryCredentials(stored: StoredCredential[] = []): CredentialRows {
   const find = (tenant: TenantId, id: string) => stored.find((each) => each.tenant === tenant && each.id === id);
-  const shown = ({ tenant: _tenant, sealed: _sealed, keyVersion: _keyVersion, ...credential }: Stored): Credential => credential;
+  const shown = ({ tenant: _tenant, sealed: _sealed, keyVersion: _keyVersion, ...credential }: StoredCredential): Credential => credential;
   const refuseName = (tenant: TenantId, name: string | undefined, id: string): void => {
     if (stored.some((each) => each.tenant === tenant && each.name === name && each.id !== id)) throw new PerdureError("resource.conflict", "Taken.");
   };
-  const refuseStale = (found: Stored | undefined, expected: number | undefined): void => {
+  const refuseStale = (found: StoredCredential | undefined, expected: number | undefined): void => {
     if (found && expected !== undefined && found.revision !== expected) throw new PerdureError("precondition.failed", "Changed.");
   };
   return {
@@ -53,13 +52,6 @@ export function createMemoryCredentials(): CredentialRows {
     usage: async () => [],
     types: async (tenant, ids) => new Map(ids.flatMap((id) => (find(tenant, id) ? [[id, find(tenant, id)?.type ?? ""] as const] : []))),
     sealed: async (tenant, ids) => ids.flatMap((id) => find(tenant, id) ?? []),
-    sealedBefore: async (tenant, version, limit) => stored.filter((each) => each.tenant === tenant && each.keyVersion < version).slice(0, limit),
-    async reseal(tenant, id, before, after) {
-      const found = find(tenant, id);
-      if (!found?.sealed.equals(before)) return false;
-      Object.assign(found, after);
-      return true;
-    },
     async noteTest(tenant, id, tested, result) {
       const found = find(tenant, id);
       if (found?.sealed.equals(tested)) Object.assign(found, { testedAt: new Date(), testResult: result });

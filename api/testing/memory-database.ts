@@ -39,8 +39,9 @@ import {
 import { memoryApiKeys, memoryAudit, memoryInvitations, memoryOrganizations, memoryRateBuckets } from "./memory-organizations.ts";
 import type { Approval, NodeRow, Run, StoredEvent } from "#runs";
 import { createMemoryLive } from "./memory-live.ts";
-import { createMemoryCredentials } from "./memory-credentials.ts";
+import { createMemoryCredentials, type StoredCredential } from "./memory-credentials.ts";
 import { createMemoryCustomNodes } from "./memory-custom-nodes.ts";
+import { memorySealed } from "./memory-sealed.ts";
 import { createMemoryVariables } from "./memory-variables.ts";
 import { memoryWebhooks, type StoredDelivery, storeWebhook } from "./memory-webhooks.ts";
 import { createMemorySchedules } from "./memory-schedules.ts";
@@ -117,6 +118,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     deliveries: [],
     erasures: new Set(),
   };
+  const credentials: StoredCredential[] = [];
   const wantedRuns = (tenant: TenantId, { workflowId, status, from, to, forkedFrom, ids }: RunFilter): Run[] =>
     state.runs
       .filter(
@@ -133,7 +135,8 @@ export function createMemoryDatabase(): MemoryDatabase {
   return {
     state,
     payloads: createMemoryStore(),
-    credentials: createMemoryCredentials(),
+    credentials: createMemoryCredentials(credentials),
+    sealed: memorySealed(state, credentials),
     variables: createMemoryVariables(workflows(state)),
     customNodes: createMemoryCustomNodes(),
     webhooks: memoryWebhooks(state),

@@ -26,18 +26,18 @@ export interface WebhookVault {
 }
 
 export function createWebhookVault(payloads: Pick<Payloads, "seal" | "open">): WebhookVault {
-  const seal: WebhookVault["seal"] = (tenant, id, secrets) => payloads.seal(tenant, `webhook/${id}`, Buffer.from(JSON.stringify(secrets)));
+  const seal: WebhookVault["seal"] = (tenant, id, secrets) => payloads.seal(tenant, { kind: "webhook", id }, Buffer.from(JSON.stringify(secrets)));
   return {
     seal,
-    open: async (tenant, webhook) => JSON.parse((await payloads.open(tenant, `webhook/${webhook.id}`, webhook)).toString("utf8")) as WebhookSecrets,
+    open: async (tenant, webhook) => JSON.parse((await payloads.open(tenant, { kind: "webhook", id: webhook.id }, webhook)).toString("utf8")) as WebhookSecrets,
     async make(tenant, nodeId, config, signingSecret) {
       const id = `wh_${randomBytes(12).toString("hex")}`;
       const token = newToken();
       return { id, nodeId, config, tokenHash: hashOf(token), ...(await seal(tenant, id, { token, signing_secret: signingSecret ?? newSigningSecret() })) };
     },
-    sealDelivery: (tenant, deliveryId, value) => payloads.seal(tenant, `webhook delivery/${deliveryId}`, Buffer.from(JSON.stringify(value))),
+    sealDelivery: (tenant, deliveryId, value) => payloads.seal(tenant, { kind: "webhook delivery", id: deliveryId }, Buffer.from(JSON.stringify(value))),
     openDelivery: async (tenant, deliveryId, sealed) =>
-      JSON.parse((await payloads.open(tenant, `webhook delivery/${deliveryId}`, sealed)).toString("utf8")) as JsonObject,
+      JSON.parse((await payloads.open(tenant, { kind: "webhook delivery", id: deliveryId }, sealed)).toString("utf8")) as JsonObject,
   };
 }
 

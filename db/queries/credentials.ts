@@ -1,10 +1,10 @@
-import { and, eq, getTableColumns, ilike, inArray, lt, sql } from "drizzle-orm";
+import { and, eq, getTableColumns, ilike, inArray, sql } from "drizzle-orm";
 import { PerdureError, type TenantId } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { credentials } from "../schema/index.ts";
-import type { Credential, CredentialRows, CredentialUse, SealedBytes } from "../types.ts";
+import type { Credential, CredentialRows, CredentialUse } from "../types.ts";
 import { bytesOf, countUpTo, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 
@@ -168,27 +168,6 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
           .from(credentials)
           .where(and(eq(credentials.tenantId, tenant), inArray(credentials.id, [...ids]))),
       );
-    },
-
-    sealedBefore: (tenant, keyVersion, limit) =>
-      sessions.once(tenant, (db) =>
-        db
-          .select(sealedColumns)
-          .from(credentials)
-          .where(and(eq(credentials.tenantId, tenant), lt(credentials.keyVersion, keyVersion)))
-          .orderBy(credentials.id)
-          .limit(limit),
-      ),
-
-    async reseal(tenant, id, before, { keyVersion, sealed }: SealedBytes) {
-      const resealed = await sessions.once(tenant, (db) =>
-        db
-          .update(credentials)
-          .set({ keyVersion, sealed: asBytes(sealed) })
-          .where(and(one(tenant, id), sql`${credentials.sealed} = ${asBytes(before)}`))
-          .returning({ id: credentials.id }),
-      );
-      return resealed.length > 0;
     },
 
     async noteTest(tenant, id, tested, result) {

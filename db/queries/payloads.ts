@@ -1,10 +1,13 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, gt, lt, max, ne, sql } from "drizzle-orm";
 import type { Sessions } from "../connection/sessions.ts";
 import { payloadBlobs, payloadKeys } from "../schema/index.ts";
 import type { PayloadStore } from "../types.ts";
 
 /** Being read or made again is noted when the last note is older than this, in minutes: a hot blob costs one write an hour, not one a run. */
 const NOTED_EVERY_MINUTES = 60;
+
+/** Of one answer when all keys are gone through. */
+const KEYS_AT_ONCE = 500;
 
 const columns = { tenantId: payloadKeys.tenantId, version: payloadKeys.version, masterId: payloadKeys.masterId, wrapped: payloadKeys.wrapped };
 
@@ -31,7 +34,34 @@ export function createPayloadStore(sessions: Sessions): PayloadStore {
 
     keySamples: () => sessions.once("system", (db) => db.selectDistinctOn([payloadKeys.masterId], columns).from(payloadKeys)),
 
-    everyKey: () => sessions.once("system", (db) => db.select(columns).from(payloadKeys).orderBy(payloadKeys.tenantId, payloadKeys.version)),
+    keysWrappedByOthers: (masterId, after) =>
+      sessions.once("system", (db) =>
+        db
+          .select(columns)
+          .from(payloadKeys)
+          .where(
+            and(
+              ne(payloadKeys.masterId, masterId),
+              after && sql`(${payloadKeys.tenantId}, ${payloadKeys.version}) > (${after.tenantId}::uuid, ${after.version}::integer)`,
+            ),
+          )
+          .orderBy(payloadKeys.tenantId, payloadKeys.version)
+          .limit(KEYS_AT_ONCE),
+      ),
+
+    async keyOwners({ after, olderThan }) {
+      const rows = await sessions.once("system", (db) =>
+        db
+          .select({ tenantId: payloadKeys.tenantId })
+          .from(payloadKeys)
+          .where(after && gt(payloadKeys.tenantId, after))
+          .groupBy(payloadKeys.tenantId)
+          .having(olderThan && lt(max(payloadKeys.createdAt), olderThan))
+          .orderBy(payloadKeys.tenantId)
+          .limit(KEYS_AT_ONCE),
+      );
+      return rows.map(({ tenantId }) => tenantId);
+    },
 
     async rewrapKey(tenant, { version, masterId, wrapped }) {
       await sessions.once("system", (db) =>

@@ -30,7 +30,8 @@ export function createMemoryStore(): MemoryStore {
       return true;
     },
     keySamples: everyKey,
-    everyKey,
+    keysWrappedByOthers: async (masterId, after) => (after ? [] : (await everyKey()).filter((row) => row.masterId !== masterId)),
+    keyOwners: async ({ after }) => (after ? [] : [...keyRows.keys()]),
     async rewrapKey(tenant, key) {
       keyRows.set(
         tenant,

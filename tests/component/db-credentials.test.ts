@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TenantId, tenantId, uuidv7 } from "#core";
 import { createCredentialVault } from "#credentials";
 import { type Database, openDatabase } from "#db";
-import { createPayloads } from "#payloads";
+import { createPayloads, reseal } from "#payloads";
 import { readEnv } from "#platform";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
 import { testPayloadKeys } from "#tests/payloads.ts";
@@ -68,7 +68,9 @@ describe("rows", () => {
     ]);
     expect(await db.credentials.update(other, a.id, { name: "mine" })).toBeUndefined();
     expect(await db.credentials.remove(other, a.id, { force: true })).toBe(false);
-    expect(await db.credentials.reseal(other, a.id, Buffer.from([0, 255, 7]), { keyVersion: 2, sealed: Buffer.from([1]) })).toBe(false);
+    expect(
+      await db.sealed.replace(other, "credential", [{ id: a.id, before: Buffer.from([0, 255, 7]), after: { keyVersion: 2, sealed: Buffer.from([1]) } }]),
+    ).toBe(0);
     expect(await db.credentials.get(tenant, a.id)).toEqual(a);
   });
 
@@ -135,7 +137,11 @@ test("F2: When values are sealed and the key is rotated, then no table has them 
   const id = uuidv7();
   await db.credentials.create(tenant, { ...row("Sealed"), id, ...(await vault.seal(tenant, id, { token: CANARY })) }, 10);
   const version = await payloads.rotate(tenant);
-  expect([await vault.reseal(tenant), await vault.reseal(tenant)]).toEqual([1, 0]);
+  const again = () => reseal({ rows: db.sealed, payloads, tenant });
+  expect([await again(), await again()]).toEqual([
+    { resealed: 1, unreadable: [] },
+    { resealed: 0, unreadable: [] },
+  ]);
   const [stored] = await db.credentials.sealed(tenant, [id]);
   expect(stored?.keyVersion).toBe(version);
   expect([...(await vault.read(tenant, [id])).values()]).toEqual([{ id, type: "http_bearer", values: { token: CANARY } }]);

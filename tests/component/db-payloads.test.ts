@@ -92,7 +92,12 @@ test("F3: When two processes make the same version of a key, then one of them do
   expect(made.toSorted()).toEqual([false, true]);
   await db.payloads.rewrapKey(tenant, { version: 1, masterId: "n", wrapped: Buffer.from("three") });
   expect(await db.payloads.keys(tenant)).toEqual([{ version: 1, masterId: "n", wrapped: Buffer.from("three") }]);
-  expect((await db.payloads.everyKey()).find(({ tenantId: of }) => of === tenant)).toMatchObject({ version: 1, masterId: "n" });
+  const [wrapped] = await db.payloads.keysWrappedByOthers("m");
+  expect(wrapped).toMatchObject({ tenantId: tenant, version: 1, masterId: "n" });
+  expect([await db.payloads.keysWrappedByOthers("m", wrapped), await db.payloads.keysWrappedByOthers("n")]).toEqual([
+    [],
+    expect.not.arrayContaining([wrapped]),
+  ]);
   expect((await db.payloads.keySamples()).map(({ masterId }) => masterId)).toContain("n");
 });
 

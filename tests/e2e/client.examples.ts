@@ -96,6 +96,84 @@ export async function errors(client: Client, id: string, say: Say): Promise<void
   // #endregion
 }
 
+export async function webhooks(client: Client, workflowId: string, say: Say): Promise<void> {
+  // #region webhooks
+  for await (const hook of client.webhooks.list({ workflow_id: workflowId })) {
+    const { security_token: token, webhook_url: url } = await client.webhooks.rotate(hook.id, { overlap: "10m" });
+    say(`Call ${url} with ${token?.slice(0, 4)}…`);
+    for await (const delivery of client.webhooks.deliveries(hook.id, { errors: true })) await client.webhooks.redeliver(hook.id, delivery.id);
+  }
+  // #endregion
+}
+
+export async function schedules(client: Client, workflowId: string, say: Say): Promise<void> {
+  // #region schedules
+  const schedule = await client.schedules.create({
+    workflow_id: workflowId,
+    name: "Each weekday",
+    cron_expression: "0 9 * * 1-5",
+    timezone: "Europe/Berlin",
+    inputs: { name: "Ada" },
+  });
+  await client.schedules.trigger(schedule.id);
+  await client.schedules.pause(schedule.id, { note: "holidays" });
+  // #endregion
+  say((await client.schedules.get(schedule.id)).status);
+}
+
+export async function building(client: Client, workflowId: string, say: Say): Promise<void> {
+  // #region building
+  await client.variables.create({ name: "greeting", value: "Hello" });
+  await client.variables.of(workflowId).create({ name: "greeting", value: "Good day" });
+
+  await client.nodeTypes.register({
+    name: "weather",
+    display_name: "Weather",
+    input_schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+    request: { method: "GET", url: "https://weather.example.com/v1/now", query: { city: "{{inputs.city}}" } },
+  });
+  const custom = await client.nodeTypes.list({ custom: true });
+  // #endregion
+  say(custom.map(({ name }) => name).join());
+}
+
+export async function counted(client: Client, workflowId: string, say: Say): Promise<void> {
+  // #region analytics
+  const { totals } = await client.analytics.runs({ workflow_id: workflowId, from: new Date(Date.now() - 86_400_000), bucket: "hour" });
+  // #endregion
+  say(String(totals.runs > 0));
+}
+
+export async function organization(client: Client, say: Say): Promise<void> {
+  // #region organization
+  const { key } = await client.organization.apiKeys.create({ name: "Nightly reports", scopes: ["run.start", "run.read"] });
+  await client.organization.invitations.create({ email: "grace@example.com", role: "editor" });
+  await client.organization.setRetention({ days: { run_events: 90 } });
+  for await (const { at, action, user_id } of client.organization.audit.export({ from: new Date(Date.now() - 86_400_000) })) say(`${at} ${user_id} ${action}`);
+  // #endregion
+  say(key.slice(0, 3));
+}
+
+export async function secondFactor(client: Client, password: string, authenticator: { codeOf(secret: string): string }, say: Say): Promise<void> {
+  // #region second-factor
+  const { secret, otpauth_uri: uri } = await client.auth.secondFactor.enrol(password);
+  const recoveryCodes = await client.auth.secondFactor.confirm(authenticator.codeOf(secret));
+  // #endregion
+  say(`${uri.slice(0, 10)} ${recoveryCodes.length}`);
+  // #region sessions
+  for await (const session of client.auth.sessions()) if (!session.is_current) await client.auth.endSession(session.id);
+  // #endregion
+}
+
+export async function live(client: Client, id: string, say: Say): Promise<void> {
+  // #region live
+  for await (const message of client.live.follow([`workflow:${id}`, "kitchen"])) {
+    if (message.type === "Event") say(`${message.data.run_id}: ${message.data.kind}`);
+    if (message.type === "Broadcast") break;
+  }
+  // #endregion
+}
+
 /** What a page has of the browser's, as far as the example needs it. */
 interface Page {
   localStorage: { getItem(key: string): string | null; setItem(key: string, value: string): void; removeItem(key: string): void };

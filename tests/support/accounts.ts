@@ -17,9 +17,9 @@ import { testPayloadKeys } from "./payloads.ts";
 
 export const JWT_SECRET = randomBytes(32).toString("hex");
 
-/** The API over a database of its own, for what has no runs. */
-export async function startAccounts(settings: Readonly<Record<string, string>> = {}) {
-  const database: TestDatabase = await createTestDatabase();
+/** The API over a database of its own, or over `given`, which stays; for what has no runs. */
+export async function startAccounts(settings: Readonly<Record<string, string>> = {}, given?: TestDatabase) {
+  const database: TestDatabase = given ?? (await createTestDatabase());
   const logger = createLogger("api", "silent");
   const env = readEnv({ DATABASE_URL: database.url, PAYLOAD_KEYS: testPayloadKeys(), ...settings });
   const db = await openDatabase({ url: database.url, poolSize: 8, logger });
@@ -81,6 +81,7 @@ export async function startAccounts(settings: Readonly<Record<string, string>> =
   return {
     app,
     db,
+    payloads,
     call,
     signUp,
     signIn: (email: string, password: string) => call<Record<string, string>>("POST", "/auth/login", { body: { email, password } }),
@@ -92,7 +93,7 @@ export async function startAccounts(settings: Readonly<Record<string, string>> =
       await yaml.close();
       await http.close();
       await db.close();
-      await database.drop();
+      if (!given) await database.drop();
     },
   };
 }
