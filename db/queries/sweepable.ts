@@ -22,6 +22,9 @@ const endedRuns = (tenant: TenantId, days: number, limit: number, mark: SQL) => 
 /** Of a run `r`: it lives, or ended less than so many days ago. */
 const isYoung = (days: number) => sql`(r.completed_at is null or r.completed_at >= ${before(days)})`;
 
+/** Ends a condition that is asked row by row, the oldest first, until a batch is full: joined, it would be asked of all rows for every batch. */
+const EACH = sql.raw("offset 0");
+
 /** Rows with a time of their own. */
 function byTime(table: string, time: string, sizeOf: string): Sweepable {
   const name = sql.identifier(table);
@@ -91,8 +94,8 @@ export const SWEEPABLE: Readonly<Record<RetentionKind, Sweepable>> = {
       with due as (
         select d.id from webhook_deliveries d
         where d.tenant_id = ${tenant} and d.created_at < ${before(days)}
-          and not exists (select from runs r where r.tenant_id = ${tenant} and r.id = d.run_id and ${isYoung(days)})
-          and not exists (select from webhook_deliveries again where again.tenant_id = ${tenant} and again.redelivery_of = d.id)
+          and not exists (select from runs r where r.tenant_id = ${tenant} and r.id = d.run_id and ${isYoung(days)} ${EACH})
+          and not exists (select from webhook_deliveries again where again.tenant_id = ${tenant} and again.redelivery_of = d.id ${EACH})
         order by d.created_at limit ${limit}),
       gone as (delete from webhook_deliveries d using due where d.id = due.id and d.tenant_id = ${tenant} returning 1),
       expired as (
@@ -119,12 +122,12 @@ export const SWEEPABLE: Readonly<Record<RetentionKind, Sweepable>> = {
           and (s.deleted_at is not null or (
             f.scheduled_at < now() - make_interval(secs => (s.definition ->> 'catchup_window_seconds')::double precision)
             and f.scheduled_at < coalesce(s.checked_at, s.changed_at)
-            and exists (select from schedule_firings n
-              where n.tenant_id = ${tenant} and n.schedule_id = f.schedule_id and n.attempt = 1 and n.fired_at > f.fired_at)))
+            and f.scheduled_at <> (select n.scheduled_at from schedule_firings n
+              where n.tenant_id = ${tenant} and n.schedule_id = f.schedule_id order by n.fired_at desc, n.attempt desc limit 1)))
           and not exists (
             select from schedule_firings a left join runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
             where a.tenant_id = ${tenant} and a.schedule_id = f.schedule_id and a.scheduled_at = f.scheduled_at
-              and (a.fired_at >= ${before(days)} or (a.outcome = 'pending' and not a.is_manual) or (r.id is not null and ${isYoung(days)})))
+              and (a.fired_at >= ${before(days)} or (a.outcome = 'pending' and not a.is_manual) or (r.id is not null and ${isYoung(days)})) ${EACH})
         order by f.fired_at limit ${limit}),
       gone as (
         delete from schedule_firings f using due d

@@ -192,6 +192,7 @@ test("K4: When more deliveries and firings are due than one statement takes, the
   await sql`
     insert into schedule_firings (tenant_id, schedule_id, scheduled_at, attempt, number, is_manual, outcome, fired_at)
     select ${tenant}, ${id}, now() - make_interval(days => 40, secs => n), 1, n, false, 'refused', now() - interval '40 days' from generate_series(1, 1103) n`;
+  await sql`analyze webhook_deliveries, schedule_firings`;
   const sizes = Object.fromEntries((await db.retention.storage(tenant)).map(({ kind, rows, bytes }) => [kind, { rows, hasBytes: bytes > 0 }]));
   expect(sizes).toMatchObject({ webhook_deliveries: { rows: 1103, hasBytes: true }, schedule_firings: { rows: 1103 } });
   await sweep({ webhook_deliveries: 30, schedule_firings: 30 });
