@@ -2,8 +2,8 @@
 import { fileURLToPath } from "node:url";
 import type { DataConverter, Payload } from "@temporalio/common";
 import type { TenantId } from "#core";
-import type { PayloadStore, SealedBytes } from "#db";
-import type { Env } from "#platform";
+import type { PayloadKeyRow, PayloadStore, SealedBytes } from "#db";
+import type { Env, MasterKey } from "#platform";
 import { claimedBytes, createTenantCodec, toPayloadCodec } from "./codec.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { open, seal } from "./seal.ts";
@@ -71,9 +71,7 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
       const { secret } = await keys.get(tenant, keyVersion);
       return open(secret, storedContext(tenant, keyVersion, context), sealed);
     },
-    async check() {
-      for (const row of await store.keySamples()) unwrap(masters, row.tenantId, row);
-    },
+    check: async () => checkMasterKeys(masters, await store.keySamples()),
     async rewrap() {
       const old = (await store.everyKey()).filter(({ masterId }) => masterId !== masters[0]?.id);
       for (const row of old) await store.rewrapKey(row.tenantId, wrap(masters, row.tenantId, row.version, unwrap(masters, row.tenantId, row)));
@@ -83,6 +81,11 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
       return [...new Set((await store.everyKey()).map(({ tenantId }) => tenantId))];
     },
   };
+}
+
+/** @throws PerdureError `configuration.invalid` where the master keys cannot open one of these. */
+export function checkMasterKeys(masters: readonly MasterKey[], wrapped: readonly (PayloadKeyRow & { tenantId: TenantId })[]): void {
+  for (const row of wrapped) unwrap(masters, row.tenantId, row);
 }
 
 function storedContext(tenant: TenantId, version: number, context: string): string {
