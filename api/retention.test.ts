@@ -22,7 +22,17 @@ test("K4 F1: When days are set, then only an admin may, and what was left out ha
 test("K4: When days are out of bounds or of nothing that there is, then they are refused", async () => {
   const { call, signUp } = createTestApp();
   const { token } = await signUp();
-  for (const days of [{ run_events: 0 }, { audit: 3_651 }, { payloads: 30 }, { webhook_deliveries: 6 }, { schedule_firings: 1 }, { node_rows: 1.5 }, { node_rows: "3" }, { bananas: 3 }, null]) {
+  for (const days of [
+    { run_events: 0 },
+    { audit: 3_651 },
+    { payloads: 30 },
+    { webhook_deliveries: 6 },
+    { schedule_firings: 1 },
+    { node_rows: 1.5 },
+    { node_rows: "3" },
+    { bananas: 3 },
+    null,
+  ]) {
     expect((await call("PUT", PATH, { token, body: { days } })).status, JSON.stringify(days)).toBe(422);
   }
   expect((await call("GET", PATH, { token })).body).toEqual({ days: KEPT, defaults: KEPT });

@@ -104,7 +104,7 @@ async function restore(folder: string, servers: EmbeddedServers, { force, hasTem
     `  ${report.asked} open runs, ${report.started} of them started again; ${report.commands} commands to be sent again; ${report.terminated} workflows of ended runs terminated`,
   );
   if (report.lost.length > 0) progress.line(`  NOT TO BE CONTINUED, to be retried or forked once more: ${report.lost.join(", ")}`);
-  progress.line("  Restored. `npm start` goes on from there.");
+  progress.line(`  Restored. \`npm start\`${process.env["PAYLOAD_KEYS"] ? ", with the same PAYLOAD_KEYS," : ""} goes on from there.`);
 }
 
 async function needed(address: Promise<string | undefined>, variable: string): Promise<string> {
