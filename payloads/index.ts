@@ -2,8 +2,8 @@
 import { fileURLToPath } from "node:url";
 import type { DataConverter, Payload } from "@temporalio/common";
 import type { TenantId } from "#core";
-import type { PayloadStore, SealedBytes, SealedKind } from "#db";
-import type { Env } from "#platform";
+import type { PayloadKeyRow, PayloadStore, SealedBytes, SealedKind } from "#db";
+import type { Env, MasterKey } from "#platform";
 import { claimedBytes, createTenantCodec, toPayloadCodec } from "./codec.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { open, seal } from "./seal.ts";
@@ -83,9 +83,7 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
       const { secret } = await keys.get(tenant, keyVersion);
       return open(secret, storedContext(tenant, keyVersion, name), sealed);
     },
-    async check() {
-      for (const row of await store.keySamples()) unwrap(masters, row.tenantId, row);
-    },
+    check: async () => checkMasterKeys(masters, await store.keySamples()),
     async *rewrap() {
       let after: { tenantId: TenantId; version: number } | undefined;
       for (;;) {
@@ -106,6 +104,11 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
       }
     },
   };
+}
+
+/** @throws PerdureError `configuration.invalid` where the master keys cannot open one of these. */
+export function checkMasterKeys(masters: readonly MasterKey[], wrapped: readonly (PayloadKeyRow & { tenantId: TenantId })[]): void {
+  for (const row of wrapped) unwrap(masters, row.tenantId, row);
 }
 
 function storedContext(tenant: TenantId, version: number, { kind, id }: SealedName): string {

@@ -376,6 +376,8 @@ export const envSchema = z.object({
   RETENTION_RUN_EVENTS_DAYS: retentionDays("run_events"),
   RETENTION_NODE_ROWS_DAYS: retentionDays("node_rows"),
   RETENTION_PAYLOADS_DAYS: retentionDays("payloads"),
+  RETENTION_WEBHOOK_DELIVERIES_DAYS: retentionDays("webhook_deliveries"),
+  RETENTION_SCHEDULE_FIRINGS_DAYS: retentionDays("schedule_firings"),
   RETENTION_AUDIT_DAYS: retentionDays("audit"),
   /** How often a worker looks for it. */
   RETENTION_INTERVAL_MS: z.coerce.number().int().min(100).default(3_600_000),

@@ -1,4 +1,4 @@
-import { RETENTION_KIND_NAMES, type RetentionDays } from "#core";
+import { RETENTION_KIND_NAMES, type RetentionDays, type RetentionKind } from "#core";
 import type { Database } from "#db";
 import type { Env, Logger } from "#platform";
 import { type Rounds, startRounds } from "./rounds.ts";
@@ -8,7 +8,7 @@ const BATCH = 500;
 /** Of one kind of one organization in one round; what is left comes in the next. */
 const BATCHES_PER_ROUND = 200;
 
-type Defaults = Pick<Env, "RETENTION_RUN_EVENTS_DAYS" | "RETENTION_NODE_ROWS_DAYS" | "RETENTION_PAYLOADS_DAYS" | "RETENTION_AUDIT_DAYS">;
+type Defaults = Pick<Env, `RETENTION_${Uppercase<RetentionKind>}_DAYS`>;
 
 /** What holds where an organization has said nothing. */
 export function retentionDefaults(env: Defaults): RetentionDays {
@@ -16,6 +16,8 @@ export function retentionDefaults(env: Defaults): RetentionDays {
     run_events: env.RETENTION_RUN_EVENTS_DAYS ?? null,
     node_rows: env.RETENTION_NODE_ROWS_DAYS ?? null,
     payloads: env.RETENTION_PAYLOADS_DAYS ?? null,
+    webhook_deliveries: env.RETENTION_WEBHOOK_DELIVERIES_DAYS ?? null,
+    schedule_firings: env.RETENTION_SCHEDULE_FIRINGS_DAYS ?? null,
     audit: env.RETENTION_AUDIT_DAYS ?? null,
   };
 }

@@ -19,6 +19,12 @@ const endedRuns = (tenant: TenantId, days: number, limit: number, mark: SQL) => 
   where tenant_id = ${tenant} and completed_at < ${before(days)} and ${mark} is null
   order by completed_at limit ${limit} for no key update skip locked`;
 
+/** Of a run `r`: it lives, or ended less than so many days ago. */
+const isYoung = (days: number) => sql`(r.completed_at is null or r.completed_at >= ${before(days)})`;
+
+/** Ends a condition that is asked row by row, the oldest first, until a batch is full: joined, it would be asked of all rows for every batch. */
+const EACH = sql.raw("offset 0");
+
 /** Rows with a time of their own. */
 function byTime(table: string, time: string, sizeOf: string): Sweepable {
   const name = sql.identifier(table);
@@ -80,6 +86,54 @@ export const SWEEPABLE: Readonly<Record<RetentionKind, Sweepable>> = {
         returning 1)
       select count(*)::integer as removed, count(*) >= ${limit}::integer as more from gone`,
     size: (tenant) => sizeIn("payload_blobs", bytesOf("bytes"), tenant),
+  },
+
+  // One that was delivered again goes after what names it. Signatures have a time of their own, after which they say nothing.
+  webhook_deliveries: {
+    sweep: (tenant, days, limit) => sql`
+      with due as (
+        select d.id from webhook_deliveries d
+        where d.tenant_id = ${tenant} and d.created_at < ${before(days)}
+          and not exists (select from runs r where r.tenant_id = ${tenant} and r.id = d.run_id and ${isYoung(days)} ${EACH})
+          and not exists (select from webhook_deliveries again where again.tenant_id = ${tenant} and again.redelivery_of = d.id ${EACH})
+        order by d.created_at limit ${limit}),
+      gone as (delete from webhook_deliveries d using due where d.id = due.id and d.tenant_id = ${tenant} returning 1),
+      expired as (
+        select webhook_id, signature_hash from webhook_replays where tenant_id = ${tenant} and expires_at < now() limit ${limit}),
+      replays_gone as (
+        delete from webhook_replays p using expired x
+        where p.tenant_id = ${tenant} and p.webhook_id = x.webhook_id and p.signature_hash = x.signature_hash returning 1)
+      select (select count(*) from gone)::integer + (select count(*) from replays_gone)::integer as removed,
+        greatest((select count(*) from gone), (select count(*) from replays_gone)) >= ${limit}::integer as more`,
+    size: (tenant) => sql`
+      select count(*)::float8 as rows, coalesce(sum(bytes), 0)::float8 as bytes from (
+        select ${sql.raw(bytesOf("query", "headers", "body", "sealed", "response_body"))} as bytes from webhook_deliveries t where t.tenant_id = ${tenant}
+        union all
+        select ${sql.raw(bytesOf("signature_hash"))} from webhook_replays t where t.tenant_id = ${tenant}) s`,
+  },
+
+  // A moment goes with all its attempts. It stays while Temporal may bring it again: within the catch-up window, and since the schedule was last
+  // found in Temporal, from when moments are made up for. Of a schedule that is there the newest stays: it says when that last fired.
+  schedule_firings: {
+    sweep: (tenant, days, limit) => sql`
+      with due as (
+        select f.schedule_id, f.scheduled_at from schedule_firings f join schedules s on s.tenant_id = f.tenant_id and s.id = f.schedule_id
+        where f.tenant_id = ${tenant} and f.attempt = 1 and f.fired_at < ${before(days)}
+          and (s.deleted_at is not null or (
+            f.scheduled_at < now() - make_interval(secs => (s.definition ->> 'catchup_window_seconds')::double precision)
+            and f.scheduled_at < coalesce(s.checked_at, s.changed_at)
+            and f.scheduled_at <> (select n.scheduled_at from schedule_firings n
+              where n.tenant_id = ${tenant} and n.schedule_id = f.schedule_id order by n.fired_at desc, n.attempt desc limit 1)))
+          and not exists (
+            select from schedule_firings a left join runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
+            where a.tenant_id = ${tenant} and a.schedule_id = f.schedule_id and a.scheduled_at = f.scheduled_at
+              and (a.fired_at >= ${before(days)} or (a.outcome = 'pending' and not a.is_manual) or (r.id is not null and ${isYoung(days)})) ${EACH})
+        order by f.fired_at limit ${limit}),
+      gone as (
+        delete from schedule_firings f using due d
+        where f.tenant_id = ${tenant} and f.schedule_id = d.schedule_id and f.scheduled_at = d.scheduled_at returning 1)
+      select (select count(*) from gone)::integer as removed, (select count(*) from due) >= ${limit}::integer as more`,
+    size: (tenant) => sizeIn("schedule_firings", bytesOf("error", "starter"), tenant),
   },
 };
 

@@ -82,6 +82,9 @@ export const scheduleFirings = pgTable(
     uniqueIndex("schedule_firings_starter_key")
       .on(table.scheduleId, table.starter, table.attempt)
       .where(sql`${table.starter} is not null`),
+    index("schedule_firings_age_idx")
+      .on(table.tenantId, table.firedAt)
+      .where(sql`${table.attempt} = 1`),
     check("schedule_firings_outcome_check", sql`${table.outcome} in ('pending', 'started', 'refused', 'missed')`),
   ],
 );

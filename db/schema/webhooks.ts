@@ -78,6 +78,10 @@ export const webhookDeliveries = pgTable(
     index("webhook_deliveries_key_idx")
       .on(table.tenantId, table.webhookId, table.deliveryKey)
       .where(sql`${table.deliveryKey} is not null`),
+    index("webhook_deliveries_age_idx").on(table.tenantId, table.createdAt),
+    index("webhook_deliveries_again_idx")
+      .on(table.tenantId, table.redeliveryOf)
+      .where(sql`${table.redeliveryOf} is not null`),
     check("webhook_deliveries_kind_check", sql`${table.kind} in ('call', 'test', 'redelivery')`),
   ],
 );

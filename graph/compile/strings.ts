@@ -20,7 +20,7 @@ export function compileCel(source: string, names: Names): Compiled {
 
 /** An id with a dash reads as a subtraction. */
 function dashHint(source: string, names: Names): string | undefined {
-  const id = [...source.matchAll(/[A-Za-z_][\w-]*-[\w-]+/g)].map((match) => match[0]).find((word) => names.isNode(word));
+  const id = [...source.matchAll(/(?<![\w-])[A-Za-z_][\w-]*/g)].map((match) => match[0]).find((word) => word.includes("-") && names.isNode(word));
   return id === undefined ? undefined : `\`${id}\` is a subtraction here; give the node an id of letters, digits and \`_\`.`;
 }
 

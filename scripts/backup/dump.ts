@@ -5,9 +5,13 @@ import { pipeline } from "node:stream/promises";
 import { setImmediate } from "node:timers/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import postgres from "postgres";
-import { migrate } from "#db";
+import type { TenantId } from "#core";
+import { migrate, type PayloadKeyRow } from "#db";
 import { describeFile, type Manifest } from "./manifest.ts";
 import { checkSeesEverything, keptTables, quoted } from "./tables.ts";
+
+/** Gets one wrapped data key of each master key. @throws an Error where the installation's keys do not open one. */
+export type CheckKeys = (wrapped: readonly (PayloadKeyRow & { tenantId: TenantId })[]) => void;
 
 type Dump = Pick<Manifest, "migrations" | "tables" | "sequences">;
 
@@ -36,17 +40,25 @@ export async function dumpDatabase(url: string, folder: string): Promise<Dump> {
 /**
  * Brings the database to the schema of the dump, loads every row in one transaction, and then brings it up to date.
  * @param force - Empties a database that has rows; without it such a one is refused.
- * @throws an Error where the schema is unknown here, the database is newer than the dump, or what was loaded is not what was written; nothing is
+ * @throws an Error where the schema is unknown here, the database is newer than the dump, the keys do not fit, or what was loaded is not what was written; nothing is
  *   loaded then.
  */
-export async function loadDatabase(url: string, folder: string, dump: Dump, { force = false }: { force?: boolean } = {}): Promise<void> {
+export async function loadDatabase(
+  url: string,
+  folder: string,
+  dump: Dump,
+  { force = false, checkKeys }: { force?: boolean; checkKeys?: CheckKeys | undefined } = {},
+): Promise<void> {
   await migrate(url, undefined, { only: dump.migrations });
   await connected(url, async (sql) => {
     await checkSeesEverything(sql);
     const applied = await sql<{ name: string }[]>`select name from applied_migrations order by name`;
     const known = new Set(dump.migrations.map(({ name }) => name));
     const newer = applied.filter(({ name }) => !known.has(name));
-    if (newer.length > 0) throw new Error(`The database is newer than the backup (${newer.map(({ name }) => name).join(", ")}). Name an empty database.`);
+    if (newer.length > 0)
+      throw new Error(
+        `The database is newer than the backup (${newer.map(({ name }) => name).join(", ")}), and --force empties tables without taking a schema back. Name an empty database: another PERDURE_DATA, or DATABASE_URL.`,
+      );
     await sql.begin(async (transaction) => {
       const tables = await keptTables(transaction as unknown as postgres.Sql);
       const names = tables.map(({ name }) => quoted(name)).join(", ");
@@ -63,6 +75,12 @@ export async function loadDatabase(url: string, folder: string, dump: Dump, { fo
           throw new Error(`PostgreSQL refused rows of ${name}; its log says why. Nothing was restored.`, { cause });
         });
         if (Number(counted?.rows) !== rows) throw new Error(`${name} should have ${rows} rows and has ${counted?.rows ?? 0}. Nothing was restored.`);
+      }
+      if (checkKeys !== undefined && dump.tables.some(({ name }) => name === "payload_keys")) {
+        checkKeys(
+          await transaction<(PayloadKeyRow & { tenantId: TenantId })[]>`
+            select distinct on (master_id) tenant_id as "tenantId", version, master_id as "masterId", wrapped from payload_keys`,
+        );
       }
       for (const { name, last_value: last, is_called: isCalled } of dump.sequences) {
         await transaction`select setval(${quoted(name)}::regclass, ${last}::bigint, ${isCalled})`;

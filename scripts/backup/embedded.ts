@@ -31,7 +31,13 @@ export class EmbeddedServers {
   async claimAll(): Promise<void> {
     this.#isOurs = true;
     for (const part of PARTS) {
-      this.#claims.push(this.#folder.claim(part));
+      const claim = this.#folder.tryClaim(part);
+      if ("pid" in claim) {
+        throw new Error(
+          `The installation in ${this.#folder.path} runs (${part}, under process ${claim.pid}), and a restore needs one that does not. Stop it with \`kill ${claim.pid}\`, or name an empty one: \`PERDURE_DATA=other npm run restore …\`.`,
+        );
+      }
+      this.#claims.push(claim.release);
       await this.#folder.stopOrphan(part);
     }
   }
@@ -42,9 +48,9 @@ export class EmbeddedServers {
     const given = process.env[variable];
     if (given) return given;
     if (!this.#isOurs) {
-      const release = this.#tryClaim(part);
-      if (release === undefined) return this.#folder.read(part)?.url;
-      this.#claims.push(release);
+      const claim = this.#folder.tryClaim(part);
+      if ("pid" in claim) return this.#folder.read(part)?.url;
+      this.#claims.push(claim.release);
       if (!existsSync(this.#folder.of(part)) && !existsSync(`${this.#folder.of(part)}.location`)) {
         if (part === "qdrant") return undefined;
         throw new Error(
@@ -61,13 +67,5 @@ export class EmbeddedServers {
   async stop(): Promise<void> {
     for (const server of this.#started.toReversed()) await server.stop();
     for (const release of this.#claims) release();
-  }
-
-  #tryClaim(part: ServerPart): (() => void) | undefined {
-    try {
-      return this.#folder.claim(part);
-    } catch {
-      return undefined;
-    }
   }
 }

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { dumpCollections, loadCollections, type QdrantAddress } from "./collections.ts";
-import { databaseTime, dumpDatabase, loadDatabase } from "./dump.ts";
+import { type CheckKeys, databaseTime, dumpDatabase, loadDatabase } from "./dump.ts";
 import { describeFile, emptyFolder, FORMAT_VERSION, type Manifest, writeManifest } from "./manifest.ts";
 import { copyTemporal } from "./temporal-file.ts";
 
@@ -50,10 +50,10 @@ export async function backUp(folder: string, { databaseUrl, temporalFile, qdrant
 export async function loadStores(
   folder: string,
   manifest: Manifest,
-  { databaseUrl, qdrant, force }: { databaseUrl: string; qdrant?: QdrantAddress | undefined; force: boolean },
+  { databaseUrl, qdrant, force, checkKeys }: { databaseUrl: string; qdrant?: QdrantAddress | undefined; force: boolean; checkKeys?: CheckKeys },
 ): Promise<void> {
   if (manifest.collections.length > 0 && qdrant === undefined) throw new Error("The backup has collections of Qdrant, and no Qdrant is here. Set QDRANT_URL.");
-  await loadDatabase(databaseUrl, folder, manifest, { force });
+  await loadDatabase(databaseUrl, folder, manifest, { force, checkKeys });
   if (qdrant !== undefined) await loadCollections(qdrant, folder, manifest.collections, { force });
 }
 

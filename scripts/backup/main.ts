@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -6,7 +6,7 @@ import { createProgress } from "../infra/index.ts";
 import { DataFolder } from "../supervisor/data-folder.ts";
 import { EmbeddedServers } from "./embedded.ts";
 import { backUp, loadStores, putTemporal, readManifest } from "./index.ts";
-import { putSecrets, reconcile } from "./restore.ts";
+import { chooseSecrets, keyCheck, payloadKeysIn, reconcile } from "./restore.ts";
 
 const USAGE = `npm run backup -- FOLDER                  a new folder with everything but keys; the installation may run meanwhile
 npm run backup -- FOLDER --with-secrets   … and with the generated keys: whoever has the folder can then read all of it
@@ -20,10 +20,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const progress = createProgress();
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { "with-secrets": { type: "boolean" }, force: { type: "boolean" }, temporal: { type: "string" }, help: { type: "boolean", short: "h" } },
-  });
+  const { values, positionals } = said();
   const [verb, folder, ...more] = positionals;
   if (values.help) return progress.line(USAGE);
   if (folder === undefined || more.length > 0 || (values.temporal !== undefined && values.temporal !== "none")) throw new Error(USAGE);
@@ -37,10 +34,22 @@ async function main(): Promise<void> {
   const data = new DataFolder(process.env["PERDURE_DATA"] || join(ROOT, ".perdure"));
   const servers = new EmbeddedServers(data, progress);
   try {
-    if (verb === "restore") await restore(resolve(folder), servers, data, { force: values.force === true, hasTemporal });
+    if (verb === "restore") await restore(resolve(folder), servers, { force: values.force === true, hasTemporal });
     else await makeBackup(resolve(folder), servers, { withSecrets: values["with-secrets"] === true, hasTemporal });
   } finally {
     await servers.stop();
+  }
+}
+
+/** @throws an Error with what may be said. */
+function said() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { "with-secrets": { type: "boolean" }, force: { type: "boolean" }, temporal: { type: "string" }, help: { type: "boolean", short: "h" } },
+    });
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}\n\n${USAGE}`, { cause });
   }
 }
 
@@ -69,12 +78,7 @@ async function makeBackup(
   );
 }
 
-async function restore(
-  folder: string,
-  servers: EmbeddedServers,
-  data: DataFolder,
-  { force, hasTemporal }: { force: boolean; hasTemporal: boolean },
-): Promise<void> {
+async function restore(folder: string, servers: EmbeddedServers, { force, hasTemporal }: { force: boolean; hasTemporal: boolean }): Promise<void> {
   const manifest = await progress.run("checking the backup", () => readManifest(folder));
   const { temporal } = manifest;
   if (hasTemporal && temporal === null) throw new Error("Temporal is not in this backup. Restore it by its own means first, then say --temporal none.");
@@ -82,29 +86,25 @@ async function restore(
   if (hasTemporal && existsSync(servers.temporalFile) && !force) {
     throw new Error(`${servers.temporalFile} is there already. Name an empty installation with PERDURE_DATA, or say --force, which replaces it.`);
   }
-  if (manifest.secrets === null && !existsSync(servers.secretsFile) && !process.env["PAYLOAD_KEYS"]) {
-    throw new Error(`Keys are not in this backup. Put the installation's secrets.json at ${servers.secretsFile}, or set PAYLOAD_KEYS to what it was.`);
-  }
-  putSecrets(folder, manifest, servers.secretsFile, force);
+  const secrets = chooseSecrets(folder, manifest, servers.secretsFile, force);
+  const payloadKeys = payloadKeysIn(secrets);
   const databaseUrl = await needed(servers.address("postgres"), "DATABASE_URL");
   const qdrantUrl = await servers.address("qdrant");
   const qdrant = qdrantUrl === undefined ? undefined : { url: qdrantUrl, apiKey: process.env["QDRANT_API_KEY"] };
-  await progress.run("loading Postgres and Qdrant", () => loadStores(folder, manifest, { databaseUrl, qdrant, force }));
+  await progress.run("loading Postgres and Qdrant", () => loadStores(folder, manifest, { databaseUrl, qdrant, force, checkKeys: keyCheck(payloadKeys) }));
+  if (secrets !== undefined && secrets !== servers.secretsFile) copyFileSync(secrets, servers.secretsFile);
   if (!hasTemporal || temporal === null)
     return progress.line("  Temporal was left alone. What it does not know of open runs, the sweeper finds (docs/backup.md).");
   putTemporal(folder, temporal, servers.temporalFile);
   const temporalAddress = await needed(servers.address("temporal"), "TEMPORAL_ADDRESS");
   const report = await progress.run("bringing Temporal up to Postgres", () =>
-    reconcile(
-      { ...process.env, DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress, PAYLOAD_KEYS: process.env["PAYLOAD_KEYS"] || data.payloadKeys() },
-      new Date(manifest.taken_at),
-    ),
+    reconcile({ ...process.env, DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress, PAYLOAD_KEYS: payloadKeys }, new Date(manifest.taken_at)),
   );
   progress.line(
     `  ${report.asked} open runs, ${report.started} of them started again; ${report.commands} commands to be sent again; ${report.terminated} workflows of ended runs terminated`,
   );
   if (report.lost.length > 0) progress.line(`  NOT TO BE CONTINUED, to be retried or forked once more: ${report.lost.join(", ")}`);
-  progress.line("  Restored. `npm start` goes on from there.");
+  progress.line(`  Restored. \`npm start\`${process.env["PAYLOAD_KEYS"] ? ", with the same PAYLOAD_KEYS," : ""} goes on from there.`);
 }
 
 async function needed(address: Promise<string | undefined>, variable: string): Promise<string> {

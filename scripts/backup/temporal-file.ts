@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { describeFile, type StoredFile } from "./manifest.ts";
@@ -16,6 +16,7 @@ export async function copyTemporal(source: string, folder: string): Promise<Stor
   } finally {
     database.close();
   }
+  chmodSync(join(folder, FILE), 0o600);
   checkWhole(join(folder, FILE));
   return describeFile(folder, FILE);
 }

@@ -45,12 +45,17 @@ export class DataFolder {
 
   /** Takes the part for this process. @throws an Error that says who has it and what to do. */
   claim(part: PartName): () => void {
-    const taken = tryLock(join(this.path, `${part}.lock`), { part });
+    const taken = this.tryClaim(part);
     if ("release" in taken) return taken.release;
-    const { pid } = taken.holder;
     throw new Error(
-      `${part} of ${this.path} is already running, under process ${pid}. Use it as it is, stop it with \`kill ${pid}\`, or start a second installation with \`PERDURE_DATA=other npm start\`.`,
+      `${part} of ${this.path} is already running, under process ${taken.pid}. Use it as it is, stop it with \`kill ${taken.pid}\`, or start a second installation with \`PERDURE_DATA=other npm start\`.`,
     );
+  }
+
+  /** As `claim`; `pid` is that of the process that has it. */
+  tryClaim(part: PartName): { release: () => void } | { pid: number } {
+    const taken = tryLock(join(this.path, `${part}.lock`), { part });
+    return "release" in taken ? { release: taken.release } : { pid: taken.holder.pid };
   }
 
   read(part: PartName): PartState | undefined {
@@ -87,7 +92,7 @@ export class DataFolder {
 
   /** As PAYLOAD_KEYS takes them. */
   payloadKeys(): string {
-    return `embedded:${this.secret("PAYLOAD_KEYS")}`;
+    return payloadKeysOf({ PAYLOAD_KEYS: this.secret("PAYLOAD_KEYS") });
   }
 
   get demo(): DemoState | undefined {
@@ -115,6 +120,11 @@ export class DataFolder {
     chmodSync(partial, 0o600);
     renameSync(partial, file);
   }
+}
+
+/** Of what `secrets.json` holds, as PAYLOAD_KEYS takes them; empty where it holds none. */
+export function payloadKeysOf({ PAYLOAD_KEYS: key }: Record<string, string>): string {
+  return key === undefined ? "" : `embedded:${key}`;
 }
 
 /** With the kernel's count only: without it (not on Linux) a number alone is no proof, and nothing is stopped. */

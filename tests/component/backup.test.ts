@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from "vitest";
 import { migrate, openDatabase } from "#db";
@@ -129,6 +130,28 @@ test("K4: When the backup is of an earlier schema, then it is loaded into that s
   } finally {
     await using(target.url, (sql) => sql.unsafe(`drop database ${new URL(empty).pathname.slice(1)} with (force)`));
   }
+});
+
+test("K4: When the installation's keys are others than those that seal the backup, then nothing of it is in the database", async () => {
+  const manifest = await backUp(into(), { databaseUrl: source.url });
+  let asked = 0;
+  const checkKeys = (wrapped: readonly { masterId: string }[]) => {
+    asked = wrapped.length;
+    throw new Error("other keys");
+  };
+  await expect(loadStores(into(), manifest, { databaseUrl: target.url, force: false, checkKeys })).rejects.toThrow("other keys");
+  expect(asked).toBe(2);
+  expect((await contents(target.url))["organizations"]).toEqual([]);
+});
+
+test("K4: When Temporal's file can be read by others, then its copy cannot", async () => {
+  const temporalFile = join(folder.path, "temporal.db");
+  const database = new DatabaseSync(temporalFile);
+  database.exec("create table t (x)");
+  database.close();
+  chmodSync(temporalFile, 0o644);
+  const { temporal } = await backUp(into(), { databaseUrl: source.url, temporalFile });
+  expect(statSync(join(into(), temporal?.file ?? "")).mode & 0o077).toBe(0);
 });
 
 test("K4: When a row does not arrive, then nothing of the backup is in the database", async () => {

@@ -5,6 +5,7 @@ import { tenantId } from "#core";
 import { type Database, openDatabase } from "#db";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
 import { fillTables } from "#tests/fill-tables.ts";
+import { NAMING_USERS, OF_USERS } from "../../db/queries/erasures.ts";
 
 let database: TestDatabase;
 let db: Database;
@@ -20,6 +21,20 @@ afterAll(async () => {
   await sql?.end();
   await database?.drop();
 });
+
+/** How often tables of no organization name a user, by the columns that may. */
+async function naming(user: string): Promise<Record<string, number>> {
+  const columns = await sql<{ table: string; column: string }[]>`
+    select c.table_name as table, c.column_name as column from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+    where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.udt_name = 'uuid'
+      and not exists (select from information_schema.columns o where o.table_schema = 'public' and o.table_name = c.table_name and o.column_name = 'tenant_id')`;
+  const counts: Record<string, number> = {};
+  for (const { table, column } of columns) {
+    const [found] = await sql.unsafe<{ rows: number }[]>(`select count(*)::int as rows from "${table}" where "${column}" = '${user}'`);
+    if (found && found.rows > 0) counts[table] = found.rows;
+  }
+  return counts;
+}
 
 /** Rows of a tenant by table, as a superuser sees them; a table that names organizations otherwise is to be looked at by whoever adds it. */
 async function rowsOf(tenant: string): Promise<Record<string, number>> {
@@ -50,6 +65,8 @@ test("K4 F1: When an organization is erased, then no table has a row of it, its 
     there as (insert into memberships (tenant_id, user_id, role) select ${others}::uuid, id, 'viewer' from added)
     select id from added`;
   const alone = (await sql<{ user_id: string }[]>`select user_id from memberships where tenant_id = ${mine} and user_id <> ${both?.id as string}`)[0]?.user_id;
+  await sql`insert into login_activity (email, user_id, succeeded, ip, user_agent) values ('a', ${alone as string}, true, '', '')`;
+  expect(Object.keys(await naming(alone as string)).toSorted()).toEqual([...OF_USERS, "login_activity", "users"].toSorted());
   const before = await rowsOf(others);
   expect(Object.entries(await rowsOf(mine)).filter(([table, rows]) => rows === 0 && table !== "erasures")).toEqual([]);
 
@@ -68,6 +85,26 @@ test("K4 F1: When an organization is erased, then no table has a row of it, its 
 
   expect(Object.entries(await rowsOf(mine)).filter(([, rows]) => rows > 0)).toEqual([]);
   expect(await rowsOf(others)).toEqual(before);
-  expect(await sql`select id from users where id = ${alone as string}`).toEqual([]);
+  expect(await naming(alone as string)).toEqual({});
   expect(await sql`select id from users where id = ${both?.id as string}`).toHaveLength(1);
+});
+
+test("K4: When a table refers to users, then erasing takes its rows away, or leaves whom another organization names by it", async () => {
+  const own = await sql<{ table: string }[]>`
+    select distinct c.table_name as table from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+    where c.table_schema = 'public' and t.table_type = 'BASE TABLE'
+      and not exists (select from information_schema.columns o where o.table_schema = 'public' and o.table_name = c.table_name and o.column_name = 'tenant_id')
+      and (c.column_name = 'user_id' or exists (
+        select from information_schema.key_column_usage k join information_schema.constraint_column_usage u using (constraint_schema, constraint_name)
+        join information_schema.referential_constraints r using (constraint_schema, constraint_name)
+        where k.table_name = c.table_name and k.column_name = c.column_name and u.table_name = 'users'))`;
+  expect(own.map(({ table }) => table).toSorted()).toEqual([...OF_USERS, "login_activity"].toSorted());
+
+  const restricting = await sql<{ name: string }[]>`
+    select k.table_name || '.' || k.column_name as name from information_schema.referential_constraints r
+      join information_schema.key_column_usage k using (constraint_schema, constraint_name)
+      join information_schema.constraint_column_usage u using (constraint_schema, constraint_name)
+      join information_schema.columns o on o.table_schema = k.table_schema and o.table_name = k.table_name and o.column_name = 'tenant_id'
+    where u.table_name = 'users' and r.delete_rule <> 'CASCADE'`;
+  expect(restricting.map(({ name }) => name).toSorted()).toEqual(NAMING_USERS.map(({ table, column }) => `${table}.${column}`).toSorted());
 });

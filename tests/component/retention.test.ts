@@ -117,6 +117,8 @@ test("K4: When the size is asked for, then rows and bytes of the organization al
     run_events: { number: 3, hasBytes: true },
     node_rows: { number: 2, hasBytes: true },
     payloads: { number: 1, hasBytes: true },
+    webhook_deliveries: { number: 0, hasBytes: false },
+    schedule_firings: { number: 0, hasBytes: false },
     audit: { number: 0, hasBytes: false },
     runs: { number: 1, hasBytes: true },
     workflow_versions: { number: 0, hasBytes: false },

@@ -1,4 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { Client, Connection } from "@temporalio/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CountingServer, startCountingServer } from "../support/counting-server.ts";
 import { type CollectedSpan, type OtlpCollector, startOtlpCollector, treeOf } from "../support/otlp-collector.ts";
@@ -162,6 +165,63 @@ test("K2: When a run waits, its worker is killed and it is answered later, then 
   const request = collector.spans.find(({ spanId }) => spanId === whole.parentSpanId);
   expect(request?.name).toBe("POST /api/v1/workflows/{id}/execute");
 });
+
+test("K2 A10 A11: When a run was queued behind another and continues as new, then all of it is in the trace of its request", async () => {
+  const { user } = perdure;
+  const trace = randomBytes(16).toString("hex");
+  const workflow = await user.saveWorkflow({
+    settings: { concurrency: { limit: 1 } },
+    nodes: [
+      { id: "start", type: "Start" },
+      { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "OK?", timeout: "1 day" } } },
+      { id: "call", type: "HttpRequest", data: { inputs: { url: `${outside.url}/queued` } } },
+      { id: "end", type: "End" },
+    ],
+    edges: [
+      { source: "start", target: "ask" },
+      { source: "ask", target: "call", sourceHandle: "approved" },
+      { source: "call", target: "end" },
+    ],
+  });
+  const approve = async (run: string) => {
+    const [wait] = (await user.until(run, ["waiting"]))["waiting_for"] as { approval_id: string }[];
+    expect((await user.post(`/api/v1/approvals/${wait?.approval_id}`, { decision: "approved" })).status).toBeLessThan(300);
+  };
+  const before = await user.start(workflow);
+  const asked = await user.request("POST", `/api/v1/workflows/${workflow}/execute`, { inputs: {} }, { traceparent: `00-${trace}-${CALLER_SPAN}-01` });
+  const run = asked.body["execution_id"] as string;
+  expect((await user.run(run))["waiting_for"]).toMatchObject([{ kind: "slot" }]);
+  await approve(before);
+  await user.until(run, ["waiting"]);
+  // More than 2 MiB of what neither shrinks nor is large enough to be stored beside the history; a link younger than a second never continues as new.
+  for (let n = 0; n < 100; n++) {
+    expect((await user.request("PUT", `/api/v1/executions/${run}/variables/ballast`, { value: randomBytes(24_000).toString("base64") })).status).toBe(200);
+  }
+  await setTimeout(1_000);
+  expect((await user.request("PUT", `/api/v1/executions/${run}/variables/ballast`, { value: "" })).status).toBe(200);
+  await until("the second link", async () => (await linkOf(run)).isFirst === false, 60_000);
+  await approve(run);
+  expect((await user.ended(run))["status"]).toBe("completed");
+  const isOfRun = ({ attributes }: CollectedSpan) => attributes["perdure.run.id"] === run;
+  await until("the run's span", () => collector.spans.some((span) => span.name === "run" && isOfRun(span)));
+  await until("its last node", () => collector.spans.some((span) => span.name === "node End" && isOfRun(span)));
+  const found = collector.spans.filter(isOfRun);
+  expect(new Set(found.map(({ traceId }) => traceId))).toEqual(new Set([trace]));
+  expect(found.map(({ name }) => name)).toEqual(expect.arrayContaining(["run", "node HumanApproval", "node HttpRequest", "attempt HttpRequest"]));
+}, 120_000);
+
+/** Whether the link of a run's chain that is under way is the first one. */
+async function linkOf(run: string): Promise<{ isFirst: boolean }> {
+  const { temporal_ui: page } = (await perdure.user.run(run))["links"] as { temporal_ui: string };
+  const workflowId = decodeURIComponent(new URL(page).pathname.split("/workflows/")[1]?.split("/")[0] ?? "");
+  const connection = await Connection.connect({ address: perdure.temporalAddress });
+  try {
+    const { runId, raw } = await new Client({ connection, namespace: perdure.namespace }).workflow.getHandle(workflowId).describe();
+    return { isFirst: raw.workflowExecutionInfo?.firstRunId === runId };
+  } finally {
+    await connection.close();
+  }
+}
 
 test("K2: When the collector refuses, and then is not there at all, then runs end as ever", async () => {
   const { user } = perdure;
