@@ -78,6 +78,14 @@ export const webhookAnswer = z
   })
   .openapi("WebhookAnswer");
 
+/** Each event of the stream, its fields as an EventSource has them. */
+const webhookStreamEvent = z
+  .object({
+    event: z.enum(["listening", "delivery"]),
+    data: z.string().openapi({ description: "The webhook's URLs, or a `WebhookDelivery`, as JSON." }),
+  })
+  .openapi("WebhookStreamEvent");
+
 const webhookInfo = z
   .object({
     webhook_id: z.string(),
@@ -280,7 +288,7 @@ export const webhookRoutes = {
     access: needs("webhook.read"),
     problems: [404],
     request: { params: byId },
-    responses: { 200: { description: "The stream.", content: { "text/event-stream": { schema: z.string() } } } },
+    responses: { 200: { description: "The stream.", content: { "text/event-stream": { schema: webhookStreamEvent } } } },
   }),
   callWebhook: call("callWebhook", "post"),
   callWebhookGet: call("callWebhookGet", "get"),

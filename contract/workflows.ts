@@ -28,8 +28,8 @@ const versionNumber = integerParam(1, 2_147_483_647);
 const byId = z.object({ id: idParam });
 /** A version of a workflow, by number or by what it is. */
 const versionName = z
-  .union([z.enum(["draft", "published"]), versionNumber])
-  .openapi({ type: "string", pattern: "^(draft|published|[1-9][0-9]{0,9})$", description: "A number, `draft` or `published`." });
+  .union([z.enum(["draft", "published"]), integerParam(1, 999_999_999)])
+  .openapi({ type: "string", pattern: "^(draft|published|[1-9][0-9]{0,8})$", description: "A number, `draft` or `published`." });
 const byVersion = z.object({ id: idParam, version: versionNumber });
 
 export const fields = {
