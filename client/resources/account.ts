@@ -55,6 +55,14 @@ export function accountOf({ call, list }: Caller, transport: Transport) {
     resetPassword: (body: BodyOf<"resetPassword">, options?: CallOptions) => call("resetPassword", { body }, options),
     sendVerification: (options?: CallOptions) => call("sendVerification", {}, options),
     verifyEmail: (token: string, options?: CallOptions) => call("verifyEmail", { body: { token } }, options),
+    /** Accounts of other providers with which one signs in here. */
+    identities: {
+      list: (options?: CallOptions) => call("listIdentities", {}, options),
+      get: (id: string, options?: CallOptions) => call("getIdentity", { params: { id } }, options),
+      link: (body: BodyOf<"linkIdentity">, options?: CallOptions) => call("linkIdentity", { body }, options),
+      /** @throws ApiError 409 where nothing else would be left to sign in with. */
+      unlink: (id: string, options?: CallOptions) => call("unlinkIdentity", { params: { id } }, options),
+    },
     secondFactor: {
       get: (options?: CallOptions) => call("getSecondFactor", {}, options),
       /** What the authenticator needs. Nothing changes until it is confirmed. */

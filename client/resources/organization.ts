@@ -30,6 +30,8 @@ export function organizationOf({ call, list }: Caller, transport: Transport) {
     invitations: {
       list: (query: QueryOf<"listInvitations"> = {}, options?: CallOptions) => list("listInvitations", { query }, options),
       create: (body: BodyOf<"createInvitation">, options?: CallOptions) => call("createInvitation", { body }, options),
+      /** With a new token; the one before is void. */
+      send: (id: string, options?: CallOptions) => call("sendInvitation", byId(id), options),
       revoke: (id: string, options?: CallOptions) => call("revokeInvitation", byId(id), options),
       /** With the account that is signed in; go there with `auth.switchOrganization`. */
       join: (token: string, options?: CallOptions) => call("joinOrganization", { body: { token } }, options),
