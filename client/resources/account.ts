@@ -57,7 +57,7 @@ export function accountOf({ call, list }: Caller, transport: Transport) {
     verifyEmail: (token: string, options?: CallOptions) => call("verifyEmail", { body: { token } }, options),
     /** Accounts of other providers with which one signs in here. */
     identities: {
-      list: (options?: CallOptions) => call("listIdentities", {}, options),
+      list: (query: QueryOf<"listIdentities"> = {}, options?: CallOptions) => list("listIdentities", { query }, options),
       get: (id: string, options?: CallOptions) => call("getIdentity", { params: { id } }, options),
       link: (body: BodyOf<"linkIdentity">, options?: CallOptions) => call("linkIdentity", { body }, options),
       /** @throws ApiError 409 where nothing else would be left to sign in with. */
