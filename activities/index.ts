@@ -5,7 +5,7 @@ import { nodeDefinition, type ActivityServices, type NodeDefinition } from "#nod
 import type { Logger } from "#platform";
 import type { RunsService, ScheduleFirings } from "#runs";
 import { type Activities, CALLED_OFF, receiptKey } from "#workflows/messages";
-import type { EventLog, NodeCache, Receipts } from "../db/types.ts";
+import type { EventLog, NodeCache, Receipts } from "../db/types/index.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";

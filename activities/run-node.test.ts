@@ -5,7 +5,7 @@ import { z } from "zod";
 import { PerdureError, tenantId, type FailureValue, type Json, type RunEvent } from "#core";
 import { defineNode, type ActivityContext, type ActivityNode, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { NodeCall } from "#workflows/messages";
-import type { NodeCache, Receipts } from "../db/types.ts";
+import type { NodeCache, Receipts } from "../db/types/index.ts";
 import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
 
 type Handler = (inputs: Record<string, unknown>, context: ActivityContext) => Promise<{ value: unknown; route?: string }>;

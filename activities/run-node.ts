@@ -3,7 +3,7 @@ import { PerdureError, tenantId, toFailureValue, type FailureValue, type Json, t
 import { type ActivityNode, type ActivityServices, type LiveCredential, type NodeDefinition, shownInputs } from "#nodes";
 import type { Logger } from "#platform";
 import { type NodeCall, type NodeResult, receiptKey } from "#workflows/messages";
-import type { NodeCache, Receipts } from "../db/types.ts";
+import type { NodeCache, Receipts } from "../db/types/index.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { attemptFacts, type AttemptFacts } from "./facts.ts";
 import { canRetry, databaseUnavailable, judge, toApplicationFailure, type Verdict } from "./failure.ts";

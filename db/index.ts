@@ -3,5 +3,4 @@ export { migrate } from "./migrate.ts";
 export { openDatabase, type DatabaseSettings } from "./open.ts";
 export type { ClosedRun, RunObserver, SettledNode, SettledNodeTrace } from "./observer.ts";
 export { NOT_SEALED_ANEW, SEALED, SEALED_KINDS, type SealedKind } from "./sealed.ts";
-export type * from "./types.ts";
-export type * from "./webhook-types.ts";
+export type * from "./types/index.ts";

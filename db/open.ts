@@ -39,7 +39,7 @@ import { createScheduleRows } from "./queries/schedules.ts";
 import { createWorkflows } from "./queries/workflows.ts";
 import { ROLES } from "./roles.ts";
 import type { RunObserver } from "./observer.ts";
-import type { Database } from "./types.ts";
+import type { Database } from "./types/index.ts";
 
 const PAGE_MAX_BYTES = 16 * 1024 * 1024;
 

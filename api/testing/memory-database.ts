@@ -93,7 +93,7 @@ export function pageOf<T>(rows: T[], { limit, cursor, offset }: { limit: number;
   return { rows: rows.slice(start, start + limit), nextCursor, total: rows.length };
 }
 
-/** Keeps in memory what the api calls of `db/types.ts`, for tests of what HTTP sees. Not for concurrency, not for SQL. */
+/** Keeps in memory what the api calls of `db/types/`, for tests of what HTTP sees. Not for concurrency, not for SQL. */
 export function createMemoryDatabase(): MemoryDatabase {
   const state: MemoryState = {
     users: [],

@@ -1,5 +1,5 @@
 import { PerdureError } from "#core";
-import type { PoolState } from "../types.ts";
+import type { PoolState } from "../types/index.ts";
 import { openConnection, type Connection, type ConnectionOptions } from "./connection.ts";
 
 /** A connection is replaced after this time: its prepared statements go, and a moved server is found. */

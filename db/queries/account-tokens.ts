@@ -2,7 +2,7 @@ import { and, eq, isNull, lt, sql } from "drizzle-orm";
 import { uuidv7 } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { accountTokens } from "../schema/index.ts";
-import type { AccountTokenPurpose, AccountTokens } from "../types.ts";
+import type { AccountTokenPurpose, AccountTokens } from "../types/index.ts";
 
 const shown = { userId: accountTokens.userId, data: accountTokens.data };
 const good = (purpose: AccountTokenPurpose, tokenHash: string) =>

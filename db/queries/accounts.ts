@@ -3,7 +3,7 @@ import { PerdureError, tenantId, uuidv7 } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { identities, loginActivity, memberships, organizations, users, userSessions } from "../schema/index.ts";
-import type { Accounts } from "../types.ts";
+import type { Accounts } from "../types/index.ts";
 import { useToken } from "./account-tokens.ts";
 import { claimIdentity } from "./identities.ts";
 import { countUpTo, decodeKey, encodeKey } from "./paging.ts";

@@ -1,6 +1,6 @@
 import { PerdureError } from "#core";
 import { sqlState } from "../connection/errors.ts";
-import type { AdmissionTerms } from "../types.ts";
+import type { AdmissionTerms } from "../types/index.ts";
 
 /** Raised by queue_run. */
 const QUEUE_FULL = "PD429";

@@ -5,7 +5,7 @@ import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { organizations, runSlots, runs } from "../schema/index.ts";
 import { NOBODY, type RunObserver, tellClosed } from "../observer.ts";
-import type { Admission, RunRows } from "../types.ts";
+import type { Admission, RunRows } from "../types/index.ts";
 
 export function createAdmission(sessions: Sessions, rows: Pick<RunRows, "get">, observer: RunObserver = NOBODY): Admission {
   return {

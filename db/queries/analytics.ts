@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { RunStatus, TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
-import type { Analytics, AnalyticsRange, Latency, NodeStats, RunStats } from "../types.ts";
+import type { Analytics, AnalyticsRange, Latency, NodeStats, RunStats } from "../types/index.ts";
 
 const WORKFLOWS_AT_MOST = 100;
 const NODES_AT_MOST = 200;

@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import type { TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { apiKeys } from "../schema/index.ts";
-import type { ApiKeys } from "../types.ts";
+import type { ApiKeys } from "../types/index.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 

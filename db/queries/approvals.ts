@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, or, sql } from "drizzle-orm";
 import type { Sessions } from "../connection/sessions.ts";
 import { approvals } from "../schema/index.ts";
-import type { Approvals } from "../types.ts";
+import type { Approvals } from "../types/index.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const isAmong = (names: readonly string[]) =>

@@ -2,7 +2,7 @@ import { and, desc, eq, gte, inArray, lt, lte } from "drizzle-orm";
 import { type TenantId, uuidv7 } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { auditEvents } from "../schema/index.ts";
-import type { Audit } from "../types.ts";
+import type { Audit } from "../types/index.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {

@@ -3,7 +3,7 @@ import { type JsonObject, PerdureError, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { bulkItems, bulkJobs, runs } from "../schema/index.ts";
-import type { BulkAction, BulkRows } from "../types.ts";
+import type { BulkAction, BulkRows } from "../types/index.ts";
 import { behind, bytesOf, countOf, countUpTo, decodeKey, encodeKey, positionOf, toPage } from "./paging.ts";
 import { newestRuns, wantedRuns } from "./runs.ts";
 

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { circuits } from "../schema/index.ts";
-import type { Circuits } from "../types.ts";
+import type { Circuits } from "../types/index.ts";
 
 export function createCircuits(sessions: Sessions): Circuits {
   return {

@@ -3,7 +3,7 @@ import { PerdureError, type Json, type TenantId } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { commands } from "../schema/index.ts";
-import type { Commands } from "../types.ts";
+import type { Commands } from "../types/index.ts";
 
 export function createCommands(sessions: Sessions): Commands {
   return {

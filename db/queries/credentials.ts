@@ -4,7 +4,7 @@ import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { credentials } from "../schema/index.ts";
-import type { Credential, CredentialRows, CredentialUse } from "../types.ts";
+import type { Credential, CredentialRows, CredentialUse } from "../types/index.ts";
 import { bytesOf, countUpTo, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 

@@ -3,7 +3,7 @@ import { type JsonObject, PerdureError, stableStringify, type TenantId, uuidv7 }
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { customNodes, customNodeVersions } from "../schema/index.ts";
-import type { CustomNodes } from "../types.ts";
+import type { CustomNodes } from "../types/index.ts";
 import { bytesOf, decodeKey, encodeKey, fitting, isSequence } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 

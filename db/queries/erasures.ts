@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
-import type { Erasures } from "../types.ts";
+import type { Erasures } from "../types/index.ts";
 
 /** First of all: nobody comes in any more, and what is sealed – histories, large payloads, credentials – can no longer be read by anybody. */
 const FIRST = ["memberships", "refresh_tokens", "api_keys", "payload_keys"];

@@ -3,7 +3,7 @@ import type { Notifications } from "../connection/notifications.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { NOBODY, type RunObserver, tellSettled } from "../observer.ts";
-import type { EventLog } from "../types.ts";
+import type { EventLog } from "../types/index.ts";
 
 const CHANNEL = "perdure_runs";
 

@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, isNotNull, isNull, ne, sql } from "drizzle-orm"
 import { PerdureError } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { identities, users } from "../schema/index.ts";
-import type { Identities, Identity, LinkedIdentity } from "../types.ts";
+import type { Identities, Identity, LinkedIdentity } from "../types/index.ts";
 import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const shown = {

@@ -3,7 +3,7 @@ import { PerdureError, type TenantId, tenantId } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { invitations, memberships, organizations, users } from "../schema/index.ts";
-import type { Invitations } from "../types.ts";
+import type { Invitations } from "../types/index.ts";
 import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 

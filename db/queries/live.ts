@@ -3,7 +3,7 @@ import { tenantId } from "#core";
 import type { Notifications } from "../connection/notifications.ts";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
-import type { LiveRows, Watching } from "../types.ts";
+import type { LiveRows, Watching } from "../types/index.ts";
 
 const CHANNEL = "perdure_live";
 

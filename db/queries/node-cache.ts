@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Json } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
-import type { NodeCache } from "../types.ts";
+import type { NodeCache } from "../types/index.ts";
 
 export function createNodeCache(sessions: Sessions): NodeCache {
   return {

@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { PerdureError, type TenantId } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { apiKeys, memberships, organizations, users } from "../schema/index.ts";
-import type { Organizations, Role } from "../types.ts";
+import type { Organizations, Role } from "../types/index.ts";
 import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 import { endSessionsIn } from "./user-sessions.ts";

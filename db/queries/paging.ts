@@ -2,7 +2,7 @@ import { asc, desc, sql, type SQL } from "drizzle-orm";
 import type { PgColumn, PgTable, SubqueryWithSelection } from "drizzle-orm/pg-core";
 import { isUuid, PerdureError } from "#core";
 import type { Statements } from "../connection/sessions.ts";
-import type { Page, Paged } from "../types.ts";
+import type { Page, Paged } from "../types/index.ts";
 
 /** Newest first; `created_at` in full precision, since a JavaScript date would lose the microseconds that tell rows apart. */
 interface Position {

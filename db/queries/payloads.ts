@@ -1,7 +1,7 @@
 import { and, eq, gt, lt, max, ne, sql } from "drizzle-orm";
 import type { Sessions } from "../connection/sessions.ts";
 import { payloadBlobs, payloadKeys } from "../schema/index.ts";
-import type { PayloadStore } from "../types.ts";
+import type { PayloadStore } from "../types/index.ts";
 
 /** Being read or made again is noted when the last note is older than this, in minutes: a hot blob costs one write an hour, not one a run. */
 const NOTED_EVERY_MINUTES = 60;

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Sessions } from "../connection/sessions.ts";
 import { rateBuckets } from "../schema/index.ts";
-import type { RateBuckets } from "../types.ts";
+import type { RateBuckets } from "../types/index.ts";
 
 export function createRateBuckets(sessions: Sessions): RateBuckets {
   return {

@@ -3,7 +3,7 @@ import { PerdureError, type Json } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { receipts } from "../schema/index.ts";
-import type { Receipts } from "../types.ts";
+import type { Receipts } from "../types/index.ts";
 
 export function createReceipts(sessions: Sessions): Receipts {
   return {

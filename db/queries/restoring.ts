@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
-import type { Restoring } from "../types.ts";
+import type { Restoring } from "../types/index.ts";
 
 export function createRestoring(sessions: Sessions): Restoring {
   return {

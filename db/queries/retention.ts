@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { RETENTION_KIND_NAMES, type RetentionDays, type TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
-import type { Retention, StorageSize } from "../types.ts";
+import type { Retention, StorageSize } from "../types/index.ts";
 import { KEPT, SWEEPABLE } from "./sweepable.ts";
 
 export function createRetention(sessions: Sessions): Retention {

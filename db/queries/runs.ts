@@ -5,7 +5,7 @@ import { prepared, type Sessions, type Statements } from "../connection/sessions
 import { toJsonText } from "../connection/values.ts";
 import { commands, nodeExecutions, runEvents, runs } from "../schema/index.ts";
 import { NOBODY, type RunObserver, tellClosed, tellSettled } from "../observer.ts";
-import type { RunFilter, RunRows } from "../types.ts";
+import type { RunFilter, RunRows } from "../types/index.ts";
 import { groupOf, queueFull } from "./admission-terms.ts";
 import { receiveWebhook, replayed } from "./webhook-runs.ts";
 import { behind, bytesOf, countUpTo, decodeKey, encodeKey, fitting, isSequence, positionOf, toPage } from "./paging.ts";

@@ -4,7 +4,7 @@ import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { runs, scheduleFirings, schedules, workflows } from "../schema/index.ts";
-import type { Schedule, ScheduleExecution, ScheduleFiring, ScheduleRows, TimerSchedule } from "../schedule-types.ts";
+import type { Schedule, ScheduleExecution, ScheduleFiring, ScheduleRows, TimerSchedule } from "../types/index.ts";
 import { behind, bytesOf, countOf, countUpTo, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 const { takenAt: _takenAt, ...storedColumns } = getTableColumns(schedules);

@@ -4,7 +4,7 @@ import type { TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { SEALED, type SealedKind } from "../sealed.ts";
-import type { SealedRow, SealedRows } from "../types.ts";
+import type { SealedRow, SealedRows } from "../types/index.ts";
 
 /** Of one batch: rows, and bytes of which all but the last row are within. */
 const BATCH_ROWS = 100;

@@ -1,7 +1,7 @@
 import { and, eq, isNotNull, isNull, lt, sql } from "drizzle-orm";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { recoveryCodes, secondFactors, users } from "../schema/index.ts";
-import type { SecondFactors } from "../types.ts";
+import type { SecondFactors } from "../types/index.ts";
 
 const of = (userId: string) => eq(secondFactors.userId, userId);
 const isOn = (userId: string) => and(of(userId), isNotNull(secondFactors.confirmedAt));

@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, isNull, ne, sql } from "drizzle-orm";
 import { type TenantId, tenantId, uuidv7 } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { memberships, refreshTokens, users, userSessions } from "../schema/index.ts";
-import type { SessionEnd, UserSessions } from "../types.ts";
+import type { SessionEnd, UserSessions } from "../types/index.ts";
 import { behind, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const shown = {

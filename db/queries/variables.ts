@@ -3,7 +3,7 @@ import { type Json, type JsonObject, PerdureError, type TenantId, uuidv7 } from 
 import { prepared, type Sessions, type Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { variables, workflows } from "../schema/index.ts";
-import type { Variables, VariableLimits } from "../types.ts";
+import type { Variables, VariableLimits } from "../types/index.ts";
 import { bytesOf, countUpTo, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 

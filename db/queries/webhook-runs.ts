@@ -3,7 +3,7 @@ import { PerdureError, type TenantId } from "#core";
 import type { NewWebhookDelivery } from "../../runs/types.ts";
 import { sqlState } from "../connection/errors.ts";
 import { toJsonText } from "../connection/values.ts";
-import type { AdmissionTerms } from "../types.ts";
+import type { AdmissionTerms } from "../types/index.ts";
 import { groupOf } from "./admission-terms.ts";
 
 /** Raised by receive_webhook. */

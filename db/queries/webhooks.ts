@@ -4,7 +4,7 @@ import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { webhookDeliveries, webhooks, workflows, workflowVersions } from "../schema/index.ts";
-import type { NewWebhook, Webhooks } from "../webhook-types.ts";
+import type { NewWebhook, Webhooks } from "../types/index.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const { nodeConfig: _nodeConfig, removedAt: _removedAt, deletedAt: _deletedAt, ...shown } = getTableColumns(webhooks);

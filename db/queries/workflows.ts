@@ -2,7 +2,7 @@ import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNotNul
 import { type Json, PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
 import { prepared, type Sessions, type Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
-import type { NewVersion, Workflow, WorkflowFilter, Workflows, WorkflowVersion } from "../types.ts";
+import type { NewVersion, Workflow, WorkflowFilter, Workflows, WorkflowVersion } from "../types/index.ts";
 import { bytesOf, countUpTo, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 import { putTimers, removeSchedules } from "./schedules.ts";

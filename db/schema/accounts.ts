@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { JsonObject } from "#core";
 import { bytes, instant, json, tenantColumn } from "./columns.ts";
-import type { AccountTokenPurpose, Role, SessionEnd, SignInMethod } from "../types.ts";
+import type { AccountTokenPurpose, Role, SessionEnd, SignInMethod } from "../types/index.ts";
 
 /** A tenant is an organization: its `id` is the `tenant_id` of all it owns. */
 export const organizations = pgTable(

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import type { FailureValue, JsonObject } from "#core";
-import type { BulkAction, BulkItem, BulkJob } from "../types.ts";
+import type { BulkAction, BulkItem, BulkJob } from "../types/index.ts";
 import { instant, json, tenantColumn } from "./columns.ts";
 
 /** Operations on many runs. */

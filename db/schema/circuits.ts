@@ -1,5 +1,5 @@
 import { index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
-import type { CircuitState } from "../types.ts";
+import type { CircuitState } from "../types/index.ts";
 import { instant, json, tenantColumn } from "./columns.ts";
 
 /** Circuit breakers that are not closed, as each worker last told of its own. */

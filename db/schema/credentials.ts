@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import type { CredentialVerdict } from "../types.ts";
+import type { CredentialVerdict } from "../types/index.ts";
 import { bytes, instant, json, tenantColumn } from "./columns.ts";
 
 /** What graphs prove themselves with to others. The values are in `sealed` and nowhere else. */

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { FailureValue, Json, JsonObject } from "#core";
 import { instant, json, tenantColumn } from "./columns.ts";
-import type { CommandRow } from "../types.ts";
+import type { CommandRow } from "../types/index.ts";
 import type { Approval } from "../../runs/types.ts";
 
 /** What a run asks of people. */

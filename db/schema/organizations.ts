@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { check, doublePrecision, index, integer, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { Json } from "#core";
-import type { Role } from "../types.ts";
+import type { Role } from "../types/index.ts";
 import { organizations, users } from "./accounts.ts";
 import { instant, json, tenantColumn } from "./columns.ts";
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { boolean, check, foreignKey, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { FailureValue, JsonObject } from "#core";
-import type { FiringOutcome, ScheduleDefinition, ScheduleSource } from "../schedule-types.ts";
+import type { FiringOutcome, ScheduleDefinition, ScheduleSource } from "../types/index.ts";
 import { instant, json, tenantColumn } from "./columns.ts";
 import { workflows } from "./workflows.ts";
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { Json, JsonObject } from "#core";
-import type { DeliveryKind } from "../webhook-types.ts";
+import type { DeliveryKind } from "../types/index.ts";
 import { bytes, instant, json, tenantColumn } from "./columns.ts";
 import { workflows } from "./workflows.ts";
 

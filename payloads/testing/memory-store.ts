@@ -8,7 +8,7 @@ export interface MemoryStore extends PayloadStore {
   readonly calls: string[];
 }
 
-/** Keeps in memory what the payload codec calls of `db/types.ts`. */
+/** Keeps in memory what the payload codec calls of `db/types/`. */
 export function createMemoryStore(): MemoryStore {
   const keyRows = new Map<TenantId, PayloadKeyRow[]>();
   const blobs = new Map<string, Buffer>();

@@ -1,6 +1,8 @@
 import type { Json, JsonObject, TenantId } from "#core";
-import type { NewWebhookDelivery } from "../runs/types.ts";
-import type { Page, Paged, SealedBytes, Workflow, WorkflowVersion } from "./types.ts";
+import type { NewWebhookDelivery } from "../../runs/types.ts";
+import type { SealedBytes } from "./credentials.ts";
+import type { Page, Paged } from "./paging.ts";
+import type { Workflow, WorkflowVersion } from "./workflows.ts";
 
 /** `test`: a call of the test URL, which starts nothing. */
 export type DeliveryKind = "call" | "test" | "redelivery";

@@ -1,5 +1,5 @@
 import type { FailureValue, Json, JsonObject, RunStatus, TenantId } from "#core";
-import type { Page, Paged } from "./types.ts";
+import type { Page, Paged } from "./paging.ts";
 
 export type ScheduleType = "cron" | "interval" | "once" | "manual";
 
