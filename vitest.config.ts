@@ -60,6 +60,7 @@ export default defineConfig({
           // Most of their time goes by waiting.
           fileParallelism: true,
           maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -70,7 +71,8 @@ export default defineConfig({
           testTimeout: 60 * 60_000,
           hookTimeout: 240_000,
           fileParallelism: true,
-          maxWorkers: 2,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -81,6 +83,7 @@ export default defineConfig({
           testTimeout: 30 * 60_000,
           hookTimeout: 240_000,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
