@@ -227,6 +227,8 @@ function nestedGraph(whole: readonly Piece[]): { nodes: Record<string, unknown>[
   return { nodes, edges, depths };
 }
 
+const SLIPS = /undefined|\[object|NaN/;
+
 describe("compiling anything", () => {
   test("A1: When a graph is sound, then it compiles, whatever the order it is written in", () => {
     fc.assert(
@@ -301,7 +303,8 @@ describe("compiling anything", () => {
         expect(JSON.stringify(graph)).toBe(before);
         expect(compile(graph, testCatalogue)).toEqual(result);
         for (const finding of [...result.warnings, ...(result.ok ? [] : result.problems)]) {
-          expect(finding.message).not.toMatch(/undefined|\[object|NaN/);
+          // A name that was written may be one of these words.
+          if (!SLIPS.test(before)) expect(finding.message).not.toMatch(SLIPS);
           if (!["entry.missing", "graph.malformed", "limit.exceeded"].includes(finding.code)) expect(finding.node_id ?? finding.edge_id).toBeDefined();
         }
         if (result.ok) checkPlan(result.plan);
