@@ -83,14 +83,14 @@ test("D6: When the answer is an error, text, bytes or a redirect, then it is sho
   expect(await shown("/teapot", { response_type: "json" })).toMatchObject({ status: null, body: null, error: { code: "upstream.rejected" } });
 });
 
-test("D6 F7: When an address is private and not allowed, then nothing is sent and the answer says that it was refused", async () => {
+test("D6 F4: When an address is private and not allowed, then nothing is sent and the answer says that it was refused", async () => {
   const { send } = await testing(createTestApp({ http: createHttp({ allow: [] }) }));
   const { status, body } = await send({ url: `${server.url}/echo` });
   expect([status, body.status, body.error?.code]).toEqual([200, null, "outbound.refused"]);
   expect(server.calls).toEqual([]);
 });
 
-test("D6 F7: When the organization's list does not have the host, then nothing is sent, also where the operator allows it", async () => {
+test("D6 F4: When the organization's list does not have the host, then nothing is sent, also where the operator allows it", async () => {
   const { send } = await testing(createTestApp({ http: createHttp({ allow: ["127.0.0.1"], hostsOf: () => Promise.resolve(["api.example"]) }) }));
   expect((await send({ url: `${server.url}/echo` })).body.error?.code).toBe("outbound.refused");
   expect(server.calls).toEqual([]);
@@ -158,7 +158,7 @@ test.each<[RoleName, number]>([
   expect(server.calls).toHaveLength(expected === 200 ? 1 : 0);
 });
 
-test("D6 F3 F4: When requests are tested, then they count as starts, and the audit log has who did and nothing of what was sent", async () => {
+test("D6 F4 F5: When requests are tested, then they count as starts, and the audit log has who did and nothing of what was sent", async () => {
   const app = await testing(createTestApp({}, { RATE_LIMIT_STARTS: { tokens: 1, perMs: 3_600_000, burst: 1 } }));
   const request = { url: `${server.url}/echo?canary`, auth: { type: "bearer", token: "canary-2" } };
   expect([(await app.send(request)).status, (await app.send(request)).status]).toEqual([200, 429]);

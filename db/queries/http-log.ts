@@ -37,8 +37,8 @@ interface Listed {
 
 /** The condition of the index is part of it. */
 function wanted(tenant: TenantId, { workflowId, nodeId, from, to }: HttpLogFilter): SQL {
-  return sql`n.tenant_id = ${tenant} and n.type = 'HttpRequest' and n.started_at is not null and r.tenant_id = ${tenant}
-    ${workflowId === undefined ? sql`` : sql`and r.workflow_id = ${workflowId}`}
+  return sql`n.tenant_id = ${tenant} and n.type = 'HttpRequest' and n.started_at is not null
+    ${workflowId === undefined ? sql`` : sql`and n.run_id in (select r.id from runs r where r.tenant_id = ${tenant} and r.workflow_id = ${workflowId})`}
     ${nodeId === undefined ? sql`` : sql`and n.node_id = ${nodeId}`}
     ${from === undefined ? sql`` : sql`and n.started_at >= ${from}::timestamptz`}
     ${to === undefined ? sql`` : sql`and n.started_at < ${to}::timestamptz`}`;
@@ -52,21 +52,21 @@ export function createHttpLog(sessions: Sessions): HttpLog {
       const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
         db.execute<Listed & Record<string, unknown>>(sql`
           with page as materialized (
-            select n.run_id, n.node_id, n.iteration, n.started_at, r.workflow_id, r.workflow_name
-            from node_executions n join runs r on r.id = n.run_id
+            select n.run_id, n.node_id, n.iteration, n.started_at from node_executions n
             where ${wanted(tenant, filter)} ${before}
             order by n.started_at desc, n.run_id desc, n.node_id desc, n.iteration desc limit ${limit + 1} offset ${offset}
           )
-          select p.run_id, p.node_id, p.iteration, p.workflow_id, p.workflow_name, n.name, n.status, n.attempt,
+          select p.run_id, p.node_id, p.iteration, r.workflow_id, r.workflow_name, n.name, n.status, n.attempt,
             round(extract(epoch from p.started_at) * 1000000)::float8 as started_us,
             left(n.input ->> 'method', ${METHOD_MAX}) as method, left(n.input ->> 'url', ${LOGGED_URL_MAX}) as url,
             case when jsonb_typeof(n.output -> 'status') = 'number' then (n.output ->> 'status')::float8 end as answered,
             n.error, (extract(epoch from n.completed_at) * 1000)::float8 as completed_ms, n.duration_ms::float8 as duration_ms
-          from page p join node_executions n on n.tenant_id = ${tenant} and n.run_id = p.run_id and n.node_id = p.node_id and n.iteration = p.iteration
+          from page p join runs r on r.tenant_id = ${tenant} and r.id = p.run_id
+          join node_executions n on n.tenant_id = ${tenant} and n.run_id = p.run_id and n.node_id = p.node_id and n.iteration = p.iteration
           order by p.started_at desc, p.run_id desc, p.node_id desc, p.iteration desc`),
         db.execute<{ total: number }>(sql`
           select count(*)::integer as total from (
-            select from node_executions n join runs r on r.id = n.run_id where ${wanted(tenant, filter)} limit ${TOTAL_COUNTED_TO}) counted`),
+            select from node_executions n where ${wanted(tenant, filter)} limit ${TOTAL_COUNTED_TO}) counted`),
       ]);
       const chosen = listed.slice(0, limit);
       const last = chosen.at(-1);
