@@ -111,6 +111,14 @@ test("D6: When a server is silent, away or says too much, then that is the answe
   expect((await small.send({ url: `${server.url}/large` })).body.error?.code).toBe("output.too_large");
 });
 
+test("D6 K1: When the process stops, then a test that waits for its answer is called off", async () => {
+  const { send, shutdown } = await testing(createTestApp({}, { HTTP_TEST_TIMEOUT_MS: 60_000 }));
+  const waiting = send({ url: `${server.url}/slow` });
+  await expect.poll(() => server.calls.length).toBe(1);
+  shutdown.abort();
+  expect((await waiting).body).toMatchObject({ status: null, error: { code: "network.unreachable", message: "The test was called off." } });
+});
+
 test.each([
   ["no URL", { url: "nowhere" }, ["url"]],
   ["no url at all", { method: "GET" }, ["url"]],

@@ -16,12 +16,12 @@ const OUTCOMES: ReadonlySet<FailureCode> = new Set<FailureCode>([
   "upstream.failed",
 ]);
 
-export function httpToolHandlers({ db: { httpLog }, http, settings }: Services): Handlers<"testHttpRequest" | "listHttpRequests"> {
+export function httpToolHandlers({ db: { httpLog }, http, settings, shutdown }: Services): Handlers<"testHttpRequest" | "listHttpRequests"> {
   return {
     async testHttpRequest({ body, rawBody, principal, c }) {
       const inputs = inputsOf(body, rawBody);
       const timeoutMs = Math.min(parseDuration(body.timeout ?? "") ?? settings.HTTP_TEST_TIMEOUT_MS, settings.HTTP_TEST_TIMEOUT_MS);
-      const { signal } = c.req.raw;
+      const signal = AbortSignal.any([c.req.raw.signal, shutdown]);
       const context = { input: null, tenantId: principal.tenantId, idempotencyKey: uuidv7(), credentials: {}, services: { http }, signal };
       const sentAt = Date.now();
       try {
@@ -30,8 +30,8 @@ export function httpToolHandlers({ db: { httpLog }, http, settings }: Services):
         return { status: 200, body: { ...output, body: output.body as Json, error: null } };
       } catch (error) {
         if (!(error instanceof PerdureError) && !signal.aborted) throw error;
-        // Nobody is there any more to read what is answered to a caller who has gone.
-        const failure = error instanceof PerdureError ? error : new PerdureError("network.unreachable", "The caller has gone.");
+        // The caller has gone, or this process is about to.
+        const failure = error instanceof PerdureError ? error : new PerdureError("network.unreachable", "The test was called off.");
         if (!OUTCOMES.has(failure.code)) throw failure;
         const { code, message, retryable } = failure;
         return { status: 200, body: { status: null, headers: {}, body: null, elapsed_ms: Date.now() - sentAt, error: { code, message, retryable } } };
