@@ -22,6 +22,7 @@ import { type AccountTools, authHandlers } from "./routes/auth.ts";
 import { bulkHandlers } from "./routes/bulk.ts";
 import { checkpointHandlers } from "./routes/checkpoints.ts";
 import { codecHandlers } from "./routes/codec.ts";
+import { httpToolHandlers } from "./routes/http-tool.ts";
 import { credentialHandlers } from "./routes/credentials.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { executionHandlers } from "./routes/executions.ts";
@@ -125,6 +126,7 @@ export function createApi(given: Services): { app: Hono<ApiEnv>; live: Live } {
     ...scheduleHandlers(services),
     ...retentionHandlers(services),
     ...nodeHandlers(services),
+    ...httpToolHandlers(services),
     ...codecHandlers(services),
     ...credentialHandlers(services),
     ...webhookHandlers(services, vault),

@@ -47,11 +47,13 @@ export type ApiSettings = Pick<
   | "CORS_ORIGINS"
   | "EMAIL_TOKEN_EXPIRE_HOURS"
   | "HEALTH_DETAILED"
+  | "HTTP_TEST_TIMEOUT_MS"
   | "INVITATION_EXPIRE_DAYS"
   | "JWT_REFRESH_GRACE_MS"
   | "JWT_REFRESH_TOKEN_EXPIRE_DAYS"
   | Extract<keyof Env, `LIVE_${string}`>
   | "METRICS_TOKEN"
+  | "NODE_OUTPUT_MAX_BYTES"
   | "ORGANIZATION_CONCURRENCY_LIMIT"
   | "OIDC_FLOW_EXPIRE_MINUTES"
   | "PASSWORD_RESET_EXPIRE_MINUTES"
@@ -111,8 +113,8 @@ export interface Services {
   /** For Temporal's Web UI, which sees sealed payloads, and for what accounts and webhooks keep sealed. */
   readonly payloads: Pick<Payloads, "encode" | "show" | "rotate" | "newestKey" | "seal" | "open">;
   readonly credentials: CredentialVault;
-  /** The one way out, for testing credentials. */
-  readonly http: Pick<Http, "guardedFetch">;
+  /** The one way out, for testing credentials and requests. */
+  readonly http: Pick<Http, "guardedFetch" | "request">;
   readonly mailer: Mailer;
   /** Providers to sign in with. */
   readonly oidc: Oidc;

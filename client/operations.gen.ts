@@ -156,6 +156,8 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
   listNodeVersions: { method: "GET", path: "/api/v1/nodes/{type}/versions" },
   listNodeCategories: { method: "GET", path: "/api/v1/nodes/categories" },
   getNode: { method: "GET", path: "/api/v1/nodes/{type}" },
+  testHttpRequest: { method: "POST", path: "/api/v1/tools/http/test", hasBody: true },
+  listHttpRequests: { method: "GET", path: "/api/v1/tools/http/logs" },
   decodePayloads: { method: "POST", path: "/api/v1/codec/decode", hasBody: true },
   encodePayloads: { method: "POST", path: "/api/v1/codec/encode", hasBody: true },
   rotatePayloadKey: { method: "POST", path: "/api/v1/codec/keys/rotate" },

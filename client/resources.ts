@@ -7,7 +7,16 @@ import { newKey } from "./request.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 import { type AccountResource, accountOf } from "./resources/account.ts";
 import { type AnalyticsResource, analyticsOf } from "./resources/analytics.ts";
-import { type CredentialsResource, credentialsOf, type NodeTypesResource, nodeTypesOf, type VariablesResource, variablesOf } from "./resources/building.ts";
+import {
+  type CredentialsResource,
+  credentialsOf,
+  type HttpRequestsResource,
+  httpRequestsOf,
+  type NodeTypesResource,
+  nodeTypesOf,
+  type VariablesResource,
+  variablesOf,
+} from "./resources/building.ts";
 import { type BulkResource, bulkOf, type TemplatesResource, templatesOf } from "./resources/graphs.ts";
 import { type LiveResource, liveOf } from "./resources/live.ts";
 import { type OrganizationResource, organizationOf } from "./resources/organization.ts";
@@ -28,6 +37,7 @@ export interface Resources {
   readonly nodeTypes: NodeTypesResource;
   readonly variables: VariablesResource;
   readonly credentials: CredentialsResource;
+  readonly httpRequests: HttpRequestsResource;
   readonly templates: TemplatesResource;
   readonly bulk: BulkResource;
   readonly analytics: AnalyticsResource;
@@ -138,6 +148,7 @@ export function resourcesOf(caller: Caller, transport: Transport): Resources {
     nodeTypes: nodeTypesOf(caller),
     variables: variablesOf(caller),
     credentials: credentialsOf(caller),
+    httpRequests: httpRequestsOf(caller),
     templates: templatesOf(caller),
     bulk: bulkOf(caller),
     analytics: analyticsOf(caller),

@@ -77,6 +77,8 @@ const RULES: Partial<Record<RouteName, Partial<AuditRule>>> = {
   linkIdentity: { resource: "identity", isNew: true, fields: IDENTITY },
   unlinkIdentity: { resource: "identity", before: "getIdentity", fields: IDENTITY },
   joinOrganization: { resource: "organization" },
+  // To whom and with what is the business of who asked: that a request was sent is all that is kept.
+  testHttpRequest: { resource: "http_request", fields: [] },
   registerNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
   replaceNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },
   deleteNode: { resource: "node_type", isNew: true, fields: NODE_TYPE },

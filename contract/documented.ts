@@ -288,8 +288,18 @@ const kaiRequirements = rows("kai_requirements", {
   "post /api/v1/documents/sources E3": `document sources, ${LATER}`,
   "post /api/v1/documents/sources/{source_id}/process E3": `document sources, ${LATER}`,
   "get /api/v1/documents/sources/{source_id}/status E3": `document sources, ${LATER}`,
-  "post /api/v1/tools/http/test D6": `test of HTTP requests, ${LATER}`,
-  "get /api/v1/tools/http/logs D6": `log of HTTP requests, ${LATER}`,
+  "post /api/v1/tools/http/test D6": {
+    serves: "testHttpRequest",
+    status: 200,
+    takes: ["url", "method", "headers", "body", "auth"],
+    answers: ["status", "headers", "body", "elapsed_ms", "error"],
+  },
+  "get /api/v1/tools/http/logs D6": {
+    serves: "listHttpRequests",
+    status: 200,
+    takes: ["workflow_id (query)", "node_id (query)"],
+    answers: ["execution_id", "workflow_id", "node_id", "method", "url", "status_code", "duration_ms"],
+  },
   "get /health K1": { serves: "health", status: 200, answers: ["status", "timestamp"] },
   "get /health/detailed K1": {
     serves: "detailedHealth",

@@ -61,7 +61,7 @@ export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   "workflow.publish": "Publish a version",
   "run.read": "See runs, their nodes and events",
   "run.start": "Start a saved workflow; retry, fork and replay; start a schedule now, backfill it",
-  "run.ad_hoc": "Run a graph that is not saved",
+  "run.ad_hoc": "Run a graph that is not saved, test an HTTP request",
   "run.control": "Cancel, pause, resume and change live runs; pause and resume schedules",
   "approval.read": "See what waits for people",
   "approval.answer": "Answer it",

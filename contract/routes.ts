@@ -10,6 +10,7 @@ import { credentialRoutes } from "./credentials.ts";
 import { executionRoutes } from "./executions.ts";
 import { healthRoutes } from "./health.ts";
 import { liveRoutes } from "./live.ts";
+import { httpToolRoutes } from "./http-tool.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { organizationRoutes } from "./organizations.ts";
@@ -44,6 +45,7 @@ export const routes = {
   ...liveRoutes,
   ...retentionRoutes,
   ...nodeRoutes,
+  ...httpToolRoutes,
   ...codecRoutes,
   ...credentialRoutes,
   ...webhookRoutes,

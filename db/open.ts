@@ -18,6 +18,7 @@ import { createCommands } from "./queries/commands.ts";
 import { createCredentials } from "./queries/credentials.ts";
 import { createCustomNodes } from "./queries/custom-nodes.ts";
 import { createEventLog } from "./queries/event-log.ts";
+import { createHttpLog } from "./queries/http-log.ts";
 import { createInvitations } from "./queries/invitations.ts";
 import { createNodeCache } from "./queries/node-cache.ts";
 import { createPayloadStore } from "./queries/payloads.ts";
@@ -107,6 +108,7 @@ export async function openDatabase({
     log: createEventLog(sessions, notifications, observer),
     live: createLiveRows(sessions, notifications),
     analytics: createAnalytics(sessions),
+    httpLog: createHttpLog(sessions),
     pool: () => pool.state(),
     async ping() {
       await sessions.once("system", (db) => db.execute(sql`select 1`));

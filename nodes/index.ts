@@ -9,6 +9,8 @@ export * from "./credential-types.ts";
 export { CUSTOM_PREFIX, type CustomNodeDefinition, customNodeFindings } from "./custom/definition.ts";
 export { shownInputs } from "./custom/run.ts";
 export * from "./define.ts";
+export { httpRequestInputs, sendHttpRequest } from "./http/http-request.ts";
+export { refusedStatus } from "./http/refusal.ts";
 export * from "./metadata.ts";
 export { definitions };
 

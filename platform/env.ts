@@ -211,6 +211,8 @@ export const envSchema = z.object({
     .default(16 * 1024),
   /** Of testing one credential against its provider. */
   CREDENTIAL_TEST_TIMEOUT_MS: z.coerce.number().int().positive().default(10_000),
+  /** Of testing one HTTP request, whatever it asks for; the default is that of the node. */
+  HTTP_TEST_TIMEOUT_MS: z.coerce.number().int().positive().max(300_000).default(30_000),
   /** What webhook URLs begin with, where it is not PUBLIC_URL. */
   WEBHOOK_BASE_URL: webAddress.optional(),
   /** Of a call of a webhook, whatever the webhook allows. */

@@ -28,6 +28,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   queue: "Limits of concurrency, and what stands in line.",
   nodes: "The node types that graphs are made of, with the JSON schemas of their inputs.",
   credentials: "Secrets for nodes: typed, sealed, tested, never shown.",
+  http: "Try a request before a node sends it, and see what nodes have sent.",
   codec: "Opens for Temporal's Web UI what Temporal stores sealed.",
   health: "Whether the process lives, can serve, and what it needs.",
 };

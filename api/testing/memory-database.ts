@@ -47,6 +47,7 @@ import { memoryWebhooks, type StoredDelivery, storeWebhook } from "./memory-webh
 import { createMemorySchedules } from "./memory-schedules.ts";
 import { createMemoryStore } from "../../payloads/testing/memory-store.ts";
 import { memoryAnalytics } from "./memory-analytics.ts";
+import { memoryHttpLog } from "./memory-http-log.ts";
 
 export interface StoredWorkflow {
   tenant: TenantId;
@@ -157,6 +158,7 @@ export function createMemoryDatabase(): MemoryDatabase {
     live: createMemoryLive(state),
     pool: () => ({ busy: 0, idle: 1, free: 9, waiting: 0 }),
     analytics: memoryAnalytics(state),
+    httpLog: memoryHttpLog(state),
     workflows: workflows(state),
     runs: {
       get: async (tenant, id) => state.runs.find((run) => run.tenantId === tenant && run.id === id),

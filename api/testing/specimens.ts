@@ -118,6 +118,7 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   setVariable: { value: 1 },
   registerNode: { name: "weather", request: { url: "https://api.example/" } },
   replaceNode: { request: { url: "https://api.example/" } },
+  testHttpRequest: { url: "http://127.0.0.1:9/" },
   createVariable: { name: "another", value: 1 },
   createWorkflowVariable: { name: "another", value: 1 },
   replaceVariable: { value: 1 },

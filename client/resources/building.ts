@@ -8,6 +8,7 @@ type ChangeOptions = CallOptions & { ifMatch?: string };
 export type NodeTypesResource = ReturnType<typeof nodeTypesOf>;
 export type VariablesResource = ReturnType<typeof variablesOf>;
 export type CredentialsResource = ReturnType<typeof credentialsOf>;
+export type HttpRequestsResource = ReturnType<typeof httpRequestsOf>;
 
 const matching = (ifMatch: string | undefined) => (ifMatch === undefined ? {} : { headers: { "if-match": ifMatch } });
 
@@ -67,5 +68,15 @@ export function credentialsOf({ call, list }: Caller) {
     /** Asks the provider. `url`: where its type names none. */
     test: (id: string, url?: string, options?: CallOptions) => call("testCredential", { ...byId(id), body: url === undefined ? {} : { url } }, options),
     usage: (id: string, options?: CallOptions) => call("getCredentialUsage", byId(id), options),
+  };
+}
+
+/** Requests as nodes send them. */
+export function httpRequestsOf({ call, list }: Caller) {
+  return {
+    /** Sends one, of which nothing is stored. One that fails is an answer, not an error: see `error`. */
+    test: (request: BodyOf<"testHttpRequest">, options?: CallOptions) => call("testHttpRequest", { body: request }, options),
+    /** What nodes have sent, the newest first. */
+    logs: (query: QueryOf<"listHttpRequests"> = {}, options?: CallOptions) => list("listHttpRequests", { query }, options),
   };
 }

@@ -84,6 +84,9 @@ export const nodeExecutions = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.runId, table.nodeId, table.iteration] }),
+    index("node_executions_http_idx")
+      .on(table.tenantId, table.startedAt, table.runId, table.nodeId, table.iteration)
+      .where(sql`${table.type} = 'HttpRequest' and ${table.startedAt} is not null`),
     check("node_executions_status_check", sql`${table.status} in ('pending', 'running', 'retrying', 'waiting', 'completed', 'failed', 'skipped', 'cancelled')`),
   ],
 );

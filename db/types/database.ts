@@ -12,6 +12,7 @@ import type { CredentialRows } from "./credentials.ts";
 import type { CustomNodes } from "./custom-nodes.ts";
 import type { Erasures } from "./erasures.ts";
 import type { EventLog } from "./event-log.ts";
+import type { HttpLog } from "./http-log.ts";
 import type { Identities } from "./identities.ts";
 import type { Invitations } from "./invitations.ts";
 import type { LiveRows } from "./live.ts";
@@ -72,6 +73,7 @@ export interface Database {
   log: EventLog;
   live: LiveRows;
   analytics: Analytics;
+  httpLog: HttpLog;
   pool(): PoolState;
   /** One cheap statement. */
   ping(): Promise<void>;

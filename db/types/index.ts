@@ -15,6 +15,7 @@ export type * from "./custom-nodes.ts";
 export type * from "./database.ts";
 export type * from "./erasures.ts";
 export type * from "./event-log.ts";
+export type * from "./http-log.ts";
 export type * from "./identities.ts";
 export type * from "./invitations.ts";
 export type * from "./live.ts";

@@ -9,7 +9,7 @@ type Things = Record<string, string>;
 
 /**
  * Makes what a documented request speaks of, for it alone, by requests as documented: a workflow with a run that has ended; a webhook that was called once; a
- * job that has run once; a registered node type. `names` are those in `{…}`.
+ * job that has run once; a run whose HTTP request failed; a registered node type. `names` are those in `{…}`.
  */
 export async function documentedThings(send: Send, names: readonly string[], method: string): Promise<Things> {
   const wants = (...some: string[]): boolean => some.some((name) => names.includes(name));
@@ -32,6 +32,17 @@ export async function documentedThings(send: Send, names: readonly string[], met
       node_id: "openai_1",
       edge_id: "start_to_openai",
     };
+  }
+
+  /** Its request fails, and is logged all the same. */
+  async function request(): Promise<Things> {
+    const nodes = [
+      { id: "start", type: "Start" },
+      { id: "call", type: "HttpRequest", data: { url: "http://127.0.0.1:9/", policy: { retry: { max_attempts: 1 } } } },
+    ];
+    const { id } = await json("POST", "/api/v1/workflows", { name: "Request", flow_data: { nodes, edges: [{ source: "start", target: "call" }] } });
+    await json("POST", `/api/v1/workflows/${String(id)}/execute`, { mode: "wait" });
+    return { http_workflow_id: String(id) };
   }
 
   async function webhook(): Promise<Things> {
@@ -62,6 +73,7 @@ export async function documentedThings(send: Send, names: readonly string[], met
     ...(wants("id", "workflow_id", "execution_id", "run_id") && (await workflow())),
     ...(wants("webhook_id", "hook_workflow_id", "hookless_workflow_id") && (await webhook())),
     ...(wants("job_id", "job_workflow_id") && (await job())),
+    ...(wants("http_workflow_id") && (await request())),
     ...(wants("type", "node_type") && (await nodeType())),
   };
 }
