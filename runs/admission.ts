@@ -89,11 +89,11 @@ export function createAdmission({ db, temporal, env, logger, refused }: Admissio
     return current;
   }
 
-  /** Tells the log of a run that was not let in at once; what is told in a run's own answer needs no one to wait for it. */
-  function tellQueued(tenant: TenantId, runId: string, position: number): void {
+  /** Tells the log of a run that was not let in at once, before anybody can cancel what the answer names: a closed log takes nothing more. */
+  async function tellQueued(tenant: TenantId, runId: string, position: number): Promise<void> {
     const key = eventKey("run_queued", "", "", 0, "slot");
     const event = { run_id: runId, key, kind: "run_queued" as const, at: new Date().toISOString(), data: { reason: "concurrency", position } };
-    db.log.append([{ tenantId: tenant, event }]).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "a place in the queue was not told"));
+    await db.log.append([{ tenantId: tenant, event }]).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "a place in the queue was not told"));
   }
 
   return {
@@ -128,7 +128,7 @@ export function createAdmission({ db, temporal, env, logger, refused }: Admissio
         logger.warn({ err: error, run_id: run.id }, "a run was queued, but the queue was not served; the next round will");
       }
       if (now.error?.code === "run.not_started") throw new PerdureError("run.not_started", now.error.message, { retryable: now.error.retryable });
-      if (now.slot?.state === "queued") tellQueued(tenant, run.id, now.slot.position);
+      if (now.slot?.state === "queued") await tellQueued(tenant, run.id, now.slot.position);
       return now;
     },
 

@@ -14,7 +14,7 @@ const MIB = 1024 * 1024;
 /** Of the requests' bodies. */
 const MAX_BODY = 2 * MIB;
 /** How much the process may grow over a request of a gigabyte; a few bodies of the largest size and the collector's slack. */
-const FLAT = 128 * MIB;
+const FLAT = 192 * MIB;
 /** The same where YAML is read: in threads of a bounded heap, which are made when they are needed. */
 const FLAT_WITH_THREADS = 320 * MIB;
 const HEADERS_TIMEOUT_MS = 1_000;
