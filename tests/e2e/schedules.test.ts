@@ -229,7 +229,6 @@ test("C3: When a schedule is taken away, changed or added in Temporal by hand, t
     expect(moments, "no moment between is missing").toEqual(Array.from({ length: moments.length }, (_, index) => (moments[0] as number) + index));
 
     await handle.update((before) => ({ ...before, spec: { intervals: [{ every: "1 day" }] }, state: { ...before.state, paused: true, note: "by hand" } }));
-    expect(await read(user, made["id"])).toMatchObject({ in_sync: false });
     await until("it is as it was", async () => (await read(user, made["id"]))["in_sync"] === true);
     expect((await handle.describe()).state).toMatchObject({ paused: false, note: "" });
 
