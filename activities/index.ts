@@ -1,20 +1,20 @@
 /** All that workflows may ask for. `worker/` gives the services; workflows import the types only. */
-import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
+import { Context } from "@temporalio/activity";
 import { tenantId, toFailureValue } from "#core";
 import { nodeDefinition, type ActivityServices, type NodeDefinition } from "#nodes";
 import type { Logger } from "#platform";
 import type { RunsService, ScheduleFirings } from "#runs";
-import { type Activities, CALLED_OFF, receiptKey } from "#workflows/messages";
+import { type Activities, receiptKey } from "#workflows/messages";
 import type { EventLog, NodeCache, Receipts } from "../db/types/index.ts";
 import type { EventWriter } from "../runs/types.ts";
 import { databaseReason } from "./database-reason.ts";
 import { databaseUnavailable, toApplicationFailure } from "./failure.ts";
-import type { LocalCalls } from "./local-calls.ts";
+import { type LocalCalls, orAborted, unlessCalledOff } from "./local-calls.ts";
 import { readReceipt } from "./receipt.ts";
 import type { AttemptWatch } from "./watch.ts";
 import { runNode, type Attempt, type RunNodeDeps } from "./run-node.ts";
 
-export { createLocalCalls } from "./local-calls.ts";
+export { createLocalCalls, unlessCalledOff } from "./local-calls.ts";
 export { watchAttempts } from "./watch.ts";
 
 export interface ActivityDeps {
@@ -87,33 +87,6 @@ async function orFailure<T>(work: Promise<T>): Promise<T> {
     const value = toFailureValue(error);
     throw value.retryable ? toApplicationFailure(databaseUnavailable()) : toApplicationFailure({ value, retryInMs: undefined }, false);
   }
-}
-
-/** Does the work of a local activity with a signal that aborts when its workflow calls it off; then it fails with `CALLED_OFF`. Another activity's never does. */
-export async function unlessCalledOff<T>(calls: LocalCalls | undefined, work: (calledOff: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  if (!calls) return work(controller.signal);
-  const { isLocal, workflowExecution, activityId } = Context.current().info;
-  const stop = (): void => controller.abort(new CancelledFailure("The call was called off."));
-  const leave = isLocal && workflowExecution ? calls.listen(workflowExecution.runId, activityId, stop) : undefined;
-  try {
-    return await work(controller.signal);
-  } catch (error) {
-    if (!controller.signal.aborted || !(error instanceof CancelledFailure)) throw error;
-    throw ApplicationFailure.nonRetryable("The call was called off.", CALLED_OFF);
-  } finally {
-    leave?.();
-  }
-}
-
-/** @throws the reason, as soon as the signal aborts; the work goes on. */
-function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 function currentAttempt(calledOff: AbortSignal): Attempt {
