@@ -281,6 +281,18 @@ describe("our database", () => {
     expect(kinds()).toEqual([]);
   });
 
+  test("A4: When it is away for what the handler asks of it, then the attempt is made again, by a node that may be tried once too, and none is counted", async () => {
+    const { run, receipts, kinds } = bench(() => Promise.reject(new PerdureError("database.unavailable", "Away.")));
+    const counted = vi.spyOn(receipts, "countFailure");
+    await expect(run({ policy: { ...base.policy, maximum_attempts: 1 } })).rejects.toMatchObject({
+      type: "database.unavailable",
+      nonRetryable: false,
+      details: [{}, { told: false }],
+    });
+    expect(counted).not.toHaveBeenCalled();
+    expect(kinds()).toEqual(["node_start"]);
+  });
+
   test("A4: When it is away for a while after a paid call, then the receipt is stored when it is back", async () => {
     const { run, receipts, results } = bench(async () => ({ value: "paid" }));
     const { store } = receipts;

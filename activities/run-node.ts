@@ -200,6 +200,7 @@ async function giveUp(
     if (attempt.cancelRequested()) facts.cancelled(durationMs);
     return attempt.cancellation.reason;
   }
+  if (error instanceof PerdureError && error.code === "database.unavailable") return unavailable(deps, error);
   const { code } = toFailureValue(error);
   const log = { run_id: call.run_id, node_id: call.node_id, attempt: attempt.number, code, reason: redactor.text(describe(error)) };
   if (code === "internal") deps.logger.error(log, "A node's handler failed unexpectedly.");

@@ -93,7 +93,9 @@ export function createAdmission({ db, temporal, env, logger, refused }: Admissio
   async function tellQueued(tenant: TenantId, runId: string, position: number): Promise<void> {
     const key = eventKey("run_queued", "", "", 0, "slot");
     const event = { run_id: runId, key, kind: "run_queued" as const, at: new Date().toISOString(), data: { reason: "concurrency", position } };
-    await db.log.append([{ tenantId: tenant, event }]).catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "a place in the queue was not told"));
+    await db.log
+      .append([{ tenantId: tenant, event }])
+      .catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "a place in the queue was not told"));
   }
 
   return {

@@ -4,13 +4,15 @@
  */
 const TICKS = 32;
 
+export type InTurn = <T>(result: Promise<T>) => Promise<T>;
+
 /**
- * Hands on the results of local activities one by one, in the order in which they come: each only when everything has happened that follows from the
- * one before, or from what else came in the same activation. While a run is live each result comes by itself, after what its workflow task began
- * with; when it is replayed, all that came within one workflow task may come together, updates and other results among it. Without this, their
- * consequences would mix and the commands come in another order than they did.
+ * Hands on updates and the results of local activities one by one, in the order in which they come: each only when everything has happened that follows
+ * from the one before, or from what else came in the same activation. What comes together is not the same whenever a history is read: local results
+ * come by themselves while a run is live and together when it is replayed; what an update found done comes together with it where a worker takes the
+ * run up, and before it in every later replay. Without this, consequences would mix and commands come in another order than they did.
  */
-export function oneByOne(): <T>(result: Promise<T>) => Promise<T> {
+export function oneByOne(): InTurn {
   const waiting: (() => void)[] = [];
   let isHandingOn = false;
 

@@ -35,6 +35,7 @@ import {
   type Activities,
   CHILD_CLOSED_SIGNAL,
   type ChildClosed,
+  type Command,
   COMMAND_UPDATE,
   type CommandEnvelope,
   type EventSinks,
@@ -50,7 +51,7 @@ import {
   temporalWorkflowId,
   type ToldFacts,
 } from "./messages.ts";
-import { oneByOne } from "./one-by-one.ts";
+import { type InTurn, oneByOne } from "./one-by-one.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 /** Below the server's own suggestion (4,096 events, 4 MiB), so that a burst of nodes still fits. */
@@ -84,25 +85,34 @@ const { events } = proxySinks<{ events: EventSinks["events"] }>();
  */
 export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArguments[1]): Promise<RunGraphResult> {
   const input: RunGraphInput = { ...given, plan: (plan ?? given.plan) as Plan };
+  const inTurn = oneByOne();
   let interpreter: Interpreter;
   try {
-    interpreter = interpreterOf(input);
+    interpreter = interpreterOf(input, temporalHost(input, inTurn));
   } catch (error) {
     return finish(defect(error), input);
   }
+  const check = (command: Command): void => {
+    const refusal = interpreter.refuse(command);
+    if (refusal) throw toApplicationFailure(refusal.toValue(), [...refusal.findings]);
+  };
   setHandler(snapshotQuery, () => interpreter.snapshot());
   setHandler(factsQuery, (after) => interpreter.toldFacts(after));
   setHandler(
     commandUpdate,
-    ({ command, command_id: id }) => {
+    async ({ command, command_id: id }) => {
+      const arrived = interpreter.expect();
+      await inTurn(Promise.resolve());
+      arrived();
       if (interpreter.hasApplied(id)) return;
+      // What came with it may have changed what the validator saw.
+      check(command);
       interpreter.apply(command);
       interpreter.rememberApplied(id);
     },
     {
       validator({ command, command_id: id }) {
-        const refusal = interpreter.hasApplied(id) ? undefined : interpreter.refuse(command);
-        if (refusal) throw toApplicationFailure(refusal.toValue(), [...refusal.findings]);
+        if (!interpreter.hasApplied(id)) check(command);
       },
     },
   );
@@ -113,7 +123,7 @@ export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArgum
   return finish(outcome, input);
 }
 
-function interpreterOf(input: RunGraphInput): Interpreter {
+function interpreterOf(input: RunGraphInput, host: Host): Interpreter {
   return new Interpreter({
     plan: input.plan,
     identity: {
@@ -133,7 +143,7 @@ function interpreterOf(input: RunGraphInput): Interpreter {
     entries: input.entries,
     ...(input.given && { given: input.given }),
     ...(input.recorded_only && { recordedOnly: true }),
-    host: temporalHost(input),
+    host,
     inline: inlineDefinition,
     ...(input.cursor !== undefined && { cursor: input.cursor as Cursor }),
   });
@@ -193,7 +203,7 @@ async function tellParent(tenantId: string, runId: string, end: ChildClosed): Pr
   await CancellationScope.nonCancellable(() => parent.signal(childClosedSignal, end)).catch(() => undefined);
 }
 
-function temporalHost(input: RunGraphInput): Host {
+function temporalHost(input: RunGraphInput, inTurn: InTurn): Host {
   const info = workflowInfo();
   const markers = markersToCome();
   const heartbeatTimeout = input.heartbeat_timeout_ms;
@@ -203,7 +213,6 @@ function temporalHost(input: RunGraphInput): Host {
     retry: { maximumInterval: "30s" },
     localRetryThreshold: RETRIED_IN_MEMORY,
   });
-  const inTurn = oneByOne();
   const { traceparent, correlation_id } = input;
   const origin = { ...(traceparent !== undefined && { traceparent }), ...(correlation_id !== undefined && { correlation_id }) };
   return {

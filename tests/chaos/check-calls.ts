@@ -54,7 +54,7 @@ export function checkCalls(
       const headers = isObject(row.output) && isObject(row.output["headers"]) ? row.output["headers"] : {};
       if (effect === undefined) faults.push(`${key} completed without an effect`);
       else if (headers["x-effect"] !== String(effect)) faults.push(`${key} shows effect ${String(headers["x-effect"])}, but had effect ${effect}`);
-    } else if (row.status === "failed" && effect !== undefined) faults.push(`${key} failed, but had an effect`);
+    } else if (row.status === "failed" && effect !== undefined) faults.push(`${key} failed, but had an effect: ${JSON.stringify(row.error)}`);
   }
   for (const key of outside.effects.keys()) if (!finished.has(key)) faults.push(`${key} had an effect, but there is no such node`);
 

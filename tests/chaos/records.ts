@@ -18,6 +18,7 @@ export interface NodeRecord {
   type: string;
   status: string;
   output: Json;
+  error?: FailureValue | null;
 }
 
 /** What Postgres holds once all is quiet. */
@@ -33,7 +34,7 @@ export async function readRecords(databaseUrl: string): Promise<Records> {
   const sql = postgres(databaseUrl, { max: 1 });
   try {
     const runs = await sql<RunRecord[]>`select id, tenant_id, workflow_id, parent_id, status, outputs, error from runs`;
-    const rows = await sql<NodeRecord[]>`select run_id, node_id, iteration, type, status, output from node_executions`;
+    const rows = await sql<NodeRecord[]>`select run_id, node_id, iteration, type, status, output, error from node_executions`;
     const receipts = await sql<{ key: string; created_at: Date }[]>`select key, created_at from receipts where result is not null and failed_attempts = '{}'`;
     return {
       runs: [...runs],

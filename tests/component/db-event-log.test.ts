@@ -400,6 +400,7 @@ describe("the end", () => {
     });
     const events = await db.runs.events(tenant, id, 4, 100);
     expect(events.map(({ kind, node_id }) => [kind, node_id])).toEqual([
+      ["node_start", "wrong"],
       ["node_end", "wrong"],
       ["node_error", "open"],
       ["node_end", "missing"],
@@ -407,7 +408,7 @@ describe("the end", () => {
     await db.runs.repair(tenant, id, snapshot);
     expect(await db.runs.events(tenant, id, 4, 100)).toEqual(events);
     await db.log.append([fact(id, "node_start", "more", { attempt: 1 })]);
-    expect((await db.runs.events(tenant, id, 7, 100)).map(({ seq }) => seq)).toEqual([8]);
+    expect((await db.runs.events(tenant, id, 8, 100)).map(({ seq }) => seq)).toEqual([9]);
   });
 
   test("A10: When the log has told of an end that Temporal never had, then what corrects it says so, in rows and log alike", async () => {
@@ -421,9 +422,26 @@ describe("the end", () => {
     ]);
     await db.runs.repair(tenant, id, [{ ...cancelled, status: "completed", output: { paid: true } }]);
     expect(await node(id, "lost")).toMatchObject({ status: "completed", output: { paid: true } });
-    expect((await db.runs.events(tenant, id, 3, 100)).map(({ data }) => data)).toEqual([
-      { type: "T", name: "N", status: "completed", corrects: true, output: { paid: true } },
+    expect((await db.runs.events(tenant, id, 3, 100)).map(({ kind, data }) => [kind, data])).toEqual([
+      ["node_start", { type: "T", name: "N" }],
+      ["node_end", { type: "T", name: "N", status: "completed", corrects: true, output: { paid: true } }],
     ]);
+  });
+
+  test("A10: When a worker that died has told only of an end that never was, then the start comes before the end that was, and its own late start is no other fact", async () => {
+    const id = await newRun();
+    const at = "2026-01-01T00:00:00.000Z";
+    const told = { iteration: "0", data: { type: "T", name: "N" } };
+    await db.log.append([fact(id, "node_end", "lost", { ...told, attempt: 0, data: { ...told.data, status: "skipped" } })]);
+    await db.runs.repair(tenant, id, [
+      { type: "T", name: "N", iteration: "0", node_id: "lost", status: "completed", output: 1, started_at: at, completed_at: "2026-01-01T00:00:01.000Z" },
+    ]);
+    await db.log.append([fact(id, "node_start", "lost", { ...told, attempt: 1 })]);
+    expect((await db.runs.events(tenant, id, 2, 100)).map(({ kind, at: when, data }) => [kind, when, data?.corrects])).toEqual([
+      ["node_start", at, undefined],
+      ["node_end", "2026-01-01T00:00:01.000Z", true],
+    ]);
+    expect(await node(id, "lost")).toMatchObject({ status: "completed", output: 1, started_at: at, duration_ms: 1000 });
   });
 
   test("G4: When repair tells of a node that the log has missed, then its start comes before its end, and its own late start is no other fact", async () => {

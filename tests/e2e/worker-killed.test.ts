@@ -4,6 +4,8 @@ import type { JsonObject } from "#core";
 import { type CountingServer, startCountingServer } from "../support/counting-server.ts";
 import { startFreezingProxy } from "../support/freezing-proxy.ts";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
+import { workflowIdOf } from "../support/record-history.ts";
+import { openTemporal } from "../support/sealed.ts";
 import { until } from "../support/until.ts";
 
 describe("the worker is killed", () => {
@@ -73,6 +75,71 @@ describe("the worker is killed", () => {
     expect(await user.ended(run, 120_000)).toMatchObject({ status: "completed", outputs: { path: "/paid" } });
     expect(outside.counts()["/paid"]).toBe(1);
     await proxy.close();
+    await outside.close();
+  });
+
+  test("A9 A10: When an answer finds a worker that has to take the run up with something new, then every later worker reads the history alike", async () => {
+    const held = { "/second": Promise.withResolvers<void>(), "/last": Promise.withResolvers<void>() };
+    const outside = await startCountingServer({
+      async reply({ path }, response) {
+        await held[path as keyof typeof held]?.promise;
+        response.setHeader("content-type", "application/json").end(JSON.stringify({ path }));
+      },
+    });
+    const queue = { TEMPORAL_TASK_QUEUE: `taken-up-${Date.now()}` };
+    const first = await perdure.startWorker(queue);
+    const api = await perdure.startApi({ ...queue, PORT: "0" });
+    const user = perdure.user.at(api.url as string);
+    const call = (id: string) => ({ id, type: "HttpRequest", data: { inputs: { url: `${outside.url}/${id}`, method: "POST" } } });
+    const run = await user.start(
+      await user.saveWorkflow({
+        nodes: [
+          { id: "start", type: "Start" },
+          call("first"),
+          call("second"),
+          { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "Go on?" } } },
+          { id: "all", type: "Merge" },
+          call("last"),
+          { id: "end", type: "End", data: { inputs: { value: "{{last.body}}" } } },
+        ],
+        edges: [
+          { source: "start", target: "first" },
+          { source: "start", target: "second" },
+          { source: "start", target: "ask" },
+          { source: "first", target: "all" },
+          { source: "second", target: "all" },
+          { source: "ask", target: "all", sourceHandle: "approved" },
+          { source: "all", target: "last" },
+          { source: "last", target: "end" },
+        ],
+      }),
+    );
+    const temporal = await openTemporal({ ...perdure, settings: { ...perdure.settings, ...queue } });
+    const history = temporal.client.workflow.getHandle(workflowIdOf(await user.run(run)));
+    const kinds = async () => ((await history.fetchHistory()).events ?? []).map((event) => Object.keys(event).find((key) => key.endsWith("EventAttributes")));
+    // What these calls come to asks nothing of Temporal: their workflow tasks stay empty, and that of the answer follows directly.
+    const untilEmptyTasks = (count: number) =>
+      until(`${count} empty workflow tasks`, async () => {
+        const seen = await kinds();
+        return seen.filter((kind) => kind === "activityTaskCompletedEventAttributes").length === count && seen.at(-1) === "workflowTaskCompletedEventAttributes";
+      });
+    await untilEmptyTasks(1);
+    held["/second"].resolve();
+    await untilEmptyTasks(2);
+    first.kill9();
+
+    const second = await perdure.startWorker(queue);
+    const { body: approvals } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending");
+    const { id } = approvals.find(({ execution_id: of }) => of === run) as { id: string };
+    expect((await user.post(`/api/v1/approvals/${id}`, { decision: "approved" })).status).toBeLessThan(300);
+    await until("the last call", () => outside.counts()["/last"] === 1);
+    second.kill9();
+
+    await perdure.startWorker(queue);
+    held["/last"].resolve();
+    expect(await user.ended(run, 60_000)).toMatchObject({ status: "completed", outputs: { path: "/last" } });
+    expect((await kinds()).filter((kind) => kind === "workflowTaskFailedEventAttributes")).toEqual([]);
+    await temporal.close();
     await outside.close();
   });
 });

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import postgres from "postgres";
 import type { EventData, JsonObject } from "#core";
 import type { Perdure } from "./perdure.ts";
-import type { TestClient } from "./client.ts";
+import type { Answer, TestClient } from "./client.ts";
 
 interface LogRow {
   seq: number;
@@ -53,6 +53,21 @@ function fold(log: readonly LogRow[]): Map<string, Folded> {
   return nodes;
 }
 
+/** All pages: one holds no more than PAGE_MAX_BYTES. */
+async function nodesShown(user: TestClient, runId: string): Promise<JsonObject[]> {
+  const shown: JsonObject[] = [];
+  for (let path: string | undefined = `/api/v1/executions/${runId}/nodes`; path !== undefined;) {
+    const { status, headers, body }: Answer<JsonObject[]> = await user.get(path);
+    if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
+    shown.push(...body);
+    path = /<([^>]+)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
+  }
+  return shown;
+}
+
+const toldOf = (log: readonly LogRow[], node: string): string =>
+  log.flatMap(({ seq, key, node_id, iteration, data }) => (`${node_id}/${iteration ?? ""}` === node ? [`${seq} ${key} ${data?.status ?? ""}`] : [])).join(", ");
+
 /**
  * Holds one run's log, its projections and what the API shows against each other: numbers without gaps, each fact once, one closing event and
  * nothing after it, a start before every end, and rows of nodes, approvals and the run that say what the log says.
@@ -92,7 +107,7 @@ export async function checkRun({ databaseUrl }: Pick<Perdure, "databaseUrl">, us
       if (node_id === null) continue;
       const key = `${node_id}/${iteration ?? ""}`;
       if (kind === "node_start") started.add(key);
-      if (kind === "node_end" && data?.status === "completed") expect(started.has(key), `${key} started before it ended`).toBe(true);
+      if (kind === "node_end" && data?.status === "completed") expect(started.has(key), `${key} started before it ended (${toldOf(log, key)})`).toBe(true);
     }
 
     const folded = fold(log);
@@ -103,9 +118,9 @@ export async function checkRun({ databaseUrl }: Pick<Perdure, "databaseUrl">, us
       Object.fromEntries([...folded].map(([key, { status, route, output, error }]) => [key, { status, route, output, error }])),
     );
     if (isClosed) for (const [key, { status }] of folded) expect(SETTLED.has(status), `${key} is ${status} in a run that is ${run["status"]}`).toBe(true);
-    const { body: nodes } = await user.get<JsonObject[]>(`/api/v1/executions/${runId}/nodes`);
+    const nodes = await nodesShown(user, runId);
     if (isClosed)
-      expect(Object.fromEntries(nodes.map((node) => [`${node["node_id"]}/${node["iteration"]}`, node["status"]]))).toEqual(
+      expect(Object.fromEntries(nodes.map((node) => [`${node["node_id"]}/${node["iteration"]}`, node["status"]])), "the api shows what the log says").toEqual(
         Object.fromEntries([...folded].map(([key, { status }]) => [key, status])),
       );
 

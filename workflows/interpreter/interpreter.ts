@@ -139,6 +139,9 @@ export class Interpreter implements Commanded {
   private fullFrom = 0;
   private deadline: Cancellable<void> | undefined;
   private wake: (() => void) | undefined;
+  /** Commands that have come and wait for their turn. */
+  private expected = 0;
+  private isOver = false;
 
   constructor(options: InterpreterOptions) {
     this.plan = options.plan;
@@ -174,6 +177,10 @@ export class Interpreter implements Commanded {
     for (;;) {
       this.drain();
       this.tell();
+      if (this.expected > 0) {
+        await this.poked();
+        continue;
+      }
       if (this.isAtRest && this.confirming.size === 0) {
         if (!this.root.ending || !(await this.undo.beginNext())) return this.end();
         continue;
@@ -195,11 +202,7 @@ export class Interpreter implements Commanded {
         continue;
       }
       if (this.steps >= STEPS_PER_BREATH || this.sent >= SENT_PER_BREATH) await this.host.breathe();
-      else {
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-        });
-      }
+      else await this.poked();
       this.steps = 0;
       this.sent = 0;
     }
@@ -209,6 +212,15 @@ export class Interpreter implements Commanded {
   cancel(): void {
     this.callOff(this.root, "cancelled");
     this.poke();
+  }
+
+  /** A command has come and waits for its turn: until the function returned is called, the run neither ends nor continues as new. */
+  expect(): () => void {
+    this.expected++;
+    return () => {
+      this.expected--;
+      this.poke();
+    };
   }
 
   /** Why a command cannot be taken now, or undefined. Changes nothing. */
@@ -239,7 +251,7 @@ export class Interpreter implements Commanded {
   }
 
   get isEnding(): boolean {
-    return this.root.ending !== undefined;
+    return this.isOver || this.root.ending !== undefined;
   }
 
   get entryIds(): string[] {
@@ -672,9 +684,11 @@ export class Interpreter implements Commanded {
 
   private callOffRest(frame: Frame): void {
     for (let at = this.ready.length - 1; at >= 0; at--) if (this.ready[at]?.frame === frame) this.ready.splice(at, 1);
-    frame.body.steps.forEach((_step, index) => {
+    frame.body.steps.forEach((step, index) => {
       const place = { frame, index };
       const { status } = frame.state(index);
+      // A workflow task that was lost may have come further than the one that counts.
+      if (status === "pending" && step.local && step.compensate) this.undo.doubt(place);
       if (status === "pending" || SETTLED.has(status)) return;
       this.stop(place);
     });
@@ -711,6 +725,7 @@ export class Interpreter implements Commanded {
   }
 
   private end(): Outcome {
+    this.isOver = true;
     this.deadline?.cancel();
     this.undo.end();
     this.tell();
@@ -883,6 +898,12 @@ export class Interpreter implements Commanded {
     if (running.length > 0) parts.push(`Running: ${running.join(", ")}`);
     if (waiting.length > 0) parts.push(`Waiting: ${waiting.join(", ")}`);
     return parts.join("\n\n");
+  }
+
+  private poked(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
   }
 
   private poke(): void {

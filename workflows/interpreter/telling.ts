@@ -44,10 +44,10 @@ export class Telling {
     this.facts.node("node_start", step, frame.iteration, 1, { type: step.type, name: step.name, ...(inputs && { input: inputs }) }, startedAt);
   }
 
-  /** `told`: `all` where a worker has said it. */
+  /** `told`: `all` where a worker has said it. A start that was told here comes again before its end, since it may have died with a process; the log takes it once. */
   completed(place: Place, data: EventData, told: Told, inputs?: JsonObject): void {
     const { frame, index } = place;
-    if (told === "nothing") this.start(place, inputs);
+    if (told !== "all") this.start(place, inputs);
     const end = { ...data, ...this.duration(place) };
     if (told === "all") {
       this.keep(place, "node_start", 1, {}, frame.state(index).startedAt);
