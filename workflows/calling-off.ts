@@ -1,5 +1,6 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, CancelledFailure, proxySinks, type WorkflowInterceptors } from "@temporalio/workflow";
 import { CALLED_OFF, type LocalCallSinks } from "./messages.ts";
+import { inTurn } from "./one-by-one.ts";
 
 const { localCalls } = proxySinks<{ localCalls: LocalCallSinks["localCalls"] }>();
 
@@ -15,7 +16,7 @@ export const interceptors = (): WorkflowInterceptors => ({
     {
       async scheduleLocalActivity(input, next) {
         const scope = CancellationScope.current();
-        if (!scope.cancellable || scope.consideredCancelled) return next(input);
+        if (!scope.cancellable || scope.consideredCancelled) return inTurn(next(input));
         let isOpen = true;
         let isCalledOff = false;
         scope.cancelRequested.catch(() => {
@@ -24,7 +25,7 @@ export const interceptors = (): WorkflowInterceptors => ({
           localCalls.callOff(input.seq);
         });
         try {
-          return await CancellationScope.nonCancellable(() => next(input));
+          return await CancellationScope.nonCancellable(() => inTurn(next(input)));
         } catch (error) {
           throw wasCalledOff(error) ? new CancelledFailure("The call was called off.") : error;
         } finally {

@@ -51,7 +51,7 @@ import {
   temporalWorkflowId,
   type ToldFacts,
 } from "./messages.ts";
-import { type InTurn, oneByOne } from "./one-by-one.ts";
+import { inTurn } from "./one-by-one.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 /** Below the server's own suggestion (4,096 events, 4 MiB), so that a burst of nodes still fits. */
@@ -85,10 +85,9 @@ const { events } = proxySinks<{ events: EventSinks["events"] }>();
  */
 export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArguments[1]): Promise<RunGraphResult> {
   const input: RunGraphInput = { ...given, plan: (plan ?? given.plan) as Plan };
-  const inTurn = oneByOne();
   let interpreter: Interpreter;
   try {
-    interpreter = interpreterOf(input, temporalHost(input, inTurn));
+    interpreter = interpreterOf(input, temporalHost(input));
   } catch (error) {
     return finish(defect(error), input);
   }
@@ -203,7 +202,7 @@ async function tellParent(tenantId: string, runId: string, end: ChildClosed): Pr
   await CancellationScope.nonCancellable(() => parent.signal(childClosedSignal, end)).catch(() => undefined);
 }
 
-function temporalHost(input: RunGraphInput, inTurn: InTurn): Host {
+function temporalHost(input: RunGraphInput): Host {
   const info = workflowInfo();
   const markers = markersToCome();
   const heartbeatTimeout = input.heartbeat_timeout_ms;
@@ -236,7 +235,7 @@ function temporalHost(input: RunGraphInput, inTurn: InTurn): Host {
           ? proxyLocalActivities<Activities>({ ...shared, localRetryThreshold: RETRIED_IN_MEMORY })
           : proxyActivities<Activities>({ ...shared, heartbeatTimeout });
         const asked = { ...call, ...origin };
-        return (step.local ? inTurn(runNode(asked)) : runNode(asked)).catch((error: unknown) => {
+        return runNode(asked).catch((error: unknown) => {
           throw toStepError(error);
         });
       }),
@@ -247,9 +246,14 @@ function temporalHost(input: RunGraphInput, inTurn: InTurn): Host {
       return CancellationScope.nonCancellable(async () => {
         try {
           const version = typeof child.version === "number" ? child.version : input.sub_versions?.[subVersionKey(child.workflow_id, child.version)];
-          const opened = await inTurn(
-            local.openChild({ ...child, ...origin, ...(version !== undefined && { version }), run_id: runId, tenant_id: input.tenant_id, parent }),
-          );
+          const opened = await local.openChild({
+            ...child,
+            ...origin,
+            ...(version !== undefined && { version }),
+            run_id: runId,
+            tenant_id: input.tenant_id,
+            parent,
+          });
           await startChild(runGraph, {
             workflowId: temporalWorkflowId(input.tenant_id, runId),
             args: [opened.input, opened.plan],
@@ -269,12 +273,12 @@ function temporalHost(input: RunGraphInput, inTurn: InTurn): Host {
       // It may have closed meanwhile; then its own word is on its way.
       told.catch(() => undefined);
     },
-    receiptsOf: (nodes) => CancellationScope.nonCancellable(() => inTurn(local.receiptsOf({ tenant_id: input.tenant_id, run_id: input.run_id, nodes }))),
+    receiptsOf: (nodes) => CancellationScope.nonCancellable(() => local.receiptsOf({ tenant_id: input.tenant_id, run_id: input.run_id, nodes })),
     record: (facts) => events.record(input.tenant_id, facts),
     confirm: (facts) =>
       inScope({ cancellable: true }, () => {
         markers.add();
-        return inTurn(local.recordFacts({ tenant_id: input.tenant_id, events: facts }));
+        return local.recordFacts({ tenant_id: input.tenant_id, events: facts });
       }),
     breathe: () => sleep(1),
     isFull() {

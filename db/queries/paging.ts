@@ -69,6 +69,7 @@ export function behind(cursor: string | undefined, createdAt: PgColumn, id: PgCo
 /** How a list is ordered, where callers may choose. `position` is selected beside the row, as text. */
 export interface Order {
   by: SQL[];
+  direction: SQL;
   position: SQL<string>;
   behind: SQL | undefined;
   cursorOf(last: { position: string; id: string }): string;
@@ -86,6 +87,7 @@ export function orderOf<C extends string>(order: C | `-${C}`, columns: Readonly<
   const direction = isReverse ? desc : asc;
   return {
     by: [direction(column), direction(id)],
+    direction: sql.raw(isReverse ? "desc" : "asc"),
     position: isTimes ? positionOf(column) : sql<string>`${column}`,
     behind: cursor === undefined ? undefined : beyond(cursor),
     cursorOf: (last) => encodeKey([order, last.position, last.id]),

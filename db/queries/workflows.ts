@@ -1,9 +1,9 @@
-import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNotNull, isNull, lt, or, sql, type SQL } from "drizzle-orm";
+import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNotNull, isNull, lt, or, type Placeholder, sql, type SQL } from "drizzle-orm";
 import { type Json, PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
 import { prepared, type Sessions, type Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, Workflow, WorkflowFilter, Workflows, WorkflowVersion } from "../types/index.ts";
-import { bytesOf, countUpTo, decodeKey, encodeKey, fitting, isSequence, orderOf, toPage } from "./paging.ts";
+import { bytesOf, countUpTo, decodeKey, encodeKey, fitting, isSequence, type Order, orderOf } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
 import { putTimers, removeSchedules } from "./schedules.ts";
 import { syncPublished, syncWebhooks } from "./webhooks.ts";
@@ -29,17 +29,6 @@ const runnableOf = prepared<{ tenant: TenantId; id: string; version: number | nu
   withVersion(db, sql`coalesce(${sql.placeholder("version")}::integer, ${workflows.publishedVersion}, ${workflows.version})`),
 );
 
-const rowsOf = (graph: SQL<Json> | typeof workflowVersions.graph) =>
-  prepared<{ tenant: TenantId; ids: string }, (Workflow & { graph: Json })[]>((db) =>
-    db
-      .select({ ...workflowColumns, graph })
-      .from(workflows)
-      .innerJoin(workflowVersions, versionOf(workflows.version))
-      .where(and(eq(workflows.tenantId, sql.placeholder("tenant")), sql`${workflows.id} = any(${sql.placeholder("ids")}::uuid[])`)),
-  );
-const listedOf = rowsOf(sql<Json>`null`);
-const drawnOf = rowsOf(workflowVersions.graph);
-
 const CHANGED = { revision: sql`${workflows.revision} + 1`, updatedAt: sql`now()` };
 const ORDERS = { name: workflows.name, created_at: workflows.createdAt, updated_at: workflows.updatedAt };
 
@@ -54,6 +43,62 @@ function meant({ search, tags, isPublic, isPublished, deleted }: WorkflowFilter)
     isPublic === undefined ? undefined : eq(workflows.isPublic, isPublic),
     isPublished === undefined ? undefined : isPublished ? isNotNull(workflows.publishedVersion) : isNull(workflows.publishedVersion),
   );
+}
+
+type Limits = Record<"listed" | "limit" | "offset" | "maxBytes", number | Placeholder>;
+
+/** One page of the workflows meant, in one statement: those whose graphs fit into one answer, the first in any case. `of`: how many were to be listed. */
+function listing(db: Statements, wanted: SQL | undefined, order: Order, isDrawn: boolean, limits: Limits) {
+  const listed = db
+    .select({
+      ...workflowColumns,
+      graph: (isDrawn ? sql<Json>`${workflowVersions.graph}` : sql<Json>`null::jsonb`).mapWith(workflowVersions.graph).as("graph"),
+      position: order.position.as("position"),
+      bytes: (isDrawn ? bytesOf(workflowVersions.graph) : sql<number>`0`).as("bytes"),
+    })
+    .from(workflows)
+    .innerJoin(workflowVersions, versionOf(workflows.version))
+    .where(wanted)
+    .orderBy(...order.by)
+    .limit(limits.listed as number)
+    .offset(limits.offset as number)
+    .as("listed");
+  const inOrder = sql`order by ${listed.position} ${order.direction}, ${listed.id} ${order.direction}`;
+  const measured = db
+    .select({
+      ...listed._.selectedFields,
+      held: sql<number>`sum(${listed.bytes}) over (${inOrder})`.as("held"),
+      place: sql<number>`(row_number() over (${inOrder}))::integer`.as("place"),
+      of: sql<number>`(count(*) over ())::integer`.as("of"),
+    })
+    .from(listed)
+    .as("measured");
+  return db
+    .select()
+    .from(measured)
+    .where(and(sql`${measured.place} <= ${limits.limit}`, or(sql`${measured.held} <= ${limits.maxBytes}`, eq(measured.place, 1))))
+    .orderBy(measured.place);
+}
+
+type Listed = Awaited<ReturnType<typeof listing>>;
+type First = { tenant: TenantId; listed: number; limit: number; offset: number; maxBytes: number };
+const ofTenant = and(eq(workflows.tenantId, sql.placeholder("tenant")), isNull(workflows.deletedAt));
+const allOf = prepared<{ tenant: TenantId }, { total: number }[]>((db) => countUpTo(db, workflows, ofTenant));
+/** The first page of all, which is what is asked most, by order. */
+const firstPages = new Map<string, (values: First) => PromiseLike<Listed>>();
+
+function firstOf(chosen: NonNullable<WorkflowFilter["order"]>): (values: First) => PromiseLike<Listed> {
+  const known = firstPages.get(chosen);
+  if (known) return known;
+  const limits = {
+    listed: sql.placeholder("listed"),
+    limit: sql.placeholder("limit"),
+    offset: sql.placeholder("offset"),
+    maxBytes: sql.placeholder("maxBytes"),
+  };
+  const built = prepared<First, Listed>((db) => listing(db, ofTenant, orderOf(chosen, ORDERS, workflows.id, undefined), true, limits));
+  firstPages.set(chosen, built);
+  return built;
 }
 
 export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workflows {
@@ -83,27 +128,23 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
     },
 
     async list(tenant, filter, page) {
-      const wanted = and(eq(workflows.tenantId, tenant), meant(filter));
-      const order = orderOf(filter.order ?? "-created_at", ORDERS, workflows.id, page.cursor);
-      const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [
-        db
-          .select({ id: workflows.id, position: order.position, bytes: filter.withoutGraph ? sql<number>`0` : bytesOf(workflowVersions.graph) })
-          .from(workflows)
-          .innerJoin(workflowVersions, versionOf(workflows.version))
-          .where(and(wanted, order.behind))
-          .orderBy(...order.by)
-          .limit(page.limit + 1)
-          .offset(page.offset ?? 0),
-        countUpTo(db, workflows, wanted),
-      ]);
-      return toPage(
-        page,
-        pageMaxBytes,
-        listed,
-        counted?.total ?? 0,
-        (ids) => sessions.once(tenant, () => (filter.withoutGraph ? listedOf : drawnOf)({ tenant, ids: `{${ids.join()}}` })),
-        order.cursorOf,
-      );
+      const chosen = filter.order ?? "-created_at";
+      const isDrawn = !filter.withoutGraph;
+      const limits = { listed: page.limit + 1, limit: page.limit, offset: page.offset ?? 0, maxBytes: pageMaxBytes };
+      const order = orderOf(chosen, ORDERS, workflows.id, page.cursor);
+      const narrowed = meant(filter);
+      const [rows, [counted]] = await sessions.onceAll(tenant, (db) => {
+        if (page.cursor === undefined && Object.keys(filter).every((name) => name === "order"))
+          return [firstOf(chosen)({ tenant, ...limits }), allOf({ tenant })];
+        const wanted = and(eq(workflows.tenantId, tenant), narrowed);
+        return [listing(db, and(wanted, order.behind), order, isDrawn, limits), countUpTo(db, workflows, wanted)];
+      });
+      const last = rows.at(-1);
+      return {
+        rows: rows.map(({ position: _position, bytes: _bytes, held: _held, place: _place, of: _of, ...workflow }) => workflow),
+        total: counted?.total ?? 0,
+        nextCursor: last && last.of > rows.length ? order.cursorOf(last) : undefined,
+      };
     },
 
     async get(tenant, id) {

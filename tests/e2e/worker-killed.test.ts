@@ -121,7 +121,9 @@ describe("the worker is killed", () => {
     const untilEmptyTasks = (count: number) =>
       until(`${count} empty workflow tasks`, async () => {
         const seen = await kinds();
-        return seen.filter((kind) => kind === "activityTaskCompletedEventAttributes").length === count && seen.at(-1) === "workflowTaskCompletedEventAttributes";
+        return (
+          seen.filter((kind) => kind === "activityTaskCompletedEventAttributes").length === count && seen.at(-1) === "workflowTaskCompletedEventAttributes"
+        );
       });
     await untilEmptyTasks(1);
     held["/second"].resolve();
