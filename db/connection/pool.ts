@@ -6,8 +6,11 @@ import { openConnection, type Connection, type ConnectionOptions } from "./conne
 const CONNECTION_MAX_AGE_MS = 30 * 60_000;
 
 export interface Pool {
-  /** Lends a connection to one caller at a time, in the order of asking. @throws the driver's error when none can be opened. */
-  use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /**
+   * Lends a connection to one caller at a time, in the order of asking. `isLast`: what asks has waited before for the same request and has nothing else
+   * to do, so it goes before the others. @throws the driver's error when none can be opened.
+   */
+  use<T>(work: (connection: Connection) => Promise<T>, isLast?: boolean): Promise<T>;
   state(): PoolState;
   /** Waits for what is being done, then closes; asking afterwards fails with `database.unavailable`. */
   close(): Promise<void>;
@@ -29,9 +32,9 @@ export function createPool(url: string, size: number, options: Pick<ConnectionOp
     return openConnection(url, options);
   }
 
-  async function lend<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async function lend<T>(work: (connection: Connection) => Promise<T>, isLast: boolean): Promise<T> {
     if (free > 0) free--;
-    else await new Promise<void>((resolve) => asking.push(resolve));
+    else await new Promise<void>((resolve) => (isLast ? asking.unshift(resolve) : asking.push(resolve)));
     let connection: Connection | undefined;
     try {
       if (closed) throw new PerdureError("database.unavailable", "The connection to the database has been closed.");
@@ -49,8 +52,8 @@ export function createPool(url: string, size: number, options: Pick<ConnectionOp
   }
 
   return {
-    use(work) {
-      const done = lend(work);
+    use(work, isLast = false) {
+      const done = lend(work, isLast);
       const settled: Promise<unknown> = done.catch(() => {}).finally(() => lent.delete(settled));
       lent.add(settled);
       return done;

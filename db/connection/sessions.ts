@@ -15,6 +15,8 @@ export type Statements = PgRemoteDatabase;
 export interface Sessions {
   /** One or more statements as one transaction, in one round trip; results in their order. */
   once<T>(scope: Scope, build: (statements: Statements) => PromiseLike<T>): Promise<T>;
+  /** As `once`, before all that wait for a connection: for what ends a request that has waited already. */
+  last<T>(scope: Scope, build: (statements: Statements) => PromiseLike<T>): Promise<T>;
   onceAll<T extends readonly unknown[]>(scope: Scope, build: (statements: Statements) => { [K in keyof T]: PromiseLike<T[K]> }): Promise<T>;
   /** A transaction of several steps; its beginning travels with the first, and it is rolled back when `work` throws. */
   transaction<T>(scope: Scope, work: (statements: Statements) => Promise<T>): Promise<T>;
@@ -30,38 +32,43 @@ function opening(scope: Scope): string {
 }
 
 export function createSessions(pool: Pool): Sessions {
-  async function use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async function use<T>(work: (connection: Connection) => Promise<T>, isLast = false): Promise<T> {
     try {
-      return await pool.use(work);
+      return await pool.use(work, isLast);
     } catch (error) {
       throw translate(error);
     }
   }
 
-  async function onceAll<T extends readonly unknown[]>(scope: Scope, build: (statements: Statements) => { [K in keyof T]: PromiseLike<T[K]> }): Promise<T> {
+  async function send<T extends readonly unknown[]>(
+    scope: Scope,
+    build: (statements: Statements) => { [K in keyof T]: PromiseLike<T[K]> },
+    isLast = false,
+  ): Promise<T> {
     const script = opening(scope);
     return use(async (connection) => {
       const ends: Promise<void>[] = [];
       let unsent = Number.POSITIVE_INFINITY;
-      const send = sendingTo(connection, () => {
+      const sending = sendingTo(connection, () => {
         unsent -= 1;
         if (unsent === 0) ends.push(connection.sendScript("commit"));
       });
-      const queries = wire.run(send, () => build(statements));
+      const queries = wire.run(sending, () => build(statements));
       unsent = queries.length;
       const begun = connection.sendScript(script);
-      const results: PromiseSettledResult<unknown>[] = await wire.run(send, () => Promise.allSettled([begun, ...queries]));
+      const results: PromiseSettledResult<unknown>[] = await wire.run(sending, () => Promise.allSettled([begun, ...queries]));
       if (ends.length === 0 && !connection.lost) ends.push(connection.sendScript("rollback"));
       results.push(...(await Promise.allSettled(ends)));
       const failed = results.flatMap((result) => (result.status === "rejected" ? [cause(result.reason)] : []));
       if (failed.length > 0) throw failed.find((reason) => sqlState(reason) !== IN_FAILED_TRANSACTION) ?? failed[0];
       return results.slice(1, 1 + queries.length).map((result) => (result as PromiseFulfilledResult<unknown>).value) as unknown as T;
-    });
+    }, isLast);
   }
 
   return {
-    onceAll,
-    once: async <T>(scope: Scope, build: (statements: Statements) => PromiseLike<T>) => (await onceAll<[T]>(scope, (statements) => [build(statements)]))[0],
+    onceAll: (scope, build) => send(scope, build),
+    once: async <T>(scope: Scope, build: (statements: Statements) => PromiseLike<T>) => (await send<[T]>(scope, (statements) => [build(statements)]))[0],
+    last: async <T>(scope: Scope, build: (statements: Statements) => PromiseLike<T>) => (await send<[T]>(scope, (statements) => [build(statements)], true))[0],
     async transaction(scope, work) {
       const script = opening(scope);
       return use(async (connection) => {

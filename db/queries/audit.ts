@@ -13,7 +13,7 @@ export function createAudit(sessions: Sessions, pageMaxBytes: number): Audit {
 
   function store(tenant: TenantId, entries: Entry[]): Promise<void> {
     const stored = sessions
-      .once(tenant, (db) => db.insert(auditEvents).values(entries))
+      .last(tenant, (db) => db.insert(auditEvents).values(entries))
       .then(() => undefined)
       .finally(() => storing.delete(tenant));
     storing.set(tenant, stored);

@@ -82,3 +82,14 @@ test("F5: When many changes are recorded at the same time, then each is written 
     expect(rows.map(({ correlationId }) => correlationId)).toEqual(events.map(({ correlationId }) => correlationId).toReversed());
   }
 });
+
+test("F4: When all wait for connections, then an entry, which ends a request that has waited already, goes before them", async () => {
+  const narrow = await openDatabase({ url: database.url, poolSize: 1 });
+  const tenant = tenantId(randomUUID());
+  const done: string[] = [];
+  const asked = (name: string) => narrow.audit.list(tenant, {}, { limit: 1 }).then(() => done.push(name));
+  await Promise.all([asked("first"), asked("second"), asked("third"), narrow.audit.record(tenant, event()).then(() => done.push("entry"))]);
+  // A list without rows asks once.
+  expect(done).toEqual(["first", "entry", "second", "third"]);
+  await narrow.close();
+});

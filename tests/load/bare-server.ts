@@ -33,23 +33,22 @@ async function once(...statements: [string, Parameters][]): Promise<Record<strin
 
 app.get("/workflows", async (c) => {
   const limit = Number(c.req.query("limit") ?? 50);
-  const [listed = [], counted = []] = await once(
+  const inOrder = "order by listed.position desc, listed.id desc";
+  const [rows = [], counted = []] = await once(
     [
-      `select workflows.id, to_char(workflows.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position, coalesce(octet_length(workflow_versions.graph::text), 0) as bytes ${JOINED}
-       where workflows.tenant_id = $1 and workflows.deleted_at is null order by workflows.created_at desc, workflows.id desc limit $2 offset $3`,
-      [TENANT, limit + 1, 0],
+      `select * from (
+         select listed.*, sum(listed.bytes) over (${inOrder}) as held, (row_number() over (${inOrder}))::integer as place, (count(*) over ())::integer as of from (
+           select ${WORKFLOW}, workflow_versions.graph, to_char(workflows.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position,
+             coalesce(octet_length(workflow_versions.graph::text), 0) as bytes ${JOINED}
+           where workflows.tenant_id = $1 and workflows.deleted_at is null order by workflows.created_at desc, workflows.id desc limit $2 offset $3) listed) measured
+       where place <= $4 and (held <= $5 or place = 1) order by place`,
+      [TENANT, limit + 1, 0, limit, 16 * 1024 * 1024],
     ],
     [
       "select count(*)::integer as total from (select 1 as one from workflows where workflows.tenant_id = $1 and workflows.deleted_at is null limit 10000) counted",
       [TENANT],
     ],
   );
-  const ids = listed.slice(0, limit).map(({ id }) => String(id));
-  const places = ids.map((_, index) => `$${index + 2}`).join(", ");
-  const [rows = []] = await once([
-    `select ${WORKFLOW}, workflow_versions.graph ${JOINED} where workflows.tenant_id = $1 and workflows.id in (${places})`,
-    [TENANT, ...ids],
-  ]);
   c.header("x-total-count", String(counted[0]?.["total"]));
   return c.json(rows);
 });
