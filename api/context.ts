@@ -1,6 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
-import type { AuditActor } from "./audit/audit-trail.ts";
+import type { AuditActor } from "./audit/entry.ts";
 import type { Verdict } from "./limits/rate-limiter.ts";
 import type { WebhookCall } from "./webhooks/door.ts";
 import type { Upgrade } from "./live/upgrade.ts";

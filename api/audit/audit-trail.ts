@@ -1,16 +1,10 @@
-import { type AuditRule, type RoleName, type RouteName, auditRuleOf } from "#contract";
-import { type JsonObject, type TenantId, isObject } from "#core";
+import { type AuditRule, type RouteName, auditRuleOf } from "#contract";
+import { type JsonObject, isObject } from "#core";
 import type { Audit } from "#db";
 import type { Logger } from "#platform";
-import { type ApiContext, clientAddress, userAgent } from "../context.ts";
+import type { ApiContext } from "../context.ts";
+import { type AuditActor, writeEntry } from "./entry.ts";
 import { changes } from "./withheld.ts";
-
-/** Who a change is written for, where the route is public, or where it is made in another organization than the caller's. */
-export interface AuditActor {
-  readonly tenantId: TenantId;
-  readonly userId: string;
-  readonly role: RoleName;
-}
 
 type Reply = Response | { status: number; body: unknown };
 interface AuditedRequest {
@@ -64,26 +58,16 @@ export function createAuditTrail(audit: Audit, { fieldMaxBytes, logger }: { fiel
     const actor = (c.get("auditActor") as AuditActor | undefined) ?? principal;
     if (reply.status >= 400 || !actor) return;
     const after = bodyOf(reply);
-    const event = {
-      userId: actor.userId,
+    const about = {
+      actor,
       apiKeyId: principal?.apiKey?.id ?? null,
-      role: actor.role,
       action: name,
       resourceType: rule.resource,
       resourceId: resourceId(rule.isNew ?? false, params, after ?? before, reply),
-      method: c.req.method,
-      path: c.req.path,
       status: reply.status,
       ...changes(before, after, rule.fields, fieldMaxBytes),
-      ip: clientAddress(c),
-      userAgent: userAgent(c),
-      correlationId: c.get("correlationId"),
     };
-    try {
-      await audit.record(actor.tenantId, event);
-    } catch (error) {
-      logger.error({ err: error, audit_event: { ...event, tenantId: actor.tenantId } }, "a change was made and could not be written to the audit log");
-    }
+    await writeEntry({ audit, logger }, c, about, "a change was made and could not be written to the audit log");
   }
 }
 

@@ -4,13 +4,12 @@ import type { Accounts, Audit } from "#db";
 import type { Logger } from "#platform";
 import type { MiddlewareHandler } from "hono";
 import { BoundedCache } from "../bounded-cache.ts";
-import { type ApiContext, type ApiEnv, clientAddress, userAgent } from "../context.ts";
-import type { AuditActor } from "./audit-trail.ts";
+import { type ApiContext, type ApiEnv, clientAddress } from "../context.ts";
+import { type AuditActor, writeEntry } from "./entry.ts";
 
 const CALLERS_REMEMBERED = 10_000;
 /** Organizations of one account that a failed sign-in is told to. */
 const ORGANIZATIONS_MAX = 20;
-const PATH_MAX_LENGTH = 1_000;
 
 export interface Refusals {
   /** Stands before the guard of a route and writes what it, or the handler, refuses. */
@@ -39,27 +38,17 @@ export function createRefusals({
 
   async function record(name: RouteName, c: ApiContext, actor: AuditActor, apiKeyId: string | null, status: number): Promise<void> {
     const id = c.req.param("id");
-    const event = {
-      userId: actor.userId,
+    const about = {
+      actor,
       apiKeyId,
-      role: actor.role,
       action: name,
       resourceType: auditResourceOf(name),
       resourceId: id !== undefined && isUuid(id) ? id.toLowerCase() : null,
-      method: c.req.method,
-      path: c.req.path.slice(0, PATH_MAX_LENGTH),
       status,
       before: null,
       after: null,
-      ip: clientAddress(c),
-      userAgent: userAgent(c),
-      correlationId: c.get("correlationId"),
     };
-    try {
-      await audit.record(actor.tenantId, event);
-    } catch (error) {
-      logger.error({ err: error, audit_event: { ...event, tenantId: actor.tenantId } }, "a refusal could not be written to the audit log");
-    }
+    await writeEntry({ audit, logger }, c, about, "a refusal could not be written to the audit log");
   }
 
   async function recordSignIn(name: RouteName, c: ApiContext, userId: string): Promise<void> {
