@@ -4,7 +4,7 @@ import type { Accounts, Audit } from "#db";
 import type { Logger } from "#platform";
 import type { MiddlewareHandler } from "hono";
 import { BoundedCache } from "../bounded-cache.ts";
-import { type ApiContext, type ApiEnv, clientAddress } from "../context.ts";
+import type { ApiContext, ApiEnv } from "../context.ts";
 import { type AuditActor, writeEntry } from "./entry.ts";
 
 const CALLERS_REMEMBERED = 10_000;

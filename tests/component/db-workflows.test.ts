@@ -144,3 +144,29 @@ test("D2: When workflows are paged by cursor, then each comes once and the total
   expect(seen.toSorted()).toEqual(made.toSorted());
   expect((await db.workflows.list(tenant, { search: mark }, { limit: 2, offset: 4 })).rows).toHaveLength(1);
 });
+
+test("D1: When workflows are listed in any order, in whole or in part, then the pages are the list, cut up", async () => {
+  const mark = randomUUID();
+  for (const name of ["b", "a", "d", "c", "e"]) await create(`${name} ${mark}`);
+  const orders = ["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"] as const;
+  for (const order of orders) {
+    for (const withoutGraph of [false, true]) {
+      const filter = { order, search: mark, ...(withoutGraph && { withoutGraph }) };
+      const whole = (await db.workflows.list(tenant, filter, { limit: 10 })).rows;
+      expect(whole).toHaveLength(5);
+      expect(whole.map(({ graph }) => graph === null)).toEqual(whole.map(() => withoutGraph));
+      expect(whole[0]?.createdAt).toBeInstanceOf(Date);
+      const pages: string[] = [];
+      for (let cursor: string | undefined = ""; cursor !== undefined;) {
+        const page = await db.workflows.list(tenant, filter, { limit: 2, ...(cursor !== "" && { cursor }) });
+        pages.push(...page.rows.map(({ id }) => id));
+        cursor = page.nextCursor;
+      }
+      expect(pages).toEqual(whole.map(({ id }) => id));
+    }
+    const all = (await db.workflows.list(tenant, {}, { limit: 1_000 })).total;
+    const first = await db.workflows.list(tenant, { order }, { limit: 3 });
+    const inOne = (await db.workflows.list(tenant, { order, isPublic: false }, { limit: 1_000 })).rows;
+    expect([first.total, first.rows]).toEqual([all, inOne.slice(0, 3)]);
+  }
+});

@@ -20,6 +20,9 @@ const SHORT_SEED = "7";
 const ENDING = ["logoutEverywhere", "endSession"];
 const filter = (kind: "include" | "exclude"): string[] => ENDING.flatMap((id) => [`--${kind}-operation-id`, id]);
 
+/** Of Python 3.11 where two threads parse at once (python/cpython#106905), and not of the API. */
+const PYTHONS_OWN = "AST constructor recursion depth mismatch";
+
 /** What is made up is many requests of one address, and runs that nobody answers. */
 const SETTINGS = {
   LOG_LEVEL: "warn",
@@ -63,35 +66,38 @@ async function expectConformance(
   const user = await TestClient.register(perdure.base);
   const home = join(folder.path, "home");
   mkdirSync(home, { recursive: true });
-  const { code, output } = await run(
-    program as string,
-    [
-      "--config-file",
-      join(ROOT, "tests/conformance/schemathesis.toml"),
-      "run",
-      `${perdure.base}/openapi.json`,
-      "--header",
-      `Authorization: Bearer ${user.accessToken}`,
-      "--max-examples",
-      String(EXAMPLES),
-      "--workers",
-      "2",
-      "--no-color",
-      ...(isLong ? [] : ["--seed", SHORT_SEED]),
-      ...filter(endsSession ? "include" : "exclude"),
-      ...args,
-    ],
-    {
-      cwd: home,
-      env: {
-        ...process.env,
-        SCHEMATHESIS_HOOKS: join(ROOT, "tests/conformance/hooks.py"),
-        HOME: home,
-        HYPOTHESIS_STORAGE_DIRECTORY: join(home, "hypothesis"),
-        ...env,
+  const called = (workers: number) =>
+    run(
+      program as string,
+      [
+        "--config-file",
+        join(ROOT, "tests/conformance/schemathesis.toml"),
+        "run",
+        `${perdure.base}/openapi.json`,
+        "--header",
+        `Authorization: Bearer ${user.accessToken}`,
+        "--max-examples",
+        String(EXAMPLES),
+        "--workers",
+        String(workers),
+        "--no-color",
+        ...(isLong ? [] : ["--seed", SHORT_SEED]),
+        ...filter(endsSession ? "include" : "exclude"),
+        ...args,
+      ],
+      {
+        cwd: home,
+        env: {
+          ...process.env,
+          SCHEMATHESIS_HOOKS: join(ROOT, "tests/conformance/hooks.py"),
+          HOME: home,
+          HYPOTHESIS_STORAGE_DIRECTORY: join(home, "hypothesis"),
+          ...env,
+        },
       },
-    },
-  );
+    );
+  let { code, output } = await called(2);
+  if (output.includes(PYTHONS_OWN)) ({ code, output } = await called(1));
   process.stdout.write(`${output.slice(output.lastIndexOf("= SUMMARY ="))}\n`);
   expect(code, output).toBe(0);
   if (!endsSession) expect((await user.get("/api/v1/auth/me")).status, "the user was signed in to the end").toBe(200);

@@ -22,6 +22,8 @@ const READY_MS = 60_000;
 const STOP_MS = 40_000;
 /** Of each process, when a test fails. */
 const SHOWN_LINES = 200;
+/** As the supervisor and the image have it. */
+const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "TZ", "LANG"];
 
 /** Starts `api/server.ts` of the source tree `root`, with `nodeArgs` before it; returns when it listens. Nothing of this process's own settings reaches it but `env`. */
@@ -47,7 +49,7 @@ async function start(
   isReady: (line: Record<string, unknown>) => Ready | undefined,
 ): Promise<RunningProcess> {
   const passedOn = Object.fromEntries(PASSED_ON.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])));
-  const child = spawn(process.execPath, args, { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...passedOn, ...env } });
+  const child = spawn(process.execPath, args, { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...ALLOCATOR, ...passedOn, ...env } });
   const { pid } = child;
   child.once("error", () => {});
   if (pid === undefined) throw new Error(`${name} could not be run.`);
