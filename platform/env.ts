@@ -35,6 +35,7 @@ const pairs = z.string().transform((text) =>
   ),
 );
 
+const isOrigin = (text: string): boolean => text === "*" || (/^https?:/.test(text) && URL.parse(text)?.origin === text);
 const webAddress = z.string().refine((text) => /^https?:\/\/[^\s/]/.test(text) && URL.canParse(text), "takes an address such as https://perdure.example.com");
 
 /**
@@ -154,7 +155,7 @@ export const envSchema = z.object({
   /** Live API keys of one organization. */
   API_KEYS_MAX: z.coerce.number().int().positive().default(1_000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
-  CORS_ORIGINS: list.default([]),
+  CORS_ORIGINS: list.refine((origins) => origins.every(isOrigin), "takes *, or origins such as https://app.example.com").default([]),
   REGISTRATION: z.enum(["open", "closed"]).default("open"),
   /** Hosts and CIDRs that nodes may reach although they are private: of all organizations, or of one, with `<its id>=` before it. */
   OUTBOUND_ALLOW: list.default([]),
