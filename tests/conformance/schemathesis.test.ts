@@ -16,8 +16,8 @@ const PHASES = isLong ? "examples,coverage,fuzzing,stateful" : "examples,coverag
 /** The short form always asks the same; the long one something new each time. */
 const SHORT_SEED = "7";
 
-/** They end the session that calls them: called last, by somebody of their own. */
-const ENDING = ["logoutEverywhere", "endSession"];
+/** They end the session that calls them, or its organization, should its name be guessed: called last, by somebody of their own. */
+const ENDING = ["logoutEverywhere", "endSession", "eraseOrganization"];
 const filter = (kind: "include" | "exclude"): string[] => ENDING.flatMap((id) => [`--${kind}-operation-id`, id]);
 
 /** Of Python 3.11 where two threads parse at once (python/cpython#106905), and not of the API. */
