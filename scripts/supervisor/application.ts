@@ -14,7 +14,7 @@ const ENTRY = { api: "api/server.ts", worker: "worker/main.ts" };
 const READY_MS = 120_000;
 /** A worker lets attempts in flight end for 20 s and forces an end after 30. */
 const STOP_MS = 35_000;
-/** glibc keeps a heap for every thread that allocates and gives little of it back: a worker whose own heap stayed flat grew by a fifth in two minutes. As in `deploy/Dockerfile`. */
+/** glibc keeps a heap for every thread that allocates and gives little of it back: without this a busy worker took a tenth more. As in `deploy/Dockerfile`. */
 const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };
 /** In the logs of api and worker. */
 const FATAL = 60;
