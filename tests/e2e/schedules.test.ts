@@ -126,6 +126,9 @@ test("C3: When a workflow with a timer is published, then the timer has its sche
   const schedules = async () => (await user.get<JsonObject[]>(`/api/v1/jobs/scheduled?workflow_id=${workflow}&enabled=true`)).body;
   expect(await schedules()).toEqual([]);
   expect((await user.post(`/api/v1/workflows/${workflow}/publish`)).status).toBe(200);
+  // What Temporal says of a schedule is a moment behind what it was told.
+  const untilInSync = () => until("Temporal has it", async () => (await schedules())[0]?.["in_sync"] === true);
+  await untilInSync();
   const [job, ...others] = await schedules();
   expect(others).toEqual([]);
   expect(job).toMatchObject({
@@ -156,6 +159,7 @@ test("C3: When a workflow with a timer is published, then the timer has its sche
   });
   expect((await schedules())[0], "a draft changes nothing").toMatchObject({ timer_type: "interval" });
   await user.post(`/api/v1/workflows/${workflow}/publish`);
+  await untilInSync();
   const [changed] = await schedules();
   expect(changed).toMatchObject({
     id: job?.["id"],
