@@ -194,10 +194,11 @@ export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onC
     },
   };
 
-  /** A child is started by its parent's workflow, however long that has had no worker. Asked of the parent first: it may start the child meanwhile, and end. */
-  async function mayStillBegin(tenant: TenantId, { id, parentId }: Run): Promise<boolean> {
-    if (parentId === null) return false;
-    return (await temporal.state(tenant, parentId)).state === "open" || (await temporal.state(tenant, id)).state !== "unknown";
+  /** What a workflow starts (a parent its child, a schedule's moment its run) it may start yet, however long it has had no worker. Asked of it first: it may do so meanwhile, and end. */
+  async function mayStillBegin(tenant: TenantId, { id, parentId, trigger }: Run): Promise<boolean> {
+    const starter = parentId ?? (trigger === SCHEDULE ? await db.schedules.pendingStarterOf(tenant, id) : undefined);
+    if (starter === undefined) return false;
+    return (await temporal.state(tenant, starter)).state === "open" || (await temporal.state(tenant, id)).state !== "unknown";
   }
 
   const commanding = createCommanding({ db, temporal, runs, serve, waitMs: env.COMMAND_WAIT_MS, logger });

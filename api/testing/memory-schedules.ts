@@ -74,6 +74,7 @@ export function createMemorySchedules(state: MemoryState): ScheduleRows {
         attempt,
         number: ++schedule.firings,
         isManual,
+        key: ` schedule ${scheduleId} ${scheduledAt.toISOString()} ${attempt}`,
         outcome: "pending" as const,
         runId: null,
         error: null,
@@ -88,6 +89,7 @@ export function createMemorySchedules(state: MemoryState): ScheduleRows {
       if (firing) Object.assign(firing, { outcome, runId, error });
     },
     starterOf: async () => undefined,
+    pendingStarterOf: async () => undefined,
     async executions(tenant, id, { status }, page) {
       if (!live(tenant, id)) return undefined;
       const shown = firings

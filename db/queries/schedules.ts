@@ -3,12 +3,15 @@ import { type FailureValue, type Json, PerdureError, type RunStatus, stableStrin
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
-import { runs, scheduleFirings, schedules, workflows } from "../schema/index.ts";
+import { idempotencyKeys, runs, scheduleFirings, schedules, workflows } from "../schema/index.ts";
 import type { Schedule, ScheduleExecution, ScheduleFiring, ScheduleRows, TimerSchedule } from "../types/index.ts";
 import { behind, bytesOf, countOf, countUpTo, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
 
 const { takenAt: _takenAt, ...storedColumns } = getTableColumns(schedules);
-const { tenantId: _firingTenant, starter: _starter, ...firingColumns } = getTableColumns(scheduleFirings);
+const { tenantId: _firingTenant, starter: _starter, ...storedFiring } = getTableColumns(scheduleFirings);
+/** A key that no header can hold, since blanks at its beginning are taken off: nobody else's request can name the same run. */
+const firingKey = sql<string>`format(' schedule %s %s %s', ${scheduleFirings.scheduleId}, to_char(${scheduleFirings.scheduledAt} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ${scheduleFirings.attempt})`;
+const firingColumns = { ...storedFiring, key: firingKey };
 const columns = {
   ...storedColumns,
   lastFiredAt: sql<
@@ -208,6 +211,18 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
           .select({ starter: scheduleFirings.starter })
           .from(scheduleFirings)
           .where(and(eq(scheduleFirings.tenantId, tenant), eq(scheduleFirings.runId, runId), eq(scheduleFirings.isManual, false))),
+      );
+      return found?.starter ?? undefined;
+    },
+
+    async pendingStarterOf(tenant, runId) {
+      const isItsKey = and(eq(idempotencyKeys.tenantId, tenant), eq(idempotencyKeys.key, firingKey), eq(idempotencyKeys.runId, runId));
+      const [found] = await sessions.once(tenant, (db) =>
+        db
+          .select({ starter: scheduleFirings.starter })
+          .from(scheduleFirings)
+          .innerJoin(idempotencyKeys, isItsKey)
+          .where(and(eq(scheduleFirings.tenantId, tenant), eq(scheduleFirings.outcome, "pending"), eq(scheduleFirings.isManual, false))),
       );
       return found?.starter ?? undefined;
     },

@@ -85,6 +85,9 @@ export const scheduleFirings = pgTable(
     index("schedule_firings_age_idx")
       .on(table.tenantId, table.firedAt)
       .where(sql`${table.attempt} = 1`),
+    index("schedule_firings_pending_idx")
+      .on(table.tenantId)
+      .where(sql`${table.outcome} = 'pending'`),
     check("schedule_firings_outcome_check", sql`${table.outcome} in ('pending', 'started', 'refused', 'missed')`),
   ],
 );

@@ -91,6 +91,8 @@ export interface ScheduleFiring {
   /** 1 for the first firing of the schedule; tries of one moment share it. */
   number: number;
   isManual: boolean;
+  /** The idempotency key of its run. */
+  key: string;
   outcome: FiringOutcome;
   runId: string | null;
   error: FailureValue | null;
@@ -139,6 +141,8 @@ export interface ScheduleRows {
   ): Promise<void>;
   /** Which workflow of Temporal waits for a run; undefined where none does. */
   starterOf(tenant: TenantId, runId: string): Promise<string | undefined>;
+  /** Which workflow of Temporal had a run stored and has not said yet that it started it; undefined where none has. */
+  pendingStarterOf(tenant: TenantId, runId: string): Promise<string | undefined>;
   /** The newest first; undefined where there is no such schedule. */
   executions(tenant: TenantId, id: string, filter: { status?: RunStatus[] }, page: Page): Promise<Paged<ScheduleExecution> | undefined>;
 }

@@ -48,7 +48,7 @@ export function createFirings({ db, runs, compile }: FiringOptions): ScheduleFir
       createdBy: null,
       scheduleId: schedule.id,
       ...(startedBy !== undefined && { startedBy }),
-      idempotency: { key: keyOf(firing), requestHash: schedule.id },
+      idempotency: { key: firing.key, requestHash: schedule.id },
     });
     return run;
   }
@@ -122,11 +122,6 @@ export function createFirings({ db, runs, compile }: FiringOptions): ScheduleFir
       return (await runs.reconcile(tenantId(tenant_id), runId)).status;
     },
   };
-}
-
-/** A key that no header can hold, since blanks at its beginning are taken off: nobody else's request can name the same run. */
-function keyOf({ scheduleId, scheduledAt, attempt }: ScheduleFiring): string {
-  return ` schedule ${scheduleId} ${scheduledAt.toISOString()} ${attempt}`;
 }
 
 /** Where the run begins: at the timer of the schedule, else as by hand; else at the only timer that there is. */

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { eventKey, type JsonObject, PerdureError, type RunEvent, type TenantId, uuidv7 } from "#core";
-import { type Database, openDatabase } from "#db";
+import { type Database, openDatabase, type ScheduleDefinition } from "#db";
 import { createPayloads, failureConverterPath, type Payloads } from "#payloads";
 import { readEnv } from "#platform";
 import { connectTemporal, createRelay, createRuns, createSweeper, ensureNamespace, type RunsService, type StartRun } from "#runs";
@@ -415,6 +415,38 @@ describe("the sweeper", () => {
     const { run } = await db.runs.insert(tenant, uuidv7(), request({}));
     expect((await runs.reconcile(tenant, run.id)).status).toBe("queued");
     await db.runs.markStarted(tenant, run.id);
+    expect(await runs.reconcile(tenant, run.id)).toMatchObject({ status: "failed", error: { code: "run.not_started" } });
+  });
+
+  test("C3: When the run of a schedule's moment was stored by a worker that died, then it is left to the moment, and closed once nobody fires that any more", async () => {
+    const fields = { name: "Work", description: "", tags: [], settings: {}, isPublic: false, createdBy: null };
+    const version = { graph: { nodes: [] }, plan: null, problems: [], hash: uuidv7(), createdBy: null };
+    const workflowId = (await db.workflows.create(tenant, fields, version)).workflow.id;
+    const definition: ScheduleDefinition = {
+      type: "interval",
+      timezone: "UTC",
+      interval_seconds: 60,
+      offset_seconds: 0,
+      jitter_seconds: 0,
+      overlap_policy: "allow_all",
+      catchup_window_seconds: 60,
+      max_executions: 0,
+      retry_on_failure: false,
+      retry_count: 0,
+      retry_delay_seconds: 0,
+    };
+    const named = { id: uuidv7(), workflowId, nodeId: null, source: "api" as const, name: "S", inputs: {}, note: "", createdBy: null };
+    const schedule = await db.schedules.create(tenant, { ...named, enabled: true, definition }, 10);
+    const starter = `schedule-${schedule.id}`;
+    const fired = await db.schedules.fire(tenant, { scheduleId: schedule.id, scheduledAt: new Date(), attempt: 1, isManual: false, starter });
+    const idempotency = { key: fired?.firing.key ?? "", requestHash: schedule.id };
+    const { run } = await db.runs.insert(tenant, uuidv7(), request({}, { trigger: "schedule", workflowId, idempotency }));
+    const admin = postgres(database.url, { max: 1 });
+    await admin`update runs set created_at = now() - interval '1 hour' where id = ${run.id}`;
+    await admin.end();
+    const moment = await temporal.client.workflow.start("startScheduledRun", { workflowId: temporalWorkflowId(tenant, starter), taskQueue, args: [{}] });
+    expect((await runs.reconcile(tenant, run.id)).status).toBe("queued");
+    await moment.terminate();
     expect(await runs.reconcile(tenant, run.id)).toMatchObject({ status: "failed", error: { code: "run.not_started" } });
   });
 
