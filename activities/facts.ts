@@ -8,6 +8,13 @@ const COALESCE_MS = 30;
 const MAX_LOG_LINES = 100;
 const MAX_LOG_LINE_LENGTH = 1024;
 
+export interface EndDetails {
+  /** The value comes from the node cache. */
+  isCached?: boolean;
+  /** The value becomes the node's receipt where it has none, in the statement that tells of its end. */
+  receiptKey?: string;
+}
+
 /** Tells the log what happens to one attempt of a node. Nothing here waits for the log. */
 export interface AttemptFacts {
   /** `of`: the attempt that began, where it is not this one. */
@@ -16,7 +23,7 @@ export interface AttemptFacts {
   /** Kept for the attempt's end, which tells it as `logs`; what is beyond the limits is left out. */
   log(line: string): void;
   /** The node's one end. `attempt` is the one that made the value. */
-  completed(output: Json, route: string | undefined, attempt: number, durationMs: number, isCached: boolean): void;
+  completed(output: Json, route: string | undefined, attempt: number, durationMs: number, details?: EndDetails): void;
   cancelled(durationMs: number): void;
   failed(error: FailureValue, durationMs: number): void;
   retry(error: FailureValue, retryInMs: number): void;
@@ -28,7 +35,7 @@ export interface AttemptFacts {
  */
 export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: number): AttemptFacts {
   const about = { type: call.type, name: call.name };
-  const tell = (kind: EventKind, keyAttempt: number, data: EventData, detail: number | "" = "", of: number = attempt): void => {
+  const tell = (kind: EventKind, keyAttempt: number, data: EventData, detail: number | "" = "", of: number = attempt, receiptKey?: string): void => {
     const event: RunEvent = {
       run_id: call.run_id,
       key: eventKey(kind, call.node_id, call.iteration, keyAttempt, detail),
@@ -39,7 +46,7 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
       attempt: of,
       data,
     };
-    writer.write(call.tenant_id, [event]);
+    writer.write(call.tenant_id, [event], receiptKey);
   };
   let pending = "";
   let timer: NodeJS.Timeout | undefined;
@@ -62,10 +69,10 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
     log(line) {
       if (logs.length < MAX_LOG_LINES) logs.push(line.slice(0, MAX_LOG_LINE_LENGTH));
     },
-    completed(output, route, of, durationMs, isCached) {
+    completed(output, route, of, durationMs, { isCached = false, receiptKey } = {}) {
       flush();
       const end = { status: "completed", output, ...(route !== undefined && { route }), ...(isCached && { cached: true }), duration_ms: durationMs } as const;
-      tell("node_end", 1, { ...about, ...end, ...printed() }, "", of);
+      tell("node_end", 1, { ...about, ...end, ...printed() }, "", of, receiptKey);
     },
     cancelled(durationMs) {
       flush();

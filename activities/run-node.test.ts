@@ -53,6 +53,7 @@ function bench(
 ) {
   const facts: RunEvent[] = [];
   const logged: string[] = [];
+  const withEnds: string[] = [];
   const { receipts, results } = memoryReceipts();
   const nodeCache = memoryCache();
   const definition = defineNode({
@@ -70,7 +71,11 @@ function bench(
     run: handler as never,
   });
   const deps: RunNodeDeps = {
-    writer: { write: (_tenant, events) => void facts.push(...events), flush: async () => {}, close: async () => {} },
+    writer: {
+      write: (_tenant, events, receiptKey) => void (facts.push(...events), receiptKey !== undefined && withEnds.push(receiptKey)),
+      flush: async () => {},
+      close: async () => {},
+    },
     receipts,
     nodeCache,
     services: {} as ActivityServices,
@@ -81,7 +86,7 @@ function bench(
     logger: pino({ level: "debug" }, { write: (line: string) => void logged.push(line) }),
   };
   const run = (call: Partial<NodeCall> = {}, attempt: Partial<Attempt> = {}) => runNode(deps, { ...base, ...call }, { ...first, ...attempt });
-  return { run, facts, logged, deps, receipts, results, kinds: () => facts.map(({ kind }) => kind) };
+  return { run, facts, withEnds, logged, deps, receipts, results, kinds: () => facts.map(({ kind }) => kind) };
 }
 
 const base: NodeCall = {
@@ -181,18 +186,14 @@ describe("success", () => {
     expect([await paused, second]).toEqual([{ value: 2 }, { value: 2 }]);
   });
 
-  test("A4: When no other attempt can have begun, then Temporal hears of the result while the receipt is on its way", async () => {
-    const { run, receipts, results } = bench(async () => ({ value: "quick" }));
-    let store = (): void => {};
-    const { store: real } = receipts;
-    receipts.store = async (...given) => {
-      await new Promise<void>((done) => (store = done));
-      return real(...given);
-    };
+  test("A4: When no other attempt can have begun, then Temporal hears of the result at once, and the receipt travels with the node's end", async () => {
+    const { run, receipts, withEnds } = bench(async () => ({ value: "quick" }));
+    receipts.store = () => Promise.reject(new Error("not asked"));
     expect(await run({}, { undisputedMs: 1000 })).toEqual({ value: "quick" });
-    expect(results.size).toBe(0);
-    store();
-    await vi.waitFor(() => expect(results.size).toBe(1));
+    expect(withEnds).toEqual(["run-1:n1:"]);
+    const free = bench(async () => ({ value: "free" }), { effect: "none" });
+    await free.run({}, { undisputedMs: 1000 });
+    expect(free.withEnds).toEqual([]);
   });
 
   test("A4: When the process stood still before it began, then the receipt decides, however quick the call was", async () => {

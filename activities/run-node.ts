@@ -5,7 +5,7 @@ import type { Logger } from "#platform";
 import { type NodeCall, type NodeResult, receiptKey } from "#workflows/messages";
 import type { NodeCache, Receipts } from "../db/types/index.ts";
 import type { EventWriter } from "../runs/types.ts";
-import { attemptFacts, type AttemptFacts } from "./facts.ts";
+import { attemptFacts, type AttemptFacts, type EndDetails } from "./facts.ts";
 import { canRetry, databaseUnavailable, judge, toApplicationFailure, type Verdict } from "./failure.ts";
 import { cacheKeyOf } from "./cache-key.ts";
 import { credentialsNamed } from "./credentials.ts";
@@ -94,7 +94,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   facts.start(shown);
   const cacheKey = call.cache && cacheKeyOf(call);
   const cached = cacheKey === undefined ? undefined : await findCached(deps, tenant, cacheKey);
-  if (cached) return finish({ ...cached, attempt: attempt.number, duration_ms: Date.now() - startedAt }, facts, true);
+  if (cached) return finish({ ...cached, attempt: attempt.number, duration_ms: Date.now() - startedAt }, facts, { isCached: true });
   const used = new Map<string, string>();
   let result: NodeResult;
   try {
@@ -106,14 +106,11 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
   if (call.cache && cacheKey !== undefined) keepCached(deps, tenant, cacheKey, result, call.cache.ttl_ms);
   if (!leavesReceipt) return finish(receipt, facts);
-  const stored = keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () =>
+  // Receipt and acknowledgement race: the call is safe as soon as one of them has arrived, which is never later than waiting for the receipt first.
+  if (attempt.number === 1 && !attempt.isLocal && isLatest(attempt, startedAt)) return finish(receipt, facts, { receiptKey: key });
+  const standing = await keepTrying(deps, attempt, startedAt + call.policy.timeout_ms + KEEP_TRYING_MS, () =>
     deps.receipts.store(tenant, call.run_id, key, receipt as unknown as Json),
   );
-  if (attempt.number === 1 && !attempt.isLocal && isLatest(attempt, startedAt)) {
-    // Receipt and acknowledgement race: the call is safe as soon as one of them has arrived, which is never later than waiting for the receipt first.
-    return finish(receipt, facts);
-  }
-  const standing = await stored;
   return finish(standing === undefined ? receipt : readReceipt(standing, attempt.number), facts);
 }
 
@@ -259,8 +256,8 @@ async function keepFailure(deps: RunNodeDeps, call: NodeCall, failure: FailureVa
   }
 }
 
-function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts, isCached = false): NodeResult {
-  facts.completed(value, route, attempt, duration_ms, isCached);
+function finish({ value, route, attempt, duration_ms }: Receipt, facts: AttemptFacts, how: EndDetails = {}): NodeResult {
+  facts.completed(value, route, attempt, duration_ms, how);
   return { value, ...(route !== undefined && { route }) };
 }
 

@@ -19,6 +19,7 @@ interface Fact {
   place: number;
   tenantId: string;
   event: RunEvent;
+  receiptKey?: string;
   bytes: number;
 }
 
@@ -88,7 +89,7 @@ export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS
   async function append(group: Fact[], isStripped = false): Promise<void> {
     for (let retryMs = RETRY_FIRST_MS; !gaveUp; retryMs = Math.min(retryMs * 2, RETRY_LONGEST_MS)) {
       try {
-        await log.append(group.map(({ tenantId, event }) => ({ tenantId, event })));
+        await log.append(group);
         return;
       } catch (error) {
         if (error instanceof PerdureError && error.retryable) {
@@ -103,7 +104,7 @@ export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS
           await append(group.slice(half), isStripped);
         } else if (first && !isStripped) {
           logger.error({ err: error, run_id: first.event.run_id, key: first.event.key }, "an event was refused; it is written without its content");
-          await append([{ ...first, event: stripped(first.event) }], true);
+          await append([{ place: first.place, tenantId: first.tenantId, event: stripped(first.event), bytes: 0 }], true);
         } else if (first) {
           logger.error({ err: error, run_id: first.event.run_id, key: first.event.key }, "an event could not be written");
         }
@@ -130,9 +131,11 @@ export function createEventWriter({ log, logger, queueMaxFacts = QUEUE_MAX_FACTS
   }
 
   return {
-    write(tenantId, events) {
+    write(tenantId, events, receiptKey) {
       if (gaveUp || events.length === 0) return;
       for (const event of events) queue.push({ place: ++given, tenantId, event, bytes: event.data === undefined ? 0 : JSON.stringify(event.data).length });
+      const last = queue.at(-1);
+      if (last && receiptKey !== undefined) last.receiptKey = receiptKey;
       makeRoom();
       begin();
     },

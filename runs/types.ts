@@ -191,8 +191,8 @@ export interface Runs {
 
 /** Appends facts in groups; one for each process. */
 export interface EventWriter {
-  /** Returns at once. Facts of one run keep their order. */
-  write(tenantId: string, events: readonly RunEvent[]): void;
+  /** Returns at once. Facts of one run keep their order. With `receiptKey` the value of the last, a node's end, becomes the node's receipt where it has none. */
+  write(tenantId: string, events: readonly RunEvent[], receiptKey?: string): void;
   /** Resolves when all that was given before is in Postgres. */
   flush(): Promise<void>;
   close(): Promise<void>;

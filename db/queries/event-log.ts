@@ -11,7 +11,7 @@ export function createEventLog(sessions: Sessions, notifications: Notifications,
   return {
     async append(facts) {
       if (facts.length === 0) return 0;
-      const text = toJsonText(facts.map(({ tenantId, event }) => ({ ...event, tenant_id: tenantId })));
+      const text = toJsonText(facts.map(({ tenantId, event, receiptKey }) => ({ ...event, tenant_id: tenantId, receipt_key: receiptKey })));
       const [row] = await sessions.once("system", (db) =>
         db.execute<{ appended: number; settled: string | null }>(sql`select appended, settled from record_facts(${text}::jsonb)`),
       );

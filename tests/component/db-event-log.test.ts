@@ -553,6 +553,29 @@ describe("commands and receipts", () => {
     expect(await db.receipts.find(tenant, "none")).toBeUndefined();
   });
 
+  test("A4: When a node's end names a receipt, then what it gave is the receipt, of a closed run too; the first stands, and another tenant's run has none", async () => {
+    const [runId, closed] = await Promise.all([newRun(), newRun()]);
+    await db.runs.close(tenant, closed, { status: "cancelled", at: new Date() });
+    const ended = (id: string, data: EventData, nodeId = "n", attempt = 2) => fact(id, "node_end", nodeId, { attempt, data: { duration_ms: 7, ...data } });
+    const foreign = (await db.accounts.register({ email: "f@example.com", passwordHash: "h", name: "F", organizationName: "F" })).membership.tenantId;
+    await db.log.append([
+      { ...ended(runId, { output: { a: [1] }, route: "yes" }), receiptKey: `${runId}:n:` },
+      { ...ended(runId, { output: null }, "o"), receiptKey: `${runId}:o:` },
+      { ...ended(closed, { output: "late" }), receiptKey: `${closed}:n:` },
+      { ...ended(runId, { output: "theirs" }, "p"), tenantId: foreign, receiptKey: "theirs" },
+      ended(runId, { output: "without" }, "q"),
+    ]);
+    await db.log.append([{ ...ended(runId, { output: "again" }, "n", 3), receiptKey: `${runId}:n:` }]);
+    const result = async (key: string, of = tenant) => (await db.receipts.find(of, key))?.result;
+    expect(await result(`${runId}:n:`)).toEqual({ value: { a: [1] }, route: "yes", attempt: 2, duration_ms: 7 });
+    expect(await result(`${runId}:o:`)).toEqual({ value: null, attempt: 2, duration_ms: 7 });
+    expect(await result(`${closed}:n:`)).toEqual({ value: "late", attempt: 2, duration_ms: 7 });
+    expect([await result("theirs"), await result("theirs", foreign), await result(`${runId}:q:`)]).toEqual([undefined, undefined, undefined]);
+    await db.receipts.countFailure(tenant, runId, `${runId}:r:`, 1, 0);
+    await db.log.append([{ ...ended(runId, { output: 1 }, "r"), receiptKey: `${runId}:r:` }]);
+    expect(await db.receipts.find(tenant, `${runId}:r:`)).toMatchObject({ result: { value: 1 }, failedAttempts: [1] });
+  });
+
   test("A5: When a result is cached, then its tenant finds it until it expires, and expired ones are taken away", async () => {
     await db.nodeCache.store(tenant, "kept", { value: 1 }, 60_000);
     await db.nodeCache.store(tenant, "kept", { value: 2 }, 60_000);

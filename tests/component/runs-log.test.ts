@@ -123,6 +123,7 @@ describe("the writer", () => {
     const id = await newRun();
     const writer = createEventWriter({ logger, log: db.log });
     const bad = { ...start(id, "bad"), data: { name: "Bad", duration_ms: 1 } };
+    writer.write(tenant, [{ ...bad, kind: "node_end", key: "refused-end", data: { output: 1, duration_ms: "no number" as never } }], "of the refused end");
     writer.write(tenant, [
       token(id, 0),
       { ...bad, kind: "node_end", key: "bad-duration", data: { duration_ms: "no number" as never } },
@@ -131,7 +132,14 @@ describe("the writer", () => {
       token(id, 3),
     ]);
     await writer.flush();
-    expect((await db.runs.events(tenant, id, 1, 100)).map(({ key }) => key)).toEqual([token(id, 0).key, "bad-duration", token(id, 1).key, token(id, 3).key]);
+    expect((await db.runs.events(tenant, id, 1, 100)).map(({ key }) => key)).toEqual([
+      "refused-end",
+      token(id, 0).key,
+      "bad-duration",
+      token(id, 1).key,
+      token(id, 3).key,
+    ]);
+    expect(await db.receipts.find(tenant, "of the refused end"), "an end without its value is no receipt").toBeUndefined();
     expect((await db.runs.nodes(tenant, id, { limit: 1_000 })).rows).toMatchObject([{ node_id: "bad", status: "completed" }]);
     await writer.close();
   });
