@@ -16,6 +16,8 @@ const shown = {
 };
 const hasNotEnded = isNull(userSessions.endedAt);
 const liveOf = (userId: string) => and(eq(userSessions.userId, userId), hasNotEnded, sql`${userSessions.expiresAt} > now()`);
+/** So long after its end by time a session and its refresh tokens are known: until then a late token is told from one that never was. */
+const FORGOTTEN_AFTER = sql`interval '30 days'`;
 const ended = (reason: SessionEnd) => ({ endedAt: sql`now()`, endReason: reason });
 
 /** Ends the sessions of a user, in a transaction of something that is a reason for it. A sign-in that is under way opens none either. */
@@ -55,6 +57,16 @@ export function createUserSessions(sessions: Sessions, pageMaxBytes: number): Us
           .where(and(eq(users.id, userId), eq(users.securityEpoch, securityEpoch)))
           .for("share");
         if (!user) return false;
+        const past = db
+          .select({ id: userSessions.id })
+          .from(userSessions)
+          .where(and(eq(userSessions.userId, userId), sql`${userSessions.expiresAt} < now() - ${FORGOTTEN_AFTER}`))
+          .for("update", { skipLocked: true });
+        const forgotten = (await past).map((each) => each.id);
+        if (forgotten.length > 0) {
+          await db.delete(refreshTokens).where(inArray(refreshTokens.sessionId, forgotten));
+          await db.delete(userSessions).where(inArray(userSessions.id, forgotten));
+        }
         await db.insert(userSessions).values({ id, userId, method, ip, userAgent, expiresAt });
         await db.insert(refreshTokens).values({ id: uuidv7(), tenantId: tenant, userId, sessionId: id, tokenHash, expiresAt });
         return true;

@@ -16,7 +16,7 @@ export type SessionEnd = "sign_out" | "sign_out_everywhere" | "ended" | "passwor
 
 /** Sessions of users and their refresh tokens. They have no tenant: run under `perdure_system`. */
 export interface UserSessions {
-  /** @returns false where the user's `securityEpoch` is another one by now: nothing was opened then. */
+  /** Forgets the user's sessions that ended by time 30 days ago. @returns false where the user's `securityEpoch` is another one by now: nothing was opened then. */
   open(session: {
     id: string;
     userId: string;

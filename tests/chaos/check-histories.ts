@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { ApplicationFailure, CancelledFailure, type Client, WorkflowFailedError } from "@temporalio/client";
+import { ApplicationFailure, CancelledFailure, type Client, isGrpcDeadlineError, WorkflowFailedError } from "@temporalio/client";
 import { decodeArrayFromPayloads } from "@temporalio/common/lib/internal-non-workflow/index.js";
 import proto from "@temporalio/proto";
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
@@ -22,6 +22,8 @@ import { opened } from "../support/sealed.ts";
 import { keyOf, type NodeRecord, type RunRecord } from "./records.ts";
 
 const NON_DETERMINISTIC = proto.temporal.api.enums.v1.WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR;
+
+const QUERY_TRIES = 3;
 
 export interface HistoryReport {
   faults: string[];
@@ -115,7 +117,7 @@ export async function checkHistory(
 
   /** Queries of a closed workflow replay its history. */
   async function checkReplay(): Promise<void> {
-    const snapshot = await handle.query<RunSnapshot>(SNAPSHOT_QUERY);
+    const snapshot = await answered(() => handle.query<RunSnapshot>(SNAPSHOT_QUERY));
     for (const node of snapshot.nodes) {
       const row = byKey.get(keyOf({ run_id: run.id, ...node }));
       if (row?.status !== node.status) faults.push(`${node.iteration}:${node.node_id} is ${row?.status}, replayed ${node.status}`);
@@ -123,7 +125,8 @@ export async function checkHistory(
         faults.push(`${node.iteration}:${node.node_id} has another output than replayed`);
     }
     for (let after: number | undefined = 0; after !== undefined;) {
-      const told: ToldFacts = await handle.query<ToldFacts, [number]>(FACTS_QUERY, after);
+      const from: number = after;
+      const told: ToldFacts = await answered(() => handle.query<ToldFacts, [number]>(FACTS_QUERY, from));
       for (const { kind, node_id = "", iteration = "", data } of told.facts) {
         if (kind !== "node_end" && kind !== "node_error") continue;
         const row = byKey.get(keyOf({ run_id: run.id, node_id, iteration }));
@@ -133,6 +136,17 @@ export async function checkHistory(
           faults.push(`${iteration}:${node_id} has another output than was told`);
       }
       after = told.next;
+    }
+  }
+
+  /** Workers that are busy for so long that a query runs out of time are asked again. */
+  async function answered<T>(query: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await query();
+      } catch (error) {
+        if (!isGrpcDeadlineError((error as Error).cause) || tries >= QUERY_TRIES) throw error;
+      }
     }
   }
 

@@ -138,6 +138,18 @@ test("D1: When sessions are listed and ended, then one's own and no others', and
   expect((await db.userSessions.list(other.user.id, { limit: 10 })).total).toBe(1);
 });
 
+test("D1: When somebody signs in, then their sessions that ended by time 30 days ago are forgotten, and nobody else's", async () => {
+  const [{ user, tenantId }, other] = [await account(), await account()];
+  const daysAgo = (days: number) => ({ expiresAt: new Date(Date.now() - days * 86_400_000) });
+  await openSession(user.id, tenantId, `${user.id}:old`, daysAgo(31));
+  await openSession(other.user.id, other.tenantId, `${other.user.id}:old`, daysAgo(31));
+  await openSession(user.id, tenantId, `${user.id}:late`, daysAgo(29));
+  await openSession(user.id, tenantId, `${user.id}:now`);
+  const both = async () => [(await rotate(`${user.id}:old`, randomUUID())).outcome, (await rotate(`${other.user.id}:old`, randomUUID())).outcome];
+  expect(await both()).toEqual(["unknown", "expired"]);
+  expect((await rotate(`${user.id}:late`, randomUUID())).outcome).toBe("expired");
+});
+
 test("D1: When a sign-in began before all sessions were ended or the password was changed, then it opens none", async () => {
   const { user, tenantId } = await account();
   expect((await openSession(user.id, tenantId, `${user.id}:0`)).opened).toBe(true);
