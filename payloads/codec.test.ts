@@ -168,6 +168,15 @@ describe("claims", () => {
     expect(await encode(plan)).toBe(await encode(plan, of(a)));
   });
 
+  test("A10: When something is kept in memory, then it keeps nothing else there", async () => {
+    const { encode } = bench();
+    const sealed = await encode("sealed ".repeat(4_000));
+    const claim = await encode(noise(60_000));
+    for (const { data, metadata } of [sealed, claim]) {
+      for (const bytes of [data, metadata?.["key"], metadata?.["size"]]) expect(bytes?.buffer.byteLength).toBe(bytes?.length);
+    }
+  });
+
   test("A10: When what a claim names is gone, damaged or another's, then the error says so and is final; when the store is away, it is passed on", async () => {
     const { encode, store } = bench();
     const [one, two] = [await encode(noise(60_000)), await encode(noise(60_000))];

@@ -24,6 +24,8 @@ export interface TenantCodec {
   decode(tenant: TenantId, payload: Payload): Promise<Payload>;
 }
 
+/** Gives bytes of their own. */
+const TEXT = new TextEncoder();
 const SEALED = "binary/sealed";
 /** Names a blob. */
 const CLAIM = "binary/sealed-claim";
@@ -61,7 +63,7 @@ export function createTenantCodec({ keys, store, inlineMaxBytes, compressFromByt
       await store.putBlob(tenant, name, seal(key.secret, contextOf(tenant, key, name), Buffer.of(packed.form), packed.body));
     }
     contents.set(`${tenant}/${name}`, owned(content), content.body.length);
-    return { metadata: { ...metadataOf(CLAIM_BYTES, key), size: Buffer.from(String(content.body.length)) }, data: Buffer.from(name) };
+    return { metadata: { ...metadataOf(CLAIM_BYTES, key), size: TEXT.encode(String(content.body.length)) }, data: Buffer.from(name) };
   }
 
   async function packOnce(key: DataKey, tenant: TenantId, content: Content): Promise<Payload> {
@@ -72,8 +74,9 @@ export function createTenantCodec({ keys, store, inlineMaxBytes, compressFromByt
     const begun = storing.get(id);
     if (begun) return begun;
     const packing = pack(key, tenant, content, hash)
-      .then((payload) => {
-        made.set(id, { payload, until: Date.now() + CLAIM_GOOD_FOR_MS }, (payload.data?.length ?? 0) + id.length);
+      .then((packed) => {
+        const payload = { ...packed, data: ownBytes(packed.data ?? new Uint8Array()) };
+        made.set(id, { payload, until: Date.now() + CLAIM_GOOD_FOR_MS }, payload.data.length + id.length);
         return payload;
       })
       .finally(() => storing.delete(id));
@@ -167,7 +170,7 @@ function textOf({ metadata }: Payload, name: string): string {
 }
 
 function metadataOf(encoding: Buffer, { version }: DataKey): Record<string, Uint8Array> {
-  return { encoding, key: Buffer.from(String(version)) };
+  return { encoding, key: TEXT.encode(String(version)) };
 }
 
 /** Authenticated with every payload: one tenant's opens for no other, and a blob's under no other name. */
@@ -180,7 +183,11 @@ function tenantIn({ workflowId }: SerializationContext): TenantId | undefined {
   return isUuid(tenant) ? (tenant as TenantId) : undefined;
 }
 
-/** A view into a larger message would keep all of it in memory. */
 function owned({ form, body }: Content): Content {
-  return { form, body: body.buffer.byteLength > body.length * 2 ? Uint8Array.from(body) : body };
+  return { form, body: ownBytes(body) };
+}
+
+/** A view into a larger message, or into the pool that small buffers come from, would keep all of it in memory. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > bytes.length ? Uint8Array.from(bytes) : bytes;
 }
