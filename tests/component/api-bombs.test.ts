@@ -288,7 +288,9 @@ describe("streams", () => {
     await fresh();
     const second = await user.start(await user.saveWorkflow(graph));
     const { body: key } = await user.post("/api/v1/api-keys", { name: "k" });
-    const held = new TestClient(url.href, String(key["key"])).stream(second, 0, () => {});
+    const opened = Promise.withResolvers<void>();
+    const held = new TestClient(url.href, String(key["key"])).stream(second, 0, () => opened.resolve());
+    await opened.promise;
     await user.request("DELETE", `/api/v1/api-keys/${String(key["id"])}`);
     expect(await held).toBe("ended");
   });
