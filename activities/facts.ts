@@ -15,6 +15,13 @@ export interface EndDetails {
   receiptKey?: string;
 }
 
+interface Telling extends Pick<EndDetails, "receiptKey"> {
+  /** Tells facts of one kind apart. */
+  detail?: number | "";
+  /** The attempt that it belongs to, where it is not this one. */
+  of?: number;
+}
+
 /** Tells the log what happens to one attempt of a node. Nothing here waits for the log. */
 export interface AttemptFacts {
   /** `of`: the attempt that began, where it is not this one. */
@@ -35,7 +42,7 @@ export interface AttemptFacts {
  */
 export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: number): AttemptFacts {
   const about = { type: call.type, name: call.name };
-  const tell = (kind: EventKind, keyAttempt: number, data: EventData, detail: number | "" = "", of: number = attempt, receiptKey?: string): void => {
+  const tell = (kind: EventKind, keyAttempt: number, data: EventData, { detail = "", of = attempt, receiptKey }: Telling = {}): void => {
     const event: RunEvent = {
       run_id: call.run_id,
       key: eventKey(kind, call.node_id, call.iteration, keyAttempt, detail),
@@ -57,11 +64,11 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
     clearTimeout(timer);
     timer = undefined;
     if (pending === "") return;
-    tell("token_delta", attempt, { text: pending }, ++pieces);
+    tell("token_delta", attempt, { text: pending }, { detail: ++pieces });
     pending = "";
   };
   return {
-    start: (input, of = attempt) => tell("node_start", of, { ...about, input }, "", of),
+    start: (input, of = attempt) => tell("node_start", of, { ...about, input }, { of }),
     token(text) {
       pending += text;
       timer ??= setTimeout(flush, COALESCE_MS);
@@ -72,7 +79,7 @@ export function attemptFacts(writer: EventWriter, call: NodeCall, attempt: numbe
     completed(output, route, of, durationMs, { isCached = false, receiptKey } = {}) {
       flush();
       const end = { status: "completed", output, ...(route !== undefined && { route }), ...(isCached && { cached: true }), duration_ms: durationMs } as const;
-      tell("node_end", 1, { ...about, ...end, ...printed() }, "", of, receiptKey);
+      tell("node_end", 1, { ...about, ...end, ...printed() }, { of, ...(receiptKey !== undefined && { receiptKey }) });
     },
     cancelled(durationMs) {
       flush();

@@ -53,6 +53,10 @@ export function createTenantCodec({ keys, store, inlineMaxBytes, compressFromByt
   const storing = new Map<string, Promise<Payload>>();
   const reading = new Map<string, Promise<Content>>();
 
+  function keep(id: string, { form, body }: Content): void {
+    contents.set(id, { form, body: ownBytes(body) }, body.length);
+  }
+
   async function pack(key: DataKey, tenant: TenantId, content: Content, hash: string | undefined): Promise<Payload> {
     const packed = content.body.length >= compressFromBytes ? await shrink(content) : content;
     if (packed.body.length + 1 + SEAL_BYTES <= inlineMaxBytes) {
@@ -62,7 +66,7 @@ export function createTenantCodec({ keys, store, inlineMaxBytes, compressFromByt
     if (!(await store.useBlob(tenant, name))) {
       await store.putBlob(tenant, name, seal(key.secret, contextOf(tenant, key, name), Buffer.of(packed.form), packed.body));
     }
-    contents.set(`${tenant}/${name}`, owned(content), content.body.length);
+    keep(`${tenant}/${name}`, content);
     return { metadata: { ...metadataOf(CLAIM_BYTES, key), size: TEXT.encode(String(content.body.length)) }, data: Buffer.from(name) };
   }
 
@@ -92,7 +96,7 @@ export function createTenantCodec({ keys, store, inlineMaxBytes, compressFromByt
     if (begun) return begun;
     const read = readBlob(tenant, key, name)
       .then((content) => {
-        contents.set(id, content, content.body.length);
+        keep(id, content);
         return content;
       })
       .finally(() => reading.delete(id));
@@ -181,10 +185,6 @@ function contextOf(tenant: TenantId, { version }: DataKey, blob = ""): string {
 function tenantIn({ workflowId }: SerializationContext): TenantId | undefined {
   const tenant = workflowId?.slice(0, workflowId.indexOf("/")) ?? "";
   return isUuid(tenant) ? (tenant as TenantId) : undefined;
-}
-
-function owned({ form, body }: Content): Content {
-  return { form, body: ownBytes(body) };
 }
 
 /** A view into a larger message, or into the pool that small buffers come from, would keep all of it in memory. */

@@ -4,21 +4,9 @@ import { PerdureError, type TenantId, tenantId, uuidv7 } from "#core";
 import { type Database, openDatabase, type ScheduleDefinition, type TimerSchedule } from "#db";
 import type { Run, Runs } from "#runs";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+import { EVERY_MINUTE } from "#tests/every-minute.ts";
 import { createFirings } from "../../runs/schedules/firing.ts";
 
-const DEFINITION: ScheduleDefinition = {
-  type: "interval",
-  timezone: "UTC",
-  interval_seconds: 60,
-  offset_seconds: 0,
-  jitter_seconds: 0,
-  overlap_policy: "allow_all",
-  catchup_window_seconds: 60,
-  max_executions: 0,
-  retry_on_failure: false,
-  retry_count: 0,
-  retry_delay_seconds: 0,
-};
 const AT = new Date("2026-11-21T18:00:00Z");
 
 let database: TestDatabase;
@@ -51,7 +39,7 @@ async function organization(): Promise<{ tenant: TenantId; workflow: string }> {
 async function scheduled(definition: Partial<ScheduleDefinition> = {}, enabled = true) {
   const { tenant, workflow } = await organization();
   const row = { workflowId: workflow, nodeId: null, source: "api" as const, name: "S", inputs: {}, note: "", createdBy: null };
-  const schedule = await db.schedules.create(tenant, { ...row, id: uuidv7(), enabled, definition: { ...DEFINITION, ...definition } }, 10);
+  const schedule = await db.schedules.create(tenant, { ...row, id: uuidv7(), enabled, definition: { ...EVERY_MINUTE, ...definition } }, 10);
   return { tenant, workflow, id: schedule.id };
 }
 
@@ -179,7 +167,7 @@ describe("timers of a workflow", () => {
   const timer = (nodeId: string, definition: Partial<ScheduleDefinition> = {}, enabled = true): TimerSchedule => ({
     nodeId,
     name: nodeId,
-    definition: { ...DEFINITION, ...definition, timer_enabled: enabled },
+    definition: { ...EVERY_MINUTE, ...definition, timer_enabled: enabled },
     inputs: {},
     enabled,
   });

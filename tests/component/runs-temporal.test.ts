@@ -6,12 +6,13 @@ import { pino } from "pino";
 import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { eventKey, type JsonObject, PerdureError, type RunEvent, type TenantId, uuidv7 } from "#core";
-import { type Database, openDatabase, type ScheduleDefinition } from "#db";
+import { type Database, openDatabase } from "#db";
 import { createPayloads, failureConverterPath, type Payloads } from "#payloads";
 import { readEnv } from "#platform";
 import { connectTemporal, createRelay, createRuns, createSweeper, ensureNamespace, type RunsService, type StartRun } from "#runs";
 import { temporalWorkflowId } from "#workflows/messages";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
+import { EVERY_MINUTE } from "#tests/every-minute.ts";
 import { testPayloadKeys } from "#tests/payloads.ts";
 import { until } from "#tests/until.ts";
 
@@ -422,21 +423,8 @@ describe("the sweeper", () => {
     const fields = { name: "Work", description: "", tags: [], settings: {}, isPublic: false, createdBy: null };
     const version = { graph: { nodes: [] }, plan: null, problems: [], hash: uuidv7(), createdBy: null };
     const workflowId = (await db.workflows.create(tenant, fields, version)).workflow.id;
-    const definition: ScheduleDefinition = {
-      type: "interval",
-      timezone: "UTC",
-      interval_seconds: 60,
-      offset_seconds: 0,
-      jitter_seconds: 0,
-      overlap_policy: "allow_all",
-      catchup_window_seconds: 60,
-      max_executions: 0,
-      retry_on_failure: false,
-      retry_count: 0,
-      retry_delay_seconds: 0,
-    };
     const named = { id: uuidv7(), workflowId, nodeId: null, source: "api" as const, name: "S", inputs: {}, note: "", createdBy: null };
-    const schedule = await db.schedules.create(tenant, { ...named, enabled: true, definition }, 10);
+    const schedule = await db.schedules.create(tenant, { ...named, enabled: true, definition: EVERY_MINUTE }, 10);
     const starter = `schedule-${schedule.id}`;
     const fired = await db.schedules.fire(tenant, { scheduleId: schedule.id, scheduledAt: new Date(), attempt: 1, isManual: false, starter });
     const idempotency = { key: fired?.firing.key ?? "", requestHash: schedule.id };
