@@ -115,7 +115,7 @@ export default {
       severity: "error",
       from: { path: PURE, pathNot: TESTS },
       to: {
-        path: "node_modules/(?!zod|@hono/zod-openapi|@marcbachmann/cel-js|re2js|jsonata|@handlebars/parser|@cfworker/json-schema|openapi3-ts|@asteasolutions|eventsource-parser)",
+        path: "node_modules/(?!zod|acorn|@hono/zod-openapi|@marcbachmann/cel-js|re2js|jsonata|@handlebars/parser|@cfworker/json-schema|openapi3-ts|@asteasolutions|eventsource-parser)",
       },
     },
     {

@@ -27,6 +27,12 @@ const load = {
   test: { name: "load", include: ["tests/load/**/*.test.ts"], globalSetup: ["tests/support/global-setup.ts"], testTimeout: 20 * 60_000, hookTimeout: 240_000 },
 };
 
+/** Their long forms ask how much memory a process takes: one after the other, with nothing beside them. */
+const scaleTurns =
+  process.env["SCALE"] === "long"
+    ? { fileParallelism: false, sequence: { groupOrder: 2 } }
+    : { fileParallelism: true, maxWorkers: 3, sequence: { groupOrder: 1 } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -82,8 +88,7 @@ export default defineConfig({
           globalSetup: ["tests/support/global-setup.ts"],
           testTimeout: 30 * 60_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          ...scaleTurns,
         },
       },
     ],

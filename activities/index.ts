@@ -64,6 +64,10 @@ export function createActivities(deps: ActivityDeps): Activities {
         }
       }),
     openChild: (call) => orFailure(deps.openChild(call)),
+    async askToBeCancelled() {
+      const { client, info } = Context.current();
+      await client.workflow.getHandle(info.workflowExecution?.workflowId ?? "").cancel();
+    },
     fireSchedule: (call) => orFailure(deps.schedules.fire(call)),
     endScheduledRun: (call) => orFailure(deps.schedules.end(call)),
     scheduledRunStatus: (call) => orFailure(deps.schedules.status(call)),

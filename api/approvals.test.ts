@@ -111,6 +111,7 @@ describe("reading", () => {
     db.state.approvals.push({ ...approval, id: uuidv7(), assignees: ["boss@example.com"] }, { ...approval, id: uuidv7(), status: "answered" });
     const count = async (query: string): Promise<number> => (await call<unknown[]>("GET", `/api/v1/approvals${query}`, { token: user.token })).body.length;
     expect([await count(""), await count("?status=pending"), await count("?status=pending&mine=true"), await count("?mine=false")]).toEqual([3, 2, 1, 3]);
+    expect([await count(`?execution_id=${approval.runId}`), await count(`?execution_id=${uuidv7()}`)]).toEqual([3, 0]);
     for (const written of [" USER-1@Example.COM ", user.userId, user.userId.toUpperCase()]) {
       const named = { ...approval, id: uuidv7(), assignees: ["boss@example.com", written] };
       db.state.approvals = [named];

@@ -52,6 +52,33 @@ describe("runs that go on from others", () => {
     expect(checkpoints.asked[0]?.request).toEqual({ fromNode: "start", outputs: { start: 1 }, routes: {}, inputs: { a: 1 }, variables: {} });
   });
 
+  test("F1 A9: When who is not asked would decide what named people are asked, then it is 403, however they say it; who may run other graphs may", async () => {
+    const { as, on, operator, runId, checkpoints, runs } = await withRun();
+    checkpoints.ofSome.push("ask");
+    const tries: [path: string, body: object][] = [
+      ["nodes/ask/complete", { output: { decision: "approved" }, route: "approved" }],
+      ["nodes/ask/skip", {}],
+      ["fork", { from_node: "pay", outputs: { ask: { decision: "approved" } }, routes: { ask: "approved" } }],
+      ["fork", { from_node: "pay", routes: { ask: "approved" } }],
+    ];
+    for (const [path, body] of tries) {
+      const refused = await as("POST", `/api/v1/executions/${runId}/${path}`, body, {}, operator);
+      expect([refused.status, refused.body["code"]], path).toEqual([403, "auth.forbidden"]);
+    }
+    expect([checkpoints.asked, runs.commands]).toEqual([[], []]);
+    expect((await as("POST", `/api/v1/executions/${runId}/nodes/other/complete`, { output: 1 }, {}, operator)).status).toBe(200);
+    for (const [path, body] of tries) expect((await on(path, body)).status, path).toBeLessThan(300);
+  });
+
+  test("F1 A9: When who is not asked would complete a node behind what named people are asked, then it is 403; who may run other graphs may", async () => {
+    const { on, as, operator, runId, checkpoints, runs } = await withRun();
+    checkpoints.comesBefore.set("pay", ["ask"]);
+    const refused = await as("POST", `/api/v1/executions/${runId}/nodes/pay/complete`, { output: 1 }, {}, operator);
+    expect([refused.status, refused.body["code"], runs.commands.length]).toEqual([403, "auth.forbidden", 0]);
+    expect((await as("POST", `/api/v1/executions/${runId}/nodes/pay/skip`, {}, {}, operator)).status, "what is skipped passes nothing over").toBe(200);
+    expect((await on("nodes/pay/complete", { output: 1 })).status).toBe(200);
+  });
+
   test("D7 A15: When a body does not fit, then it is 422 and nothing is asked for", async () => {
     const { on, checkpoints, runs } = await withRun();
     for (const [path, body] of [

@@ -63,7 +63,7 @@ describe("what is shown", () => {
       created,
       await call("GET", one),
       await call("GET", base),
-      await call("PATCH", one, { description: "d", data: { allowed_hosts: null } }),
+      await call("PATCH", one, { description: "d", data: { allowed_hosts: null, token: CANARY } }),
       await call("PUT", one, { ...bearer, name: "Other" }),
       await call("GET", `${one}/usage`),
       await call("POST", `${one}/test`, { url: "http://api.example:1/" }),
@@ -173,4 +173,35 @@ test("F2: When the organization's key is rotated, then its credentials are seale
   const [row] = await services.db.credentials.sealed(tenant, [id]);
   expect(row?.keyVersion).toBe(rotated.body["version"]);
   expect(row && (await services.credentials.open(tenant, row))).toMatchObject({ token: CANARY });
+});
+
+describe("where it may be sent", () => {
+  const guarded = [
+    ["http_bearer", { token: CANARY, allowed_hosts: "api.example, *.trusted.example" }, "token"],
+    ["openai", { api_key: CANARY, base_url: "https://models.example/v1" }, "api_key"],
+    ["openai", { api_key: CANARY }, "api_key"],
+  ] as const;
+
+  test.each(guarded)(
+    "F2: When a change of %s %j would have it sent elsewhere, then it takes the secret, which who changes it may not know",
+    async (type, data, secret) => {
+      const { call, create } = await bench();
+      const one = `${base}/${await create({ name: "Somebody's", type, data })}`;
+      const own = new URL(provider.url).host;
+      const elsewhere =
+        type === "openai" ? [{ base_url: `${provider.url}/v1` }] : [{ allowed_hosts: own }, { allowed_hosts: null }, { allowed_hosts: `api.example,${own}` }];
+      for (const change of elsewhere) {
+        const refused = await call("PATCH", one, { data: change });
+        expect([refused.status, refused.body["errors"]], JSON.stringify(change)).toMatchObject([422, [{ code: "credential.reach", path: `data.${secret}` }]]);
+        expect(JSON.stringify(refused.body)).not.toContain(CANARY);
+      }
+      if (type === "http_bearer") {
+        expect((await call("POST", `${one}/test`, { url: `${provider.url}/` })).body["code"]).toBe("outbound.refused");
+        for (const narrower of ["api.example", "a.trusted.example"]) {
+          expect((await call("PATCH", one, { data: { allowed_hosts: narrower } })).status, narrower).toBe(narrower === "api.example" ? 200 : 422);
+        }
+      }
+      expect((await call("PATCH", one, { data: { ...elsewhere[0], [secret]: "another" } })).status).toBe(200);
+    },
+  );
 });

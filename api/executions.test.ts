@@ -70,7 +70,8 @@ describe("starting", () => {
     const late = await execute({ mode: "wait", timeout: 0.02 });
     expect([late.status, late.body["status"]]).toEqual([202, "queued"]);
     const before = runs.starts.length;
-    expect((await execute({ mode: "wait", timeout: "soon" })).status).toBe(422);
+    const refused = await execute({ mode: "wait", timeout: "soon" });
+    expect([refused.status, refused.body["errors"]]).toMatchObject([422, [{ code: "validation.duration", path: "timeout" }]]);
     expect(runs.starts).toHaveLength(before);
   });
 
@@ -99,6 +100,18 @@ describe("starting", () => {
     expect([other.status, other.body["code"]]).toEqual([409, "idempotency.mismatch"]);
     expect((await execute({ inputs: { a: 1, b: 2 } }, { "idempotency-key": "order-2" })).body["id"]).not.toBe(first.body["id"]);
     expect(runs.starts).toHaveLength(4);
+  });
+
+  test("D2: When a caller takes the key that a webhook's delivery or a run within a run would have, then theirs is another, as good as any", async () => {
+    const { execute, runs } = await withWorkflow();
+    for (const key of [`webhook:wh_0123456789abcdef01234567:${"0".repeat(64)}`, "child:0198c0de-0000-7000-8000-000000000000"]) {
+      const first = await execute({ inputs: { a: 1 } }, { "idempotency-key": key });
+      expect((await execute({ inputs: { a: 1 } }, { "idempotency-key": key })).body["id"]).toBe(first.body["id"]);
+      expect((await execute({ inputs: { a: 2 } }, { "idempotency-key": key })).status).toBe(409);
+      expect(runs.starts.at(-1)?.idempotency?.key).not.toBe(key);
+    }
+    await execute({}, { "idempotency-key": "order-1" });
+    expect(runs.starts.at(-1)?.idempotency?.key).toBe("order-1");
   });
 
   test("D2: When the key is longer than 200 characters or empty, then it is 422", async () => {
@@ -136,7 +149,8 @@ describe("starting", () => {
     expect(runs.starts[0]).toMatchObject({ entries: ["start"], variables: { region: "eu" }, plan: { settings: { priority: 1, max_parallel: 16 } } });
     const refused = await execute({ entry: "nowhere" });
     expect([refused.status, refused.body["code"]]).toEqual([422, "entry.required"]);
-    expect((await execute({ priority: 9, mode: "later", timeout: {} })).status).toBe(422);
+    const all = await execute({ priority: 9, mode: "later", timeout: "soon", inputs: 1 });
+    expect([all.status, (all.body["errors"] as JsonObject[]).map(({ path }) => path).sort()]).toEqual([422, ["inputs", "mode", "priority", "timeout"]]);
   });
 
   test("F4: When the inputs are larger than RUN_INPUTS_MAX_BYTES, then it is 413 and nothing runs", async () => {

@@ -156,3 +156,15 @@ describe("sending it again", () => {
     for (const { token } of [body, sent]) expect(JSON.stringify(events)).not.toContain(token);
   });
 });
+
+test("F5 D1: When an invitation is accepted with a wrong password of the account it is for, then the organizations of that account learn of it as of any sign-in", async () => {
+  const { invite, call, signUp, db } = await setUp();
+  const known = await signUp();
+  const { body } = await invite(known.email);
+  const written = db.state.audit.length;
+  expect((await call("POST", "/api/v1/invitations/accept", { body: { token: body.token, password: "wrong_password" } })).status).toBe(401);
+  await expect.poll(() => db.state.audit.length).toBe(written + 1);
+  const events = await call<{ action: string; user_id: string; status: number }[]>("GET", "/api/v1/audit-events?status=401", { token: known.token });
+  expect(events.body).toMatchObject([{ action: "acceptInvitation", user_id: known.userId, resource_type: "account", status: 401 }]);
+  expect(JSON.stringify(db.state.audit)).not.toContain("wrong_password");
+});

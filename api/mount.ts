@@ -9,6 +9,7 @@ import { isStorable, readDocument, readJson } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { type Callers, guard } from "./middleware/guard.ts";
 import { notFound } from "./problem.ts";
+import { namesOf, readOnlyNames, unknownFields, unknownParameters, without } from "./unknown-names.ts";
 import type { Principal } from "./security/principal.ts";
 import type { YamlThreads } from "./yaml/index.ts";
 
@@ -127,17 +128,20 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adapt
   const headerNames = headerSchema ? Object.keys(headerSchema.shape) : [];
   const takesYaml = body?.content["application/yaml"] !== undefined;
   const bodySchema = (body?.content["application/json"] as { schema: z.ZodType } | undefined)?.schema;
+  const readOnly = readOnlyNames(route, bodySchema);
   return async (c) => {
     const findings: Finding[] = [];
     const check = (schema: z.ZodType | undefined, value: unknown, place: string): unknown => {
       if (!schema) return undefined;
       const parsed = safeParse(schema, value);
       if (parsed.success) return parsed.data;
-      findings.push(...parsed.error.issues.map((issue) => toFinding(issue, place)));
+      findings.push(...parsed.error.issues.flatMap((issue) => toFindings(issue, place, schema)));
       return undefined;
     };
     const parsedParams = pathParams(c, paramSchema);
-    const parsedQuery = querySchema && check(querySchema, canonicalQuery(queryValues(c, findings), adaptation.query), "query");
+    const queried = querySchema && canonicalQuery(queryValues(c, findings), adaptation.query);
+    if (queried) findings.push(...unknownParameters(Object.keys(queried), querySchema));
+    const parsedQuery = check(querySchema, queried, "query");
     const parsedHeaders = headerSchema && check(headerSchema, Object.fromEntries(headerNames.map((name) => [name, c.req.header(name)])), "header");
     let rawBody: Json | undefined;
     let parsedBody: unknown;
@@ -145,7 +149,7 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adapt
       rawBody = canonicalBody(takesYaml ? await readDocument(c, maxBodyBytes, yaml) : await readJson(c, maxBodyBytes), adaptation.body);
       if (rawBody === undefined && body?.required)
         throw new PerdureError("request.malformed", takesYaml ? "The request needs a body." : "The request needs a JSON body.");
-      parsedBody = check(bodySchema, rawBody === undefined ? {} : rawBody, "");
+      parsedBody = check(bodySchema, rawBody === undefined ? {} : without(rawBody, readOnly), "");
     }
     if (findings.length > 0) throw new PerdureError("validation.failed", "The request is not valid.", { findings });
     return { params: parsedParams, query: parsedQuery, headers: parsedHeaders, body: parsedBody, rawBody, principal: c.get("principal"), c } as Request<never>;
@@ -169,7 +173,9 @@ function queryValues(c: ApiContext, findings: Finding[]): Record<string, string 
   );
 }
 
-function toFinding(issue: z.core.$ZodIssue, place: string): Finding {
+function toFindings(issue: z.core.$ZodIssue, place: string, schema: z.ZodType): Finding[] {
   const path = [...(place === "" ? [] : [place]), ...issue.path.map(String)].join(".");
-  return { code: `validation.${issue.code}`, message: issue.message, ...(path !== "" && { path }) };
+  if (issue.code === "unrecognized_keys") return unknownFields(issue, path, (issue.path.length === 0 && namesOf(schema)) || []);
+  const code = issue.code === "custom" ? (issue.params?.["code"] ?? issue.code) : issue.code;
+  return [{ code: `validation.${code}`, message: issue.message, ...(path !== "" && { path }) }];
 }

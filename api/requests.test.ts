@@ -77,11 +77,56 @@ describe("bodies", () => {
     const { call, signUp, runs, saveWorkflow } = createTestApp();
     const { token } = await signUp();
     const id = await saveWorkflow(token);
-    const body =
-      '{"inputs":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}},"__proto__":{"mode":"wait"},"variables":{"__proto__":{"a":1}}}';
-    expect((await call("POST", `/api/v1/workflows/${id}/execute`, { token, body })).status).toBe(201);
+    const data = '"inputs":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}},"variables":{"__proto__":{"a":1}}';
+    const path = `/api/v1/workflows/${id}/execute`;
+    expect(await call("POST", path, { token, body: `{${data},"__proto__":{"mode":"wait"}}` })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "__proto__" }] },
+    });
+    expect((await call("POST", path, { token, body: `{${data}}` })).status).toBe(201);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect(Object.keys(runs.starts[0]?.inputs ?? {})).toEqual(["__proto__", "constructor"]);
+  });
+});
+
+describe("names", () => {
+  test("D7: When a body or a query has names that nobody knows, then it is 422 that names each, with what was probably meant", async () => {
+    const { call, signUp, saveWorkflow, runs } = createTestApp();
+    const { token } = await signUp();
+    const id = await saveWorkflow(token);
+    const execute = await call("POST", `/api/v1/workflows/${id}/execute`, { token, body: { Inputs: {}, mode: "wait", timout: 3, zzzzzzz: 1 } });
+    expect(execute).toMatchObject({
+      status: 422,
+      body: {
+        errors: [
+          { code: "validation.unrecognized_keys", path: "Inputs", message: "is not known; did you mean `inputs`?" },
+          { path: "timout", message: "is not known; did you mean `timeout`?" },
+          { path: "zzzzzzz", message: "is not known" },
+        ],
+      },
+    });
+    const bulk = { action: "terminate", filter: { workflow_id: id }, dryRun: true };
+    expect(await call("POST", "/api/v1/bulk-operations", { token, body: bulk })).toMatchObject({ status: 422, body: { errors: [{ path: "dryRun" }] } });
+    expect(await call("POST", "/api/v1/api-keys", { token, body: { name: "ci", scope: ["run.read"] } })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "scope", message: "is not known; did you mean `scopes`?" }] },
+    });
+    expect(await call("GET", "/api/v1/executions?state=failed&workflow=x", { token })).toMatchObject({
+      status: 422,
+      body: { errors: [{ code: "validation.unknown_parameter", path: "query.state" }, { path: "query.workflow" }] },
+    });
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_nothing, n) => [`x${n}`, 1]));
+    const { body } = await call<{ errors: unknown[] }>("POST", `/api/v1/workflows/${id}/execute`, { token, body: many });
+    expect(body.errors).toHaveLength(100);
+    expect(runs.starts).toHaveLength(0);
+  });
+
+  test("D1: When what was read is sent back whole, then what only the server writes is left out", async () => {
+    const { call, signUp, saveWorkflow } = createTestApp();
+    const { token } = await signUp();
+    const path = `/api/v1/workflows/${await saveWorkflow(token)}`;
+    const { body } = await call("GET", path, { token });
+    expect(await call("PUT", path, { token, body: { ...body, name: "Renamed" } })).toMatchObject({ status: 200, body: { name: "Renamed", version: 1 } });
   });
 });
 

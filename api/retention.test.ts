@@ -3,7 +3,7 @@ import { ROLES } from "#contract";
 import { createTestApp } from "./testing/test-app.ts";
 
 const PATH = "/api/v1/organization/retention";
-const KEPT = { run_events: null, node_rows: null, payloads: null, webhook_deliveries: null, schedule_firings: null, audit: null };
+const KEPT = { run_events: null, node_rows: null, payloads: null, webhook_deliveries: null, schedule_firings: null, audit: null, idempotency_keys: null };
 
 test("K4 F1: When days are set, then only an admin may, and what was left out has the operator's default", async () => {
   const { call, signUp, db } = createTestApp({}, { RETENTION_RUN_EVENTS_DAYS: 90, RETENTION_AUDIT_DAYS: 400 });
@@ -28,6 +28,7 @@ test("K4: When days are out of bounds or of nothing that there is, then they are
     { payloads: 30 },
     { webhook_deliveries: 6 },
     { schedule_firings: 1 },
+    { idempotency_keys: 6 },
     { node_rows: 1.5 },
     { node_rows: "3" },
     { bananas: 3 },

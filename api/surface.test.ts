@@ -184,6 +184,19 @@ describe("the OpenAPI description", () => {
     expect(body.tags.find(({ name }) => name === "KAI-Fusion requirements")?.description).toContain("/api/v1/vectors/collections");
   });
 
+  test("D7: When a schema of /openapi.json lists its values and may be null, then null is among them", async () => {
+    const { body } = await createTestApp().call<object>("GET", "/openapi.json");
+    const lists: { type: string[]; enum?: unknown[]; const?: unknown }[] = [];
+    const look = (part: object): void => {
+      if (("enum" in part || "const" in part) && "type" in part && Array.isArray(part.type)) lists.push(part as (typeof lists)[number]);
+      for (const inner of Object.values(part)) if (typeof inner === "object" && inner !== null) look(inner);
+    };
+    look(body);
+    const nullable = lists.filter(({ type }) => type.includes("null"));
+    expect(nullable.length).toBeGreaterThan(20);
+    expect(nullable.filter((list) => !(list.enum ?? [list.const]).includes(null))).toEqual([]);
+  });
+
   test("D7: When /docs is read, then the page and all it loads come from here under a strict policy", async () => {
     const { call } = createTestApp();
     const page = await call<string>("GET", "/docs");

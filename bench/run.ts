@@ -252,7 +252,7 @@ async function signIn(
     return answer;
   };
   await post("/api/v1/auth/register", account);
-  const token = (await post("/api/v1/auth/login", account))["access_token"] as string;
+  const token = (await post("/api/v1/auth/login", { email: account.email, password: account.password }))["access_token"] as string;
   return {
     save: async (graph) => (await post("/api/v1/workflows", { name: "Bench", flow_data: graph }, token))["id"] as string,
     async run(workflow, inputs = {}) {

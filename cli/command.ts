@@ -15,7 +15,7 @@ export interface Context {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
-  /** Prints the outcome: lines for a person, or with `--json` the value, on one line. */
+  /** Prints the outcome: lines for a person, or with `--json` the value, on one line; nothing in either that a terminal would obey. */
   print(lines: string | readonly string[], value: unknown): void;
 }
 

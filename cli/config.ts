@@ -12,6 +12,28 @@ export interface Config {
   url: string;
 }
 
+/** Of an API, with what somebody does who wants another. */
+export interface Address {
+  readonly url: string;
+  readonly change: string;
+}
+
+/** `--url`, else `PERDURE_URL`, else the nearest perdure.json, else where `npm start` serves. @throws Failure where it is no address, or perdure.json cannot be read. */
+export function findAddress(cwd: string, option: string | undefined, variable: string | undefined): Address {
+  if (option !== undefined) return { url: addressOf(option, "--url"), change: "`--url` names it." };
+  if (variable) return { url: addressOf(variable, "PERDURE_URL"), change: "PERDURE_URL names it." };
+  const found = findConfig(cwd);
+  if (found === undefined) return UNNAMED;
+  const isHere = dirname(found.file) === resolve(cwd);
+  return {
+    url: found.config.url,
+    change: `${found.file} names it; \`perdure init <url>${isHere ? " --force" : ""}\` names another${isHere ? "" : " for this folder"}.`,
+  };
+}
+
+/** Where nobody has said anything. */
+export const UNNAMED: Address = { url: DEFAULT_URL, change: "`perdure init <url>` names another." };
+
 /** The nearest configuration of a folder and those above it. @throws Failure where it cannot be read. */
 export function findConfig(folder: string): { file: string; config: Config } | undefined {
   const file = join(folder, CONFIG_FILE);

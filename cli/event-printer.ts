@@ -1,6 +1,6 @@
 import type { RunEvent } from "#client";
 import type { Terminal } from "./command.ts";
-import { type Paint, paintOf, printable, short } from "./text.ts";
+import { type Paint, legible, paintOf, printable, short } from "./text.ts";
 
 const NAME_WIDTH = 20;
 
@@ -8,10 +8,13 @@ const NAME_WIDTH = 20;
 export class EventPrinter {
   readonly #write: (text: string) => void;
   readonly #paint: Paint;
+  readonly #isLive: boolean;
   #isSpeaking = false;
 
-  constructor(terminal: Terminal) {
-    this.#write = (text) => terminal.out(text);
+  /** @param isLive - What is waited for is waited for now: the commands that answer it are shown. */
+  constructor(terminal: Terminal, isLive = false) {
+    this.#isLive = isLive;
+    this.#write = (text) => terminal.out(legible(text, terminal));
     this.#paint = paintOf(terminal);
   }
 
@@ -37,7 +40,7 @@ export class EventPrinter {
           `attempt ${event.attempt ?? "?"} failed: ${message.replace(/\.$/, "")}; again in ${Number(event["retry_in_ms"] ?? 0) / 1000} s`,
         );
       case "waiting":
-        return this.#line("…", "yellow", name, "waiting");
+        return this.#waiting(name, event);
       case "resumed":
         return this.#line("▸", "blue", name, "goes on");
       case "node_end":
@@ -63,6 +66,12 @@ export class EventPrinter {
         // A newer server tells of more.
         return this.#line("·", "dim", name, short((event as RunEvent).kind));
     }
+  }
+
+  #waiting(name: string, { run_id: run, wait, prompt }: RunEvent): void {
+    this.#line("…", "yellow", name, typeof prompt === "string" && prompt !== "" ? `waiting: ${short(prompt)}` : "waiting");
+    const answer = wait === "input" ? `perdure approve ${run} --data <json>` : wait === "approval" ? `perdure approve ${run}  (or reject)` : undefined;
+    if (answer !== undefined && this.#isLive) this.#line(" ", "dim", "", this.#paint("dim", answer));
   }
 
   #speak(text: string): void {

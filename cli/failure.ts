@@ -1,4 +1,5 @@
 import { ApiError, ConnectionError } from "#client";
+import type { Address } from "./config.ts";
 
 /** How the command ends, for scripts. */
 export const EXIT = {
@@ -34,10 +35,10 @@ export interface Shown {
 }
 
 /** What is told of an error, whatever it is. */
-export function describeFailure(error: unknown, url: string): Shown {
+export function describeFailure(error: unknown, { url, change }: Address): Shown {
   if (error instanceof Failure) return { exitCode: error.exitCode, lines: [error.message], json: { code: "command.failed", message: error.message } };
   if (error instanceof ConnectionError) {
-    const message = `${url} does not answer${why(error.cause)}. Is the API running, and is this its address? \`perdure init <url> --force\` sets another.`;
+    const message = `${url} does not answer${why(error.cause)}. Is the API running, and is this its address? ${change}`;
     return { exitCode: EXIT.unreachable, lines: [message], json: { code: "connection.failed", message } };
   }
   if (error instanceof ApiError) {

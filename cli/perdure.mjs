@@ -2,6 +2,7 @@
 // The `perdure` command. Plain JavaScript: an older Node hands over to the one that npm brought, which runs TypeScript.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import module from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -11,6 +12,7 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major > 22 || (major === 22 && minor >= 18)) {
   // Node 22 and 23 warn of what is stable by now.
   process.removeAllListeners("warning");
+  module.enableCompileCache(join(here, "..", "node_modules", ".cache", "perdure"));
   await import("./main.ts");
 } else {
   const node = join(here, "..", "node_modules", `node-${process.platform}-${process.arch}`, "bin", "node");

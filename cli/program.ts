@@ -7,9 +7,10 @@ import { pull } from "./commands/pull.ts";
 import { push } from "./commands/push.ts";
 import { run } from "./commands/run.ts";
 import { logs, runs } from "./commands/runs.ts";
-import { DEFAULT_URL, addressOf, findConfig } from "./config.ts";
+import { UNNAMED, findAddress } from "./config.ts";
 import { EXIT, type ExitCode, describeFailure, usage } from "./failure.ts";
 import { fileSession } from "./sessions.ts";
+import { escaped, legible, printable } from "./text.ts";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
@@ -32,7 +33,7 @@ export async function runProgram({ args, cwd, home, terminal, signal }: Surround
   const [name, ...rest] = args;
   const common = parseArgs({ args: [...args], options: COMMON_OPTIONS, strict: false }).values;
   const isJson = common.json === true;
-  let url = DEFAULT_URL;
+  let address = UNNAMED;
   try {
     const isHelp = name === "help" || name === "--help" || name === "-h";
     if (name === undefined || (isHelp && rest.length === 0)) {
@@ -50,7 +51,9 @@ export async function runProgram({ args, cwd, home, terminal, signal }: Surround
       terminal.out(helpOf(asked, command));
       return EXIT.done;
     }
-    url = urlOf(typeof common.url === "string" ? common.url : undefined, cwd, terminal, name === "init");
+    // What `init` is about to write cannot be read yet.
+    if (name !== "init") address = findAddress(cwd, typeof common.url === "string" ? common.url : undefined, terminal.env["PERDURE_URL"]);
+    const { url } = address;
     let client: Client | undefined;
     const context: Context = {
       name,
@@ -63,22 +66,15 @@ export async function runProgram({ args, cwd, home, terminal, signal }: Surround
         client ??= clientOf(url, home, terminal);
         return client;
       },
-      print: (lines, value) => terminal.out(isJson ? `${JSON.stringify(value)}\n` : `${[lines].flat().join("\n")}\n`),
+      print: (lines, value) => terminal.out(isJson ? `${escaped(JSON.stringify(value))}\n` : `${legible([lines].flat().join("\n"), terminal)}\n`),
     };
     return await command.run(context, rest);
   } catch (error) {
     if (signal.aborted) return EXIT.interrupted;
-    const { lines, json, exitCode } = describeFailure(error, url);
-    terminal.err(isJson ? `${JSON.stringify({ error: json })}\n` : `${lines.join("\n")}\n`);
+    const { lines, json, exitCode } = describeFailure(error, address);
+    terminal.err(isJson ? `${escaped(JSON.stringify({ error: json }))}\n` : `${printable(lines.join("\n"))}\n`);
     return exitCode;
   }
-}
-
-/** `--url`, else `PERDURE_URL`, else the nearest perdure.json, else where `npm start` serves. */
-function urlOf(option: string | undefined, cwd: string, { env }: Terminal, isNew: boolean): string {
-  if (option !== undefined) return addressOf(option, "--url");
-  if (env["PERDURE_URL"]) return addressOf(env["PERDURE_URL"], "PERDURE_URL");
-  return (isNew ? undefined : findConfig(cwd)?.config.url) ?? DEFAULT_URL;
 }
 
 function clientOf(url: string, home: string, { env }: Terminal): Client {

@@ -23,6 +23,24 @@ export function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, " ");
 }
 
+/** What `paintOf` writes. */
+// oxlint-disable-next-line no-control-regex -- they are what is meant
+const PAINT = /(\u001b\[(?:[12]|22|3[1-69])m)/;
+
+/** Lines as they may be shown: of control characters only the program's own colours are left, and those where there are any. */
+export function legible(text: string, { isColoured }: Pick<Terminal, "isColoured">): string {
+  if (!isColoured) return printable(text);
+  return text
+    .split(PAINT)
+    .map((part, at) => (at % 2 === 1 ? part : printable(part)))
+    .join("");
+}
+
+/** The same document, JSON or YAML as the API writes it, with escapes in place of what JSON leaves as it is and a terminal may obey. */
+export function escaped(document: string): string {
+  return document.replaceAll(/[\u007f-\u009f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** Columns as wide as their widest cell, two spaces between. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];

@@ -84,6 +84,17 @@ describe("a call", () => {
     expect(calls).toEqual([]);
   });
 
+  test.each(["getWorkflw", "toString", "__proto__"])("D9: When there is no operation %j, then the error names it and nothing is sent", async (name) => {
+    const { calls, client } = await serve(json(200, {}));
+    const { call, send } = client();
+    for (const asked of [call, send]) {
+      const error = await rejection((asked as (name: string) => Promise<unknown>)(name));
+      expect(error).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toContain(`no operation \`${name}\``);
+    }
+    expect(calls).toEqual([]);
+  });
+
   test("D9: When the API refuses, then the error has code, findings and correlation id", async () => {
     const errors = [{ code: "node.unknown_type", message: "There is no such type.", node_id: "a" }];
     const { client } = await serve(problem(422, "graph.invalid", {}, { errors }));

@@ -29,7 +29,7 @@ export type InputArguments<N extends PlainOperation, Options = CallOptions> =
 
 /** Every operation of the contract, by operation id. */
 export interface Caller {
-  /** Calls an operation and gives what it answers. @throws ApiError, ConnectionError */
+  /** Calls an operation and gives what it answers. @throws ApiError, ConnectionError; TypeError where there is no such operation, or its path lacks a value */
   call<N extends PlainOperation>(name: N, ...args: InputArguments<N>): Promise<Data<N>>;
   /** As `call`, with status and headers (`etag`, `x-total-count` …). */
   send<N extends PlainOperation>(name: N, ...args: InputArguments<N>): Promise<Reply<N>>;
@@ -58,8 +58,10 @@ export function createClient(options: ClientOptions): Client {
 }
 
 function callerOf(transport: Transport): Caller {
-  const send = <N extends PlainOperation>(name: N, input: unknown, options?: CallOptions): Promise<Reply<N>> =>
-    transport.send(operations[name], (input ?? {}) as AnyInput, options) as Promise<unknown> as Promise<Reply<N>>;
+  const send = async <N extends PlainOperation>(name: N, input: unknown, options?: CallOptions): Promise<Reply<N>> => {
+    if (!Object.hasOwn(operations, name)) throw new TypeError(`The API has no operation \`${name}\`. /openapi.json names them all (operationId).`);
+    return (await transport.send(operations[name], (input ?? {}) as AnyInput, options)) as unknown as Reply<N>;
+  };
 
   async function* pages<N extends PagedOperation>(name: N, input: AnyInput = {}, options?: CallOptions): AsyncGenerator<Data<N>, void, undefined> {
     let query: AnyInput["query"] = input.query;

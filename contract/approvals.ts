@@ -39,7 +39,7 @@ export const approvalRoutes = {
     tags,
     access: needs("approval.read"),
     problems: [422],
-    request: { query: pageQuery.extend({ status: z.enum(APPROVAL_STATUSES).optional(), mine: flagQuery.optional() }) },
+    request: { query: pageQuery.extend({ status: z.enum(APPROVAL_STATUSES).optional(), mine: flagQuery.optional(), execution_id: idParam.optional() }) },
     responses: { 200: { ...jsonReply("One page.", z.array(approval)), headers: pageHeaders } },
   }),
   getApproval: defineRoute({

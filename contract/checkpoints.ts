@@ -128,12 +128,13 @@ export const checkpointRoutes = {
     path: `${base}/{id}/migrate`,
     operationId: "migrateExecution",
     summary: "Move a live run to another version",
-    description: "409 with the nodes that stand against it. `dry_run=true` only says whether it could be.",
+    description:
+      "409 with the nodes that stand against it. Calls that are under way end first: where that takes longer than is waited for, the answer is 202, and `version` of the run says when it goes on by the other one; where the run ends with them, it stays with its version (409). `dry_run=true` only says whether it could be.",
     problems: [400, 404, 409, 422],
     request: { params: byId, query: z.object({ dry_run: flagQuery.optional() }), body: jsonBody(z.object({ version })) },
     responses: {
       200: jsonReply("It took effect; with `dry_run`, whether it could.", z.union([run, migrationCheck])),
-      202: jsonReply("It is kept for a worker that is away.", run),
+      202: jsonReply("It is kept until what is under way has ended, or for a worker that is away.", run),
     },
   }),
   skipNode: defineRoute({
@@ -157,7 +158,8 @@ export const checkpointRoutes = {
     method: "post",
     path: `${base}/{id}/nodes/{node_id}/complete`,
     operationId: "completeNode",
-    rules: "`route` is one of the node's.",
+    rules:
+      "`route` is one of the node's; who may not run other graphs (`run.ad_hoc`) decides nothing that named people are asked, and passes no such question over.",
     summary: "Say what a node of a live run comes to",
     request: { params: nodeParams, body: jsonBody(nodeBody.extend({ output: json.nullish(), route: z.string().min(1).max(MAX_ID_LENGTH).nullish() }), false) },
   }),

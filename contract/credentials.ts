@@ -144,7 +144,7 @@ export const credentialRoutes = {
     method: "patch",
     path: `${base}/{id}`,
     operationId: "updateCredential",
-    rules: "`data`, with what is stored, fits the JSON schema of the type.",
+    rules: "`data`, with what is stored, fits the JSON schema of the type. Where other hosts are to get the credential, it holds the secret fields.",
     summary: "Change some of a credential",
     tags,
     access: needs("credential.write"),

@@ -201,7 +201,7 @@ export const executionRoutes = {
     method: "post",
     path: `${workflows}/{id}/execute/stream`,
     operationId: "executeWorkflowStream",
-    rules: "the graph has no problems, `inputs` fit the schema of its start, and `entry` is one of its triggers.",
+    rules: "the graph has no problems, `inputs` fit the schema of its start, `entry` is one of its triggers, and `timeout` is a duration.",
     summary: "Run a workflow and stream its events",
     tags,
     access: needs("run.start"),

@@ -46,7 +46,7 @@ export const retentionRoutes = {
     operationId: "setRetention",
     summary: "Say how long what runs leave behind is kept",
     description:
-      "Counted from a run's end; live runs keep everything. Events, and rows of nodes with what they came to, go with all of their run; such a run is still listed, with its outputs, and can no longer be retried or forked once its rows have gone. Payloads count from their last use, and stay while a run lives that began before it. A webhook's deliveries stay while their run lives, and while a re-delivery of them is kept; a schedule's firings stay within its catch-up window, and its newest stays.",
+      "Counted from a run's end; live runs keep everything. Events, and rows of nodes with what they came to, go with all of their run; such a run is still listed, with its outputs, and can no longer be retried or forked once its rows have gone. Payloads count from their last use, and stay while a run lives that began before it. A webhook's deliveries stay while their run lives, and while a re-delivery of them is kept; a schedule's firings stay within its catch-up window, and its newest stays. Idempotency keys go when their run has ended for so long: the same key starts another run then.",
     tags,
     access: needs("organization.write"),
     problems: [400, 413, 422],

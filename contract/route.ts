@@ -1,4 +1,4 @@
-import { createRoute, type RouteConfig, type z } from "@hono/zod-openapi";
+import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Permission } from "./permissions.ts";
 
 /**
@@ -36,7 +36,14 @@ export function defineRoute<const P extends string, const R extends Omit<Route, 
 
 /** A JSON request body; `required: false` where it may be left out. */
 export function jsonBody<S extends z.ZodType>(schema: S, required = true) {
-  return { content: { "application/json": { schema } }, required };
+  return { content: { "application/json": { schema: closed(schema) } }, required };
+}
+
+/** A field that nobody knows is a mistake of the sender's: a misspelt one would be left out silently. What is declared as open stays open. */
+function closed<S extends z.ZodType>(schema: S): S {
+  if (!(schema instanceof z.ZodObject) || schema.def.catchall !== undefined) return schema;
+  // Not `strict()`: it would lose what the description says of the schema.
+  return schema.catchall(z.never()) as unknown as S;
 }
 
 /** A JSON answer. */

@@ -165,7 +165,8 @@ export const signInRoutes = {
     path: `${base}/password/reset`,
     operationId: "resetPassword",
     summary: "Set a new password with the token of a mail",
-    description: "Ends all sessions. The token is good for one use. The second factor stays.",
+    description:
+      "Ends all sessions. The token is good for one use, and those that were sent before are void. The second factor stays. Of an account whose address was never verified, second factor, linked identities, API keys and open invitations go, and from the organization that was made with it the other members.",
     tags,
     access: PUBLIC,
     problems: [400, 413, 422],

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { type Json, type JsonObject, isObject } from "#core";
+import { type Json, type JsonObject, isObject, parseDuration } from "#core";
 
 /** Rows of one page unless asked otherwise, and the most that can be asked for. */
 export const PAGE_DEFAULT = 50;
@@ -155,6 +155,10 @@ export const withEtag = { headers: z.object({ etag: z.string() }) };
 /** Seconds, or a duration as text. */
 export const duration = z
   .union([z.number().nonnegative(), z.string().max(50)])
+  .refine((value) => parseDuration(value) !== undefined, {
+    error: 'is not a duration: write "30s", "2m", an ISO 8601 duration, or a number of seconds',
+    params: { code: "duration" },
+  })
   .openapi({ example: "30s", description: "Seconds, or a duration such as `30s`, `5m`, `PT1H`." });
 
 export const pageHeaders = z.object({

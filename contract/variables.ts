@@ -40,7 +40,10 @@ const content = {
   value: json,
   type: type.nullish().openapi({ description: "Checked against the value where it is given." }),
   description: z.string().max(1_000).nullish(),
-  is_secret: z.literal(false, "secrets are no variables: store a credential, or name a secret of the installation").nullish(),
+  is_secret: z
+    .literal(false, "secrets are no variables: store a credential, or name a secret of the installation")
+    .nullish()
+    .openapi({ enum: [false, null] }),
 };
 const has = (body: object): boolean => "value" in body;
 const newVariable = z

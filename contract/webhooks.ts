@@ -168,7 +168,8 @@ export const webhookRoutes = {
     method: "post",
     path: base,
     operationId: "createWebhook",
-    rules: "`node_id` is a webhook node of the workflow's newest version, and `config` has settings of the node `WebhookTrigger` with values that it takes.",
+    rules:
+      "`node_id` is a webhook node of the version that calls run, or of the workflow's newest version, and `config` has settings of the node `WebhookTrigger` with values that it takes.",
     summary: "Make a webhook for a trigger node",
     description: "Saving a graph makes one for each of its webhook nodes; this is for a node whose webhook was deleted.",
     tags,
@@ -194,7 +195,8 @@ export const webhookRoutes = {
     operationId: "replaceWebhook",
     rules: "`config`, and what stands beside it, are settings of the node `WebhookTrigger` with values that it takes.",
     summary: "Replace a webhook's settings",
-    description: "What is left out has its default. A setting that changes in the node is taken over again when the graph is saved.",
+    description:
+      "What is left out has its default. A setting that changes in the node is taken over again when that version is published; while nothing is published, when the graph is saved.",
     tags,
     access: needs("webhook.write"),
     problems: [400, 404, 409, 413, 422],

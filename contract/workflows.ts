@@ -122,6 +122,12 @@ export const GREETING: JsonObject = {
   ],
 };
 
+const unread = json.optional().openapi({ description: "Not looked at." });
+/** So that an exported file can be sent as it is. */
+const fileFields = { format: unread, format_version: unread, secrets: unread, withheld: unread };
+/** So that a workflow can be sent to be checked as it will be to be saved. */
+const workflowFields = { name: unread, description: unread, tags: unread, is_public: unread, ...fileFields };
+
 const createBody = z
   .object({
     name: fields.name,
@@ -130,6 +136,7 @@ const createBody = z
     settings: optionalSettings,
     is_public: fields.is_public.nullish(),
     ...graphFields,
+    ...fileFields,
   })
   .openapi("WorkflowCreate", { example: { name: "Greet", description: "Says hello.", tags: ["first"], flow_data: GREETING } });
 
@@ -141,6 +148,7 @@ const updateBody = z
     settings: optionalSettings,
     is_public: fields.is_public.nullish(),
     ...graphFields,
+    ...fileFields,
   })
   .openapi("WorkflowUpdate", { example: { description: "Says hello, politely.", tags: ["first", "polite"] } });
 
@@ -198,7 +206,11 @@ export const workflowRoutes = {
     tags,
     access: needs("workflow.read"),
     problems: [400, 413, 422],
-    request: { body: jsonBody(z.object({ ...graphFields, settings: optionalSettings }).openapi("GraphToValidate", { example: { flow_data: GREETING } })) },
+    request: {
+      body: jsonBody(
+        z.object({ ...workflowFields, ...graphFields, settings: optionalSettings }).openapi("GraphToValidate", { example: { flow_data: GREETING } }),
+      ),
+    },
     responses: { 200: jsonReply("All that is wrong with it.", validation) },
   }),
   getWorkflow: defineRoute({

@@ -10,6 +10,7 @@ export const RETENTION_KINDS = {
   webhook_deliveries: { leastDays: 7 },
   schedule_firings: { leastDays: 2 },
   audit: { leastDays: 1 },
+  idempotency_keys: { leastDays: 7 },
 } as const satisfies Record<string, { leastDays: number }>;
 
 export type RetentionKind = keyof typeof RETENTION_KINDS;

@@ -19,8 +19,8 @@ export interface BodyHandles {
 }
 
 /**
- * How a string input is read: as a template (the default), a CEL decision, a JSONata expression, or as it stands (`literal`; `code` too, and the
- * node is given the run's `inputs` and `variables`).
+ * How a string input is read: as a template (the default), a CEL decision, a JSONata expression, or as it stands (`literal`), or as
+ * JavaScript (`code`: the body of an async function of `input`, `inputs` and `variables`, which is only parsed; the node is given the latter two).
  */
 export type Dialect = "template" | "cel" | "jsonata" | "code" | "literal";
 

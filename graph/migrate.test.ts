@@ -124,6 +124,14 @@ describe("moving a live run to another version", () => {
     expect(result.nodes[0]?.message).toBe(message);
   });
 
+  test("A12: When only the order of keys changes, as when a graph is read and saved again, then nothing has", () => {
+    const written = (values: Draft) => planOf([start, set("v", values), set("end")], ["start->v", "v->end"]);
+    const run = { entries: ["start"], nodes: ["start", "v"].map((id) => ({ node_id: id, iteration: "", status: "completed" as const })) };
+    const zetaFirst = written({ zeta: "{{input.x}}", a: { c: "{{input.y}}", b: 1 } });
+    expect(canMigrate(run, zetaFirst, written({ a: { b: 1, c: "{{input.y}}" }, zeta: "{{input.x}}" }))).toEqual({ ok: true });
+    expect(canMigrate(run, zetaFirst, written({ a: { b: 1, c: "{{input.x}}" }, zeta: "{{input.y}}" })).ok).toBe(false);
+  });
+
   test("A12: When `on_error` changes, then it matters to a node that has failed only", () => {
     const to = changed({ nodes: [http("a", "https://x", { on_error: "continue" })] });
     expect(canMigrate(run, before, to).ok).toBe(true);

@@ -1,4 +1,5 @@
 import { type NodeStatus, stableStringify } from "#core";
+import { planText } from "./plan-text.ts";
 import type { Body, PlanEdge, Plan, Step } from "./plan.ts";
 
 /** What of a run's snapshot tells how far it has come; nodes it does not list have not been reached. */
@@ -117,6 +118,5 @@ function changedFields(before: Step, after: Step, { active, failed }: { active: 
   const looked = [...ACTED_ON];
   if (active) looked.push(["retries and time-outs", (step) => step.policy], ["way of running", (step) => step.local]);
   if (failed) looked.push(["`on_error`", (step) => step.on_error]);
-  const text = (value: unknown): string => (value === undefined ? "" : stableStringify(value));
-  return looked.filter(([, read]) => text(read(before)) !== text(read(after))).map(([word]) => word);
+  return looked.filter(([, read]) => planText(read(before)) !== planText(read(after))).map(([word]) => word);
 }

@@ -15,6 +15,8 @@ export interface GraphNode {
   /** `config`, then `data.inputs`: later ones win. */
   inputs: Record<string, unknown>[];
   settings: unknown;
+  /** The whole node, to say what stands where it is not read. */
+  written: Record<string, unknown>;
 }
 
 export interface GraphEdge {
@@ -122,6 +124,7 @@ function parseNode(value: unknown, index: number, findings: Findings, malformedI
       data: rest,
       inputs: [parsed.data.config, config, inputs].filter(isObject),
       settings: settings ?? ownProperty(value, "settings"),
+      written: value,
     },
   ];
 }

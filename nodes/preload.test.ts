@@ -12,6 +12,7 @@ function deepFreeze(value: unknown, visited = new WeakSet<object>()): void {
   Object.freeze(value);
 }
 
+/** Good ones first, a bad one last where there is any. */
 const INPUTS: Record<string, unknown[]> = {
   Set: [{ values: { a: 1 } }, { values: 7 }],
   Template: [{ template: "text" }, {}],
@@ -31,11 +32,10 @@ test("A3: When the modules of inline nodes are frozen as the worker freezes them
       for (const exported of Object.values((await import(join(import.meta.dirname, folder, file))) as object)) deepFreeze(exported);
     }
   }
-  expect(Object.keys(INPUTS).toSorted()).toEqual(Object.keys(inlineNodes).toSorted());
-  for (const [type, samples] of Object.entries(INPUTS)) {
-    const inputs = inlineNodes[type]?.inputs;
-    const results = samples.map((sample) => inputs?.safeParse(sample).success);
-    expect(results[0], type).toBe(true);
+  expect(Object.keys(inlineNodes)).toEqual(expect.arrayContaining(Object.keys(INPUTS)));
+  for (const [type, { inputs }] of Object.entries(inlineNodes)) {
+    const results = (INPUTS[type] ?? [{}]).map((sample) => inputs.safeParse(sample).success);
+    if (INPUTS[type]) expect(results[0], type).toBe(true);
     if (results.length > 1) expect(results.at(-1), type).toBe(false);
   }
 });

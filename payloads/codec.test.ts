@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { defaultPayloadConverter, type Payload } from "@temporalio/common";
 import type { SerializationContext } from "@temporalio/common/lib/converter/serialization-context.js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { PerdureError, tenantId, uuidv7 } from "#core";
 import { readEnv } from "#platform";
 import { createPayloads } from "./index.ts";
@@ -156,6 +156,24 @@ describe("claims", () => {
     expect(store.calls.slice(before + 2)).toEqual(["keys", "getBlob", "getBlob", "getBlob"]);
   });
 
+  test("A10: When a stored payload is not read for a while, then it is not kept in memory", async () => {
+    const { encode, store } = bench();
+    const claim = await encode(noise(60_000));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { decode } = bench({ PAYLOAD_CACHE_IDLE_MS: "1000" }, store);
+    const before = store.calls.length;
+    for (let n = 0; n < 8; n++) {
+      await decode(claim);
+      vi.advanceTimersByTime(900);
+    }
+    expect(store.calls.slice(before), "used all the time").toEqual(["keys", "getBlob"]);
+    vi.advanceTimersByTime(2_000);
+    expect(vi.getTimerCount(), "timers of an empty cache").toBe(0);
+    await decode(claim);
+    expect(store.calls.slice(before), "not used for a while").toEqual(["keys", "getBlob", "getBlob"]);
+  });
+
   test("A10: When small values are sealed, then the store is asked for the key once and for nothing else", async () => {
     const { encode, decode, store } = bench();
     for (let n = 0; n < 100; n++) await decode(await encode({ n }));
@@ -199,6 +217,26 @@ describe("claims", () => {
 });
 
 describe("keys", () => {
+  test("K3 F4: When one payload that shrank is named a thousand times, then it is opened until the limit is reached, and what a claim says of its size is not believed", async () => {
+    const { payloads, encode } = bench({ PAYLOAD_SHOWN_MAX_BYTES: "1000000", PAYLOAD_SHOWN_TOTAL_MAX_BYTES: "3000000" });
+    const shrunk = await encode("x".repeat(900_000));
+    expect(textOf(shrunk, "encoding")).toBe("binary/sealed");
+    const shown = await payloads.show(a, [...Array.from({ length: 1_000 }, () => shrunk), payloadOf("never sealed")]);
+    const bytes = shown.map(({ data }) => data?.length ?? 0);
+    expect(bytes.filter((each) => each > 900_000)).toHaveLength(4);
+    expect(valueOf(shown.at(-1)), "which costs nothing").toBe("never sealed");
+    expect(valueOf(shown.at(-2))).toBe("Not shown here: 3000000 bytes were opened before it. Ask for fewer at once.");
+
+    const shrunkToo = await encode("y".repeat(2_000_000));
+    const claim = await encode(noise(2_000_000));
+    const lying = { ...claim, metadata: { ...claim.metadata, size: Buffer.from("1") } };
+    const named = (await payloads.show(a, [shrunkToo, lying])).map(valueOf);
+    expect(named).toEqual([
+      expect.stringMatching(/^Not shown here: 2\d{6} bytes\. The API has it\.$/),
+      expect.stringMatching(/^Not shown here: \d+ bytes\. The API has it\.$/),
+    ]);
+  });
+
   test("F3: When the key is rotated, then new payloads are sealed with the new one and old ones still open, also in a process that did not know of it", async () => {
     const { payloads, encode, store } = bench();
     const other = bench({}, store);
@@ -246,6 +284,27 @@ describe("keys", () => {
     expect(await after.decode(sealed)).toBe("text");
     const impostor = bench({ PAYLOAD_KEYS: `next:${Buffer.alloc(32, 1).toString("base64")}` }, store);
     expect(await failure(impostor.payloads.check())).toEqual(["configuration.invalid", false]);
+  });
+
+  test("F2: When PAYLOAD_KEYS lacks the key that `npm start` made, then it is said where that one is, and no key is shown", async () => {
+    const [made, other] = [Buffer.alloc(32, 3).toString("base64"), Buffer.alloc(32, 9).toString("base64")];
+    const { encode, store } = bench({ PAYLOAD_KEYS: `embedded:${made}` });
+    await encode("text");
+    const message = await bench({ PAYLOAD_KEYS: `main:${other}` }, store)
+      .payloads.check()
+      .then(
+        () => "",
+        (error: Error) => error.message,
+      );
+    expect(message).toContain('lacks the master key "embedded"');
+    expect(message).toContain("secrets.json");
+    expect(message).not.toContain(made);
+    expect(message).not.toContain(other);
+    const theirs = bench();
+    await theirs.encode("text");
+    await expect(bench({ PAYLOAD_KEYS: `other:${other}` }, theirs.store).payloads.check()).rejects.toThrow(
+      /master key "main", which wraps keys of this database\.$/,
+    );
   });
 
   test("F2: When PAYLOAD_KEYS is missing or wrong, then nothing starts, and no message shows a key", () => {

@@ -15,6 +15,8 @@ export interface CodecOptions {
   compressFromBytes: number;
   /** Of blobs, opened, that are kept in memory. */
   cacheBytes: number;
+  /** What is kept and not used for so long is forgotten. */
+  cacheIdleMs: number;
 }
 
 /** The codec of one tenant: what a workflow id would say is given. */
@@ -47,9 +49,9 @@ const WITHHELD: Payload = {
  * Compresses, seals with the tenant's newest key, and stores beside Temporal what is too large for a history. Harmless to repeat: the same content of
  * one tenant has one name under one key.
  */
-export function createTenantCodec({ keys, store, inlineMaxBytes, compressFromBytes, cacheBytes }: CodecOptions): TenantCodec {
-  const contents = new ByteCache<Content>(cacheBytes);
-  const made = new ByteCache<{ payload: Payload; until: number }>(cacheBytes * MADE_SHARE);
+export function createTenantCodec({ keys, store, inlineMaxBytes, compressFromBytes, cacheBytes, cacheIdleMs }: CodecOptions): TenantCodec {
+  const contents = new ByteCache<Content>(cacheBytes, cacheIdleMs);
+  const made = new ByteCache<{ payload: Payload; until: number }>(cacheBytes * MADE_SHARE, cacheIdleMs);
   const storing = new Map<string, Promise<Payload>>();
   const reading = new Map<string, Promise<Content>>();
 
@@ -149,6 +151,10 @@ export function toPayloadCodec(codec: TenantCodec): PayloadCodec {
       return payloads;
     },
   };
+}
+
+export function isSealed(payload: Payload): boolean {
+  return kindOf(payload) !== undefined;
 }
 
 /** Bytes of what a claim stands for; undefined where the payload is none. */

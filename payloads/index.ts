@@ -4,7 +4,7 @@ import type { DataConverter, Payload } from "@temporalio/common";
 import type { TenantId } from "#core";
 import type { PayloadKeyRow, PayloadStore, SealedBytes, SealedKind } from "#db";
 import type { Env, MasterKey } from "#platform";
-import { claimedBytes, createTenantCodec, toPayloadCodec } from "./codec.ts";
+import { claimedBytes, createTenantCodec, toPayloadCodec, isSealed } from "./codec.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { open, seal } from "./seal.ts";
 import { noMasterKeys, unwrap, wrap } from "./wrapping.ts";
@@ -26,7 +26,10 @@ export interface Payloads {
   /** For Temporal's client and worker. */
   dataConverter: DataConverter;
   encode(tenant: TenantId, payloads: readonly Payload[]): Promise<Payload[]>;
-  /** Stored payloads of more than `shownMaxBytes` come back as a sentence that says how large they are. @throws PerdureError `payload.unreadable`. */
+  /**
+   * What is larger than PAYLOAD_SHOWN_MAX_BYTES comes back as a sentence that says how large it is, and so does what comes when
+   * PAYLOAD_SHOWN_TOTAL_MAX_BYTES have been opened: a small request may name the same payload a thousand times. @throws PerdureError `payload.unreadable`.
+   */
   show(tenant: TenantId, payloads: readonly Payload[]): Promise<Payload[]>;
   /** Makes a new data key; returns its version. What earlier ones sealed stays readable. */
   rotate(tenant: TenantId): Promise<number>;
@@ -46,7 +49,14 @@ export interface Payloads {
 
 type Settings = Pick<
   Env,
-  "PAYLOAD_KEYS" | "PAYLOAD_INLINE_MAX_BYTES" | "PAYLOAD_COMPRESS_FROM_BYTES" | "PAYLOAD_CACHE_BYTES" | "PAYLOAD_KEY_REFRESH_MS" | "PAYLOAD_SHOWN_MAX_BYTES"
+  | "PAYLOAD_KEYS"
+  | "PAYLOAD_INLINE_MAX_BYTES"
+  | "PAYLOAD_COMPRESS_FROM_BYTES"
+  | "PAYLOAD_CACHE_BYTES"
+  | "PAYLOAD_CACHE_IDLE_MS"
+  | "PAYLOAD_KEY_REFRESH_MS"
+  | "PAYLOAD_SHOWN_MAX_BYTES"
+  | "PAYLOAD_SHOWN_TOTAL_MAX_BYTES"
 >;
 
 /** @throws PerdureError `configuration.invalid` without PAYLOAD_KEYS: nothing is handed to Temporal unsealed. */
@@ -61,18 +71,34 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
     inlineMaxBytes: env.PAYLOAD_INLINE_MAX_BYTES,
     compressFromBytes: env.PAYLOAD_COMPRESS_FROM_BYTES,
     cacheBytes: env.PAYLOAD_CACHE_BYTES,
+    cacheIdleMs: env.PAYLOAD_CACHE_IDLE_MS,
   });
 
-  async function showOne(tenant: TenantId, payload: Payload): Promise<Payload> {
-    const bytes = claimedBytes(payload);
-    if (bytes === undefined || bytes <= env.PAYLOAD_SHOWN_MAX_BYTES) return codec.decode(tenant, payload);
-    return { metadata: { encoding: Buffer.from("json/plain") }, data: Buffer.from(JSON.stringify(`Not shown here: ${bytes} bytes. The API has it.`)) };
+  /** One by one: what has been opened decides whether the next one is. */
+  async function show(tenant: TenantId, payloads: readonly Payload[]): Promise<Payload[]> {
+    const { PAYLOAD_SHOWN_MAX_BYTES: most, PAYLOAD_SHOWN_TOTAL_MAX_BYTES: mostInAll } = env;
+    const shown: Payload[] = [];
+    let opened = 0;
+    for (const payload of payloads) {
+      const claimed = claimedBytes(payload) ?? 0;
+      if (!isSealed(payload)) shown.push(payload);
+      else if (claimed > most) shown.push(sentence(`Not shown here: ${claimed} bytes. The API has it.`));
+      else if (opened >= mostInAll) shown.push(sentence(`Not shown here: ${mostInAll} bytes were opened before it. Ask for fewer at once.`));
+      else {
+        const plain = await codec.decode(tenant, payload);
+        // What a claim says of its size is not sealed, and what is sealed may have been compressed.
+        const bytes = plain.data?.length ?? 0;
+        opened += bytes;
+        shown.push(bytes > most ? sentence(`Not shown here: ${bytes} bytes. The API has it.`) : plain);
+      }
+    }
+    return shown;
   }
 
   return {
     dataConverter: { payloadCodecs: [toPayloadCodec(codec)], failureConverterPath },
     encode: (tenant, payloads) => Promise.all(payloads.map((payload) => codec.encode(tenant, payload))),
-    show: (tenant, payloads) => Promise.all(payloads.map((payload) => showOne(tenant, payload))),
+    show,
     rotate: async (tenant) => (await keys.rotate(tenant)).version,
     newestKey: async (tenant) => (await keys.current(tenant)).version,
     async seal(tenant, name, bytes) {
@@ -109,6 +135,10 @@ export function createPayloads({ store, env }: { store: PayloadStore; env: Setti
 /** @throws PerdureError `configuration.invalid` where the master keys cannot open one of these. */
 export function checkMasterKeys(masters: readonly MasterKey[], wrapped: readonly (PayloadKeyRow & { tenantId: TenantId })[]): void {
   for (const row of wrapped) unwrap(masters, row.tenantId, row);
+}
+
+function sentence(text: string): Payload {
+  return { metadata: { encoding: Buffer.from("json/plain") }, data: Buffer.from(JSON.stringify(text)) };
 }
 
 function storedContext(tenant: TenantId, version: number, { kind, id }: SealedName): string {

@@ -86,14 +86,22 @@ export const envSchema = z.object({
     .int()
     .min(0)
     .default(64 * 1024 * 1024),
+  /** What a process keeps of them and has not used for so long is forgotten. */
+  PAYLOAD_CACHE_IDLE_MS: z.coerce.number().int().positive().default(30_000),
   /** How long a process may go on sealing with a key after another was made. */
   PAYLOAD_KEY_REFRESH_MS: z.coerce.number().int().positive().default(30_000),
-  /** Of one stored payload that the codec endpoint shows; larger ones are only named. */
+  /** Of one payload that the codec endpoint shows; larger ones are only named. */
   PAYLOAD_SHOWN_MAX_BYTES: z.coerce
     .number()
     .int()
     .positive()
     .default(4 * 1024 * 1024),
+  /** Of all that it opens for one request; those that come after are only named. */
+  PAYLOAD_SHOWN_TOTAL_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(32 * 1024 * 1024),
   JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
   JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
   /** How long a refresh token that was exchanged is taken once more, for an answer that was lost and calls that race. 0: not at all. */
@@ -382,6 +390,7 @@ export const envSchema = z.object({
   RETENTION_WEBHOOK_DELIVERIES_DAYS: retentionDays("webhook_deliveries"),
   RETENTION_SCHEDULE_FIRINGS_DAYS: retentionDays("schedule_firings"),
   RETENTION_AUDIT_DAYS: retentionDays("audit"),
+  RETENTION_IDEMPOTENCY_KEYS_DAYS: retentionDays("idempotency_keys"),
   /** How often a worker looks for it. */
   RETENTION_INTERVAL_MS: z.coerce.number().int().min(100).default(3_600_000),
   /** How long nothing of an organization that is being erased must have been found before it counts as erased. */

@@ -1,7 +1,8 @@
 import { eventKey, isClosed, type NodeStatus, PerdureError, type RunEvent, type TenantId } from "#core";
 import type { Database } from "#db";
 import type { NodeSnapshot, RunSnapshot, WaitSnapshot } from "#workflows/messages";
-import type { Ending } from "./ending.ts";
+import { type Ending, TERMINATED_BY_US } from "./ending.ts";
+import { eachOf } from "./rounds.ts";
 import type { TemporalRuns } from "./temporal.ts";
 import type { Run } from "./types.ts";
 
@@ -11,6 +12,8 @@ const LATE_FACTS_MS = [0, 3, 5, 8, 16, 24, 32, 48, 64];
 const FACTS_WITHOUT_COUNTS_MS = 40;
 /** Where rows are missing and no worker is there to say what they were, a run that has ended stays open for so long: closed rows are never corrected. */
 const WORKER_BACK_WITHIN_MS = 10 * 60_000;
+/** Child runs that are ended at the same time, where their parent is gone. */
+const CHILDREN_AT_ONCE = 8;
 
 export interface Closing {
   /**
@@ -29,10 +32,13 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export function createClosing({
   db,
   temporal,
+  reconcile,
   onClosed,
 }: {
   db: Pick<Database, "runs" | "approvals" | "log">;
   temporal: TemporalRuns;
+  /** Writes the ends of child runs that were ended with their parent; a word that is lost the sweeper finds. */
+  reconcile?: (tenant: TenantId, runId: string) => void;
   onClosed?: (run: Run) => void;
 }): Closing {
   async function closeWhereComplete(tenant: TenantId, runId: string, ending: Ending): Promise<Run | undefined> {
@@ -50,6 +56,8 @@ export function createClosing({
 
   return {
     async close(tenant, runId, ending) {
+      // It may have ended before the one who asked for the move heard of it.
+      if (ending.version !== undefined) await db.runs.setVersion(tenant, runId, ending.version);
       let run = await closeWhereComplete(tenant, runId, ending);
       if (!run) {
         const known = await db.runs.get(tenant, runId);
@@ -59,11 +67,13 @@ export function createClosing({
         const snapshot = await temporal.snapshot(tenant, runId);
         if (snapshot) await db.runs.repair(tenant, runId, snapshot.nodes);
         else if (!ending.isAbrupt && Date.now() - ending.at.getTime() < WORKER_BACK_WITHIN_MS) return known;
+        // Any other end the child's own workflow has told its parent. Before it is written: once it is, nobody comes back to tell.
+        if (ending.isAbrupt && known.parentId !== null) {
+          await temporal.childClosed(tenant, known.parentId, { run_id: runId, status: ending.status, ...(ending.error && { error: ending.error }) });
+        }
+        const children = leavesChildren(ending) ? await endChildren(tenant, runId, ending) : [];
         run = await db.runs.close(tenant, runId, ending);
-      }
-      // Any other end the child's own workflow has told its parent.
-      if (ending.isAbrupt && run.parentId !== null) {
-        await temporal.childClosed(tenant, run.parentId, { run_id: runId, status: ending.status, ...(ending.error && { error: ending.error }) });
+        for (const id of children) reconcile?.(tenant, id);
       }
       onClosed?.(run);
       return run;
@@ -75,6 +85,17 @@ export function createClosing({
     },
     repairOpen,
   };
+
+  /**
+   * Child runs live on without their parent: nobody would take what they come to, nor resume those that it had paused. They end as it did when it was
+   * asked to end at once, else in order. Before its own end is written, as with its parent.
+   */
+  async function endChildren(tenant: TenantId, runId: string, { isAbrupt, status }: Ending): Promise<string[]> {
+    const how = isAbrupt && status === "cancelled" ? "terminate" : "cancel";
+    const children = await db.runs.openChildren(tenant, runId);
+    await eachOf(children, CHILDREN_AT_ONCE, (id) => temporal.endChild(tenant, id, how, `${TERMINATED_BY_US} the end of its parent ${runId}`));
+    return how === "terminate" ? children : [];
+  }
 
   async function repairOpen(tenant: TenantId, runId: string): Promise<void> {
     const snapshot = await temporal.snapshot(tenant, runId);
@@ -133,6 +154,11 @@ export function createClosing({
     const kind = status === "running" ? "resumed" : status;
     return [{ run_id: runId, key: eventKey(kind, "", "", 0, `repair:${at}`), kind, at }];
   }
+}
+
+/** Without a word of its own, or by a defect of ours: any other run has awaited its children. */
+function leavesChildren({ isAbrupt, error }: Ending): boolean {
+  return isAbrupt === true || error?.code === "internal";
 }
 
 /** The node that a fact has ended, as a snapshot would show it. */

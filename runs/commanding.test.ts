@@ -14,12 +14,12 @@ const row = {
   at: new Date(),
 } as const;
 
-/** A run whose workflow says that nothing waits at the node. */
-function bench(approval: "pending" | "cancelled") {
+/** A run whose workflow says that nothing waits at the node, or of which Temporal says something else. */
+function bench(approval: "pending" | "cancelled" | "answered", type = "run.state") {
   const settled: string[] = [];
   const refused = new WorkflowUpdateFailedError(
     "refused",
-    ApplicationFailure.create({ type: "run.state", message: '"ask" does not wait for an answer.', nonRetryable: true }),
+    ApplicationFailure.create({ type, message: '"ask" does not wait for an answer.', nonRetryable: true }),
   );
   const commanding = createCommanding({
     db: {
@@ -47,4 +47,10 @@ test("A9: When the wait is over, then the answer is refused", async () => {
   const { deliver, settled } = bench("cancelled");
   expect(await deliver()).toBe("refused");
   expect(settled).toEqual(["refused"]);
+});
+
+test("A9 A10: When Temporal rejects an answer because a worker passed it over, and the log of a lost task has told of it already, then the answer is kept", async () => {
+  const { deliver, settled } = bench("answered", "UnprocessedUpdate");
+  expect(await deliver()).toBe("kept");
+  expect(settled).toEqual([]);
 });

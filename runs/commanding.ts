@@ -6,7 +6,7 @@ import type { Command } from "#workflows/messages";
 import { TERMINATED_BY_US } from "./ending.ts";
 import { isSilence } from "./temporal-errors.ts";
 import type { TemporalRuns } from "./temporal.ts";
-import type { Approval, Run, Runs } from "./types.ts";
+import type { Approval, FeedingCall, Run, Runs } from "./types.ts";
 
 export type RunCommand = Parameters<Runs["command"]>[2];
 export type Delivery = "applied" | "refused" | "kept";
@@ -28,6 +28,8 @@ export interface Commanding {
   deliver(row: Pick<CommandRow, "id" | "tenantId" | "runId" | "command" | "by" | "at">): Promise<Delivery>;
 }
 
+/** Type of the failure by which Temporal rejects an update that no worker has looked at. */
+const UNPROCESSED = "UnprocessedUpdate";
 /** Reasons are shown in Temporal; they are cut to what fits a line. */
 const REASON_CHARACTERS = 200;
 
@@ -41,6 +43,7 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
   ): Promise<"applied" | "kept"> {
     const { id, command, by, at } = row;
     const ends = command.kind === "cancel" || command.kind === "terminate";
+    let version: number | undefined;
     try {
       // Before it is sent: what ends a run closes its log, perhaps before this process could say who asked for it.
       if (ends) await record(tenant, runId, row);
@@ -51,7 +54,7 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
       } else if (command.kind === "terminate") {
         await temporal.terminate(tenant, runId, `${TERMINATED_BY_US} ${by}${command.reason ? `: ${command.reason}` : ""}`.slice(0, REASON_CHARACTERS));
       } else {
-        await temporal.update(tenant, runId, { command_id: id, by, at: at.toISOString(), command }, timeoutMs);
+        version = await temporal.update(tenant, runId, { command_id: id, by, at: at.toISOString(), command }, timeoutMs);
       }
     } catch (error) {
       // Nor did it go out while the database, which the codec needs, was away.
@@ -63,7 +66,7 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
     }
     if (!ends) await record(tenant, runId, row);
     if (command.kind === "answer") await answered(tenant, runId, command);
-    if (command.kind === "migrate") await db.runs.setVersion(tenant, runId, command.version);
+    if (command.kind === "migrate") await db.runs.setVersion(tenant, runId, version ?? command.version);
     await db.commands.settle(tenant, id, "applied", null);
     return "applied";
   }
@@ -111,7 +114,7 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
     await db.approvals.answered(tenant, approval.id, { decision, data: data ?? null, comment: comment ?? null, by, at: new Date(at) });
   }
 
-  /** What to tell of an error that means no; undefined where the run has not reached Temporal yet. */
+  /** What to tell of an error that means no; undefined where the run has not reached Temporal yet, or its worker has passed the command over. */
   async function refusalOf(error: unknown, tenant: TenantId, runId: string): Promise<PerdureError | undefined> {
     if (error instanceof WorkflowNotFoundError) {
       const standing = await db.runs.standing(tenant, runId);
@@ -125,19 +128,21 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
       const { type, message, details } = error.cause;
       if (type && isFailureCode(type)) return new PerdureError(type, message, { findings: findingsOf(details?.[0]), cause: error });
       if (type === "AcceptedUpdateCompletedWorkflow") return closedError("closed");
+      // Of Temporal itself: the worker knew the update from a workflow task that was lost, and completed the next one without a word of it.
+      if (type === UNPROCESSED) return undefined;
     }
     return new PerdureError("internal", "The command could not be carried out.", { cause: error });
   }
 
   return {
-    async command(tenant, runId, command, by, timeoutMs = waitMs) {
+    async command(tenant, runId, command, by, timeoutMs = waitMs, call) {
       const deadline = Date.now() + timeoutMs;
       const run = await db.runs.get(tenant, runId);
       if (!run) throw new PerdureError("resource.not_found", "There is no such run.");
       if (isClosed(run.status)) throw closedError(run.status);
       if (command.kind === "answer") checkApproval(await db.approvals.forNode(tenant, runId, command.node_id, command.iteration));
       const row = { id: uuidv7(), runId, command, by, at: new Date() };
-      await insert(tenant, row);
+      await insert(tenant, row, call);
       const outcome = await send(tenant, runId, row, timeoutMs);
       const ends = command.kind === "cancel" || command.kind === "terminate";
       const remaining = deadline - Date.now();
@@ -145,14 +150,19 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
       return { outcome, run: (await db.runs.get(tenant, runId)) ?? run };
     },
 
-    async deliver({ id, tenantId, runId, command, by, at }) {
+    async deliver({ id, tenantId, runId, command: given, by, at }) {
       const run = await db.runs.get(tenantId, runId);
+      const command = given as unknown as RunCommand;
+      if (run && isClosed(run.status) && command.kind === "migrate" && run.version === command.version) {
+        await db.commands.settle(tenantId, id, "applied", null);
+        return "applied";
+      }
       if (!run || isClosed(run.status)) {
         await db.commands.settle(tenantId, id, "refused", closedError(run?.status ?? "closed").toValue() as unknown as Json);
         return "refused";
       }
       try {
-        return await send(tenantId, runId, { id, command: command as unknown as RunCommand, by, at }, waitMs);
+        return await send(tenantId, runId, { id, command, by, at }, waitMs);
       } catch (error) {
         if (error instanceof PerdureError && !error.retryable) return "refused";
         throw error;
@@ -160,12 +170,21 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
     },
   };
 
-  async function insert(tenant: TenantId, row: { id: string; runId: string; command: RunCommand; by: string; at: Date }): Promise<void> {
+  async function insert(
+    tenant: TenantId,
+    row: { id: string; runId: string; command: RunCommand; by: string; at: Date },
+    call: FeedingCall | undefined,
+  ): Promise<void> {
     const { command, runId } = row;
     const exclusiveKey =
       command.kind === "answer" ? `${runId}:${command.node_id}:${command.iteration}` : command.kind === "cancel" ? `${runId}::cancel` : undefined;
     try {
-      await db.commands.insert(tenant, { ...row, command: command as unknown as Json, ...(exclusiveKey !== undefined && { exclusiveKey }) });
+      await db.commands.insert(tenant, {
+        ...row,
+        command: command as unknown as Json,
+        ...(exclusiveKey !== undefined && { exclusiveKey }),
+        ...(call && { call }),
+      });
     } catch (error) {
       if (command.kind === "cancel" && error instanceof PerdureError && error.code === "approval.answered") {
         throw new PerdureError("run.state", "The run is being cancelled already.", { cause: error });

@@ -58,7 +58,7 @@ export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onC
   });
   const subRuns = createSubRuns({ db, heartbeatTimeoutMs: env.NODE_HEARTBEAT_TIMEOUT_MS, maxDepth: env.SUB_WORKFLOW_MAX_DEPTH });
   const admission = createAdmission({ db, temporal, env, logger, refused: (tenant, runId, { message }) => closeNotStarted(tenant, runId, message, false) });
-  const closing = createClosing({ db, temporal, onClosed: ended });
+  const closing = createClosing({ db, temporal, reconcile: settleLater, onClosed: ended });
 
   function ended(run: Run): void {
     if (freesSlot(run)) serve();
@@ -72,6 +72,12 @@ export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onC
       .starterOf(tenant, id)
       .then((starter) => (starter === undefined ? undefined : temporal.childClosed(tenant, starter, { run_id: id, status })))
       .catch((error: unknown) => logger.warn({ err: error, run_id: id }, "who waits for a run of a schedule was not told of its end"));
+  }
+
+  function settleLater(tenant: TenantId, runId: string): void {
+    void runs
+      .reconcile(tenant, runId)
+      .catch((error: unknown) => logger.warn({ err: error, run_id: runId }, "the end of a child run was not written; the sweeper will"));
   }
 
   function serve(): void {
@@ -159,7 +165,7 @@ export function createRuns({ db, client, env, logger, tracing = TRACING_OFF, onC
       return found(await db.runs.get(tenant, runId));
     },
 
-    command: (tenant, runId, command, by, timeoutMs) => commanding.command(tenant, runId, command, by, timeoutMs),
+    command: (tenant, runId, command, by, timeoutMs, call) => commanding.command(tenant, runId, command, by, timeoutMs, call),
 
     async refresh(tenant, runId) {
       const run = await runs.reconcile(tenant, runId);

@@ -19,6 +19,7 @@ export function retentionDefaults(env: Defaults): RetentionDays {
     webhook_deliveries: env.RETENTION_WEBHOOK_DELIVERIES_DAYS ?? null,
     schedule_firings: env.RETENTION_SCHEDULE_FIRINGS_DAYS ?? null,
     audit: env.RETENTION_AUDIT_DAYS ?? null,
+    idempotency_keys: env.RETENTION_IDEMPOTENCY_KEYS_DAYS ?? null,
   };
 }
 

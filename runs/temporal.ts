@@ -36,11 +36,13 @@ export interface TemporalRuns {
   snapshot(tenant: TenantId, runId: string): Promise<RunSnapshot | undefined>;
   /** As `snapshot`, of the facts that nobody has confirmed to be in the log. */
   toldFacts(tenant: TenantId, runId: string, after: number): Promise<ToldFacts | undefined>;
-  /** @throws the client's errors. */
-  update(tenant: TenantId, runId: string, envelope: CommandEnvelope, timeoutMs: number): Promise<void>;
+  /** Of a `migrate`: by which version the run goes on; undefined where its worker does not say so. @throws the client's errors. */
+  update(tenant: TenantId, runId: string, envelope: CommandEnvelope, timeoutMs: number): Promise<number | undefined>;
   cancel(tenant: TenantId, runId: string): Promise<void>;
   terminate(tenant: TenantId, runId: string, reason: string): Promise<void>;
-  /** Tells a parent that its child has closed, for a child that could not say so itself. */
+  /** Ends what a parent that is gone has left behind. Harmless to repeat, and where it has ended. */
+  endChild(tenant: TenantId, runId: string, how: "cancel" | "terminate", reason: string): Promise<void>;
+  /** Tells a parent that its child has closed, for a child that could not say so itself. Harmless to repeat. */
   childClosed(tenant: TenantId, parentId: string, end: ChildClosed): Promise<void>;
 }
 
@@ -123,7 +125,7 @@ export function createTemporalRuns(client: Client, settings: TemporalRunsSetting
 
     update: (tenant, runId, envelope, timeoutMs) =>
       within(timeoutMs, () =>
-        handle(tenant, runId).executeUpdate<void, [CommandEnvelope]>(COMMAND_UPDATE, { updateId: envelope.command_id, args: [envelope] }),
+        handle(tenant, runId).executeUpdate<number | undefined, [CommandEnvelope]>(COMMAND_UPDATE, { updateId: envelope.command_id, args: [envelope] }),
       ),
     async cancel(tenant, runId) {
       await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).cancel());
@@ -131,11 +133,18 @@ export function createTemporalRuns(client: Client, settings: TemporalRunsSetting
     async terminate(tenant, runId, reason) {
       await within(CALL_TIMEOUT_MS, () => handle(tenant, runId).terminate(reason));
     },
+    async endChild(tenant, runId, how, reason) {
+      try {
+        await within(CALL_TIMEOUT_MS, () => (how === "cancel" ? handle(tenant, runId).cancel() : handle(tenant, runId).terminate(reason)));
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw isSilence(error) ? unavailable(error) : error;
+      }
+    },
     async childClosed(tenant, parentId, end) {
       try {
         await within(CALL_TIMEOUT_MS, () => handle(tenant, parentId).signal(CHILD_CLOSED_SIGNAL, end));
       } catch (error) {
-        if (!(error instanceof WorkflowNotFoundError)) throw error;
+        if (!(error instanceof WorkflowNotFoundError)) throw isSilence(error) ? unavailable(error) : error;
       }
     },
   };

@@ -68,6 +68,10 @@ export interface RecordedNode {
   error: FailureValue | null;
   /** Of its output as JSON text; null where the row has none. */
   output_bytes: number | null;
+  /** A person skipped it, in this run or in one that it goes on from. */
+  by_hand?: true;
+  /** It was called off before it began: of a compensation for which there was no time left. */
+  never_began?: true;
 }
 
 export interface RecordedOutput {
@@ -163,6 +167,13 @@ export interface NewWebhookDelivery {
   signature?: { hash: string; until: Date };
 }
 
+/** A call of a webhook that brings the event which a run waits for. */
+export interface FeedingCall {
+  delivery: NewWebhookDelivery;
+  /** Names the call as it would name the run that it started; undefined where nothing does. */
+  key?: string | undefined;
+}
+
 /** The life of a run as seen from outside its workflow; used by the api and by the worker's sweeper. */
 export interface Runs {
   /**
@@ -173,8 +184,9 @@ export interface Runs {
   /** The run once it is closed, or as it stands after `timeoutMs`. Learns the end from Temporal itself. */
   waitForEnd(tenant: TenantId, runId: string, timeoutMs: number, signal?: AbortSignal): Promise<Run>;
   /**
-   * Stores the command, hands it to the workflow and waits up to `timeoutMs` (5 s) for its outcome.
-   * @throws PerdureError `resource.not_found`, `run.closed`, `run.state`, `approval.answered`, `validation.failed`.
+   * Stores the command, hands it to the workflow and waits up to `timeoutMs` (5 s) for its outcome. With the `call` that brings it in one transaction.
+   * @throws PerdureError `resource.not_found`, `run.closed`, `run.state`, `approval.answered`, `validation.failed`; `resource.conflict` where the call was
+   *   taken before.
    */
   command(
     tenant: TenantId,
@@ -182,6 +194,7 @@ export interface Runs {
     command: Command | { kind: "cancel"; reason?: string } | { kind: "terminate"; reason?: string },
     by: string,
     timeoutMs?: number,
+    call?: FeedingCall,
   ): Promise<{ outcome: "applied" | "kept"; run: Run }>;
   /** As `reconcile`, and brings the rows of an open run in line with all that its workflow knows; they stay as they are where no worker answers. */
   refresh(tenant: TenantId, runId: string): Promise<Run>;

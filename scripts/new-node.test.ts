@@ -45,7 +45,9 @@ describe("in a copy of the project", () => {
     ["EchoText", "inline"],
     ["PingPage", "activity"],
   ])("When %s is made, then it stands in the registries and loads", async (name, kind) => {
-    node("scripts/new-node.ts", name, "made-up", kind);
+    const said = node("scripts/new-node.ts", name, "made-up", kind);
+    const [, file = ""] = /`npm test -- (\S+)`, and start again/.exec(said) ?? [];
+    expect(await readFile(join(copy, file), "utf8")).toContain(`When ${name}`);
     expect(node("scripts/gen.ts", "--check")).toContain("fresh");
     expect(await readFile(join(copy, "nodes/registry.gen.ts"), "utf8")).toContain("made-up");
     const found = node(

@@ -104,7 +104,10 @@ if (import.meta.main) {
       await writeFile(join(root, path), content, { flag: "wx" });
     }
     for (const [path, content] of await generate(root)) await writeFile(join(root, path), content);
-    process.stdout.write(`Written: ${[...files.keys()].join(", ")} and the registries.\n`);
+    const test = [...files.keys()].find((path) => path.endsWith(".test.ts"));
+    process.stdout.write(`Written: ${[...files.keys()].join(", ")} and the registries.
+Next: say what it does in the first, try it with \`npm test -- ${test}\`, and start again: api and worker read the registries when they start.
+`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\nUsage: npm run new:node -- <Name> <category> <inline|activity>\n`);
     process.exitCode = 1;

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
@@ -88,6 +88,29 @@ test("K5: When a container is started, then it is asked for a file that the imag
       expect(image).toBe("perdure");
     }
   }
+});
+
+test("K5: When a program of the image is started, then the image holds all of ours that it imports", () => {
+  const copied = [...dockerfile.matchAll(/^COPY (scripts\S*) /gm)].map(([, path = ""]) => path);
+  const isCopied = (file: string) => copied.some((path) => file === path || file.startsWith(`${path}/`));
+  const reached = new Set<string>();
+  const follow = (file: string): void => {
+    if (reached.has(file) || !file.startsWith("scripts/")) return;
+    reached.add(file);
+    for (const [, target = ""] of read(file).matchAll(/from "(\.[^"]+)"/g)) follow(join(dirname(file), target));
+  };
+  const programs = ["scripts/migrate.ts", "scripts/promote-build.ts", "scripts/bundle-workflows.ts", "scripts/keys-rotate.ts", "scripts/backup/main.ts"];
+  for (const program of programs) follow(program);
+  expect(reached).toContain("scripts/lock.mjs");
+  expect([...reached].filter((file) => !isCopied(file))).toEqual([]);
+});
+
+test("K5: When the pages name a program to start in the image, then the image holds it", () => {
+  const named = ["docs/deployment.md", "docs/backup.md", "docs/operations.md"].flatMap((page) =>
+    [...read(page).matchAll(/(?:node|migrate) (scripts\/[\w/-]+\.ts)/g)].map(([, file = ""]) => file),
+  );
+  expect(new Set(named).size).toBeGreaterThanOrEqual(4);
+  for (const file of new Set(named)) expect(dockerfile, `${file} is copied`).toMatch(new RegExp(`^COPY (${file}|${dirname(file)}) `, "m"));
 });
 
 test("K5: When pods are probed, then at routes there are, and a drained one has longer than its own grace", () => {

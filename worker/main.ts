@@ -30,7 +30,7 @@ import {
 } from "#runs";
 import { createMetrics, createTracing, observeEnds, openMetrics, poolGauges, readPage } from "#telemetry";
 import type { EventSinks, LocalCallSinks } from "#workflows/messages";
-import { bundleWorkflows } from "./bundle.ts";
+import { ourWorkflows } from "./bundle.ts";
 import { createCircuitReports } from "./circuits.ts";
 import { createCloser } from "./closing.ts";
 import { anyFreePort, circuitGauges, packageVersion } from "./observed.ts";
@@ -155,7 +155,7 @@ const worker = await Worker.create({
   connection,
   namespace: env.TEMPORAL_NAMESPACE,
   taskQueue: env.TEMPORAL_TASK_QUEUE,
-  workflowBundle: await bundleWorkflows(),
+  workflowBundle: await ourWorkflows(),
   dataConverter,
   activities: {
     ...activities,

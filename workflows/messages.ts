@@ -61,6 +61,8 @@ export interface RunGraphInput {
   parent?: ParentRun;
   /** Set on the later links of a chain. */
   cursor?: unknown;
+  /** The run began by another version. */
+  has_moved?: true;
 }
 
 /**
@@ -74,6 +76,8 @@ export interface Given {
   value?: Json;
   route?: string;
   error?: FailureValue;
+  /** A person skipped it. */
+  skipped?: true;
 }
 
 /** Of the receipt of a call, and what outgoing calls carry as `Idempotency-Key`: `run:node:iteration`, in characters that a header may hold. */
@@ -104,12 +108,16 @@ export interface RunGraphResult {
   outputs: Json;
   /** How many node rows of each status there must be. */
   counts: Partial<Record<NodeStatus, number>>;
+  /** By which version it ended, where that is not the one it began by. */
+  version?: number;
 }
 
 /** `details[0]` of the failure a run ends with. */
 export interface RunGraphFailure {
   error: FailureValue;
   counts: Partial<Record<NodeStatus, number>>;
+  /** As in `RunGraphResult`. */
+  version?: number;
 }
 
 export type Command =
@@ -261,6 +269,8 @@ export interface LiveRecipe extends Omit<ProviderRecipe, "inputs" | "providers">
 export interface NodeResult {
   value: Json;
   route?: string;
+  /** Another call has made it, of this run or of any other: there is nothing of this one to undo. */
+  cached?: true;
 }
 
 /** Argument of the local activity `recordFacts`: writes at once and durably, for what a person must be able to see (waits). */
@@ -277,6 +287,8 @@ export interface Activities {
   openChild(call: ChildCall): Promise<OpenedChild>;
   /** In the order of `nodes`; null where there is none. */
   receiptsOf(call: ReceiptsCall): Promise<({ value: Json } | null)[]>;
+  /** Asks Temporal to cancel the workflow that calls it. */
+  askToBeCancelled(): Promise<void>;
   /** Makes the run of a moment, once. */
   fireSchedule(call: FireCall): Promise<Fired>;
   /** Asks a run to end. */

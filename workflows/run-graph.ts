@@ -13,6 +13,7 @@ import {
   defineUpdate,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   proxySinks,
@@ -24,7 +25,7 @@ import {
   uuid4,
   workflowInfo,
 } from "@temporalio/workflow";
-import { type FailureValue, isObject, toFailureValue } from "#core";
+import { type FailureValue, isObject, PerdureError, toFailureValue } from "#core";
 import type { Plan, Step } from "#graph";
 import { inlineDefinition } from "./inline.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./interpreter/host.ts";
@@ -68,10 +69,12 @@ const RETRIED_IN_MEMORY = "1s";
 /** Summaries may be 400 bytes when they are sealed; characters may be four. */
 const SUMMARY_CHARACTERS = 80;
 const DETAILS_CHARACTERS = 4_000;
+const ASK_CANCEL_WITHIN = "30s";
 /** Two weeks: a wait event is confirmed until Postgres is back. */
 const CONFIRM_DEADLINE_MS = 14 * 864e5;
 
-export const commandUpdate = defineUpdate<void, [CommandEnvelope]>(COMMAND_UPDATE);
+/** The result: of a `migrate` by which version the run goes on. */
+export const commandUpdate = defineUpdate<number | undefined, [CommandEnvelope]>(COMMAND_UPDATE);
 export const snapshotQuery = defineQuery<RunSnapshot>(SNAPSHOT_QUERY);
 export const factsQuery = defineQuery<ToldFacts, [number]>(FACTS_QUERY);
 export const childClosedSignal = defineSignal<[ChildClosed]>(CHILD_CLOSED_SIGNAL);
@@ -85,11 +88,16 @@ const { events } = proxySinks<{ events: EventSinks["events"] }>();
  */
 export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArguments[1]): Promise<RunGraphResult> {
   const input: RunGraphInput = { ...given, plan: (plan ?? given.plan) as Plan };
+  const host = temporalHost(input);
   let interpreter: Interpreter;
+  let tellLinkEnd: (outcome: Outcome) => void = () => undefined;
+  const linkEnd = new Promise<Outcome>((resolve) => {
+    tellLinkEnd = resolve;
+  });
   try {
-    interpreter = interpreterOf(input, temporalHost(input));
+    interpreter = interpreterOf(input, host);
   } catch (error) {
-    return finish(defect(error), input);
+    return finish(defect(error), input, host);
   }
   const check = (command: Command): void => {
     const refusal = interpreter.refuse(command);
@@ -103,11 +111,19 @@ export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArgum
       const arrived = interpreter.expect();
       await inTurn(Promise.resolve());
       arrived();
-      if (interpreter.hasApplied(id)) return;
+      const version = command.kind === "migrate" ? (input.version ?? undefined) : undefined;
+      if (interpreter.hasApplied(id)) return version;
       // What came with it may have changed what the validator saw.
       check(command);
       interpreter.apply(command);
       interpreter.rememberApplied(id);
+      if (command.kind !== "migrate" || !host.isPatched("moves-are-awaited")) return undefined;
+      // Only what is under way may still end the run, or another move come before it.
+      const end = await linkEnd;
+      if (end.kind === "continue" && end.moved?.version === command.version) return command.version;
+      interpreter.forgetApplied(id);
+      const why = end.kind === "continue" ? "Another version was asked for meanwhile." : "The run ended before it could go on by that version.";
+      throw toApplicationFailure(new PerdureError(end.kind === "continue" && end.moved ? "run.state" : "run.closed", why).toValue(), []);
     },
     {
       validator({ command, command_id: id }) {
@@ -118,8 +134,8 @@ export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArgum
   setHandler(childClosedSignal, (end) => interpreter.childClosed(end));
   setHandler(parentSignal, (what) => interpreter.parentSays(what));
   CancellationScope.current().cancelRequested.catch(() => interpreter.cancel());
-  const outcome = await CancellationScope.nonCancellable(() => settle(interpreter));
-  return finish(outcome, input);
+  const outcome = await CancellationScope.nonCancellable(() => settle(interpreter, tellLinkEnd));
+  return finish(outcome, input, host);
 }
 
 function interpreterOf(input: RunGraphInput, host: Host): Interpreter {
@@ -148,13 +164,15 @@ function interpreterOf(input: RunGraphInput, host: Host): Interpreter {
   });
 }
 
-async function settle(interpreter: Interpreter): Promise<Outcome> {
+/** `tellEnd`: told before the handlers are waited for. */
+async function settle(interpreter: Interpreter, tellEnd: (outcome: Outcome) => void): Promise<Outcome> {
   let outcome: Outcome;
   try {
     outcome = await interpreter.run();
   } catch (error) {
     outcome = defect(error);
   }
+  tellEnd(outcome);
   await condition(allHandlersFinished);
   return outcome;
 }
@@ -164,22 +182,24 @@ function defect(error: unknown): Outcome {
   return { kind: "failed", error: { ...toFailureValue(error), code: "internal", retryable: false }, counts: {} };
 }
 
-async function finish(outcome: Outcome, input: RunGraphInput): Promise<RunGraphResult> {
+async function finish(outcome: Outcome, input: RunGraphInput, { isPatched }: Pick<Host, "isPatched">): Promise<RunGraphResult> {
   if (outcome.kind !== "continue") {
     if (input.parent) await tellParent(input.tenant_id, input.parent.run_id, closedOf(outcome, input.run_id));
     events.ending(input.tenant_id, input.run_id);
   }
+  const by = input.has_moved && input.version !== null ? { version: input.version } : {};
   switch (outcome.kind) {
     case "completed":
-      return { status: "completed", outputs: outcome.outputs, counts: outcome.counts };
+      return { status: "completed", outputs: outcome.outputs, counts: outcome.counts, ...by };
     case "continue": {
-      const { plan, ...rest } = { ...input, ...outcome.moved };
+      const { plan, ...rest } = { ...input, ...(outcome.moved && { ...outcome.moved, has_moved: true as const }) };
       return continueAsNew<typeof runGraph>({ ...rest, cursor: outcome.cursor }, plan);
     }
     case "cancelled":
+      if (!CancellationScope.current().consideredCancelled && isPatched("later-links-end-as-cancelled")) await askToBeCancelled();
       throw new CancelledFailure("The run was cancelled.");
     case "failed": {
-      const details: RunGraphFailure = { error: outcome.error, counts: outcome.counts };
+      const details: RunGraphFailure = { error: outcome.error, counts: outcome.counts, ...by };
       throw toApplicationFailure(outcome.error, details);
     }
   }
@@ -194,6 +214,19 @@ function closedOf(outcome: Exclude<Outcome, { kind: "continue" }>, runId: string
     case "failed":
       return { run_id: runId, status: outcome.error.code === "run.timed_out" ? "timed_out" : "failed", error: outcome.error };
   }
+}
+
+/**
+ * Temporal lets a workflow end as cancelled that was asked to in this very link, and fails any other; the cancel came in an earlier one. A workflow cannot ask
+ * itself. Where nobody can ask either, it ends as failed by a cancellation, which closes the run as cancelled all the same.
+ */
+async function askToBeCancelled(): Promise<void> {
+  const asked = CancellationScope.current();
+  const local = proxyLocalActivities<Activities>({ startToCloseTimeout: "5s", scheduleToCloseTimeout: ASK_CANCEL_WITHIN });
+  await CancellationScope.nonCancellable(async () => {
+    await local.askToBeCancelled();
+    await condition(() => asked.consideredCancelled, ASK_CANCEL_WITHIN);
+  }).catch(() => undefined);
 }
 
 /** A parent that is gone needs no word. */
@@ -289,6 +322,7 @@ function temporalHost(input: RunGraphInput): Host {
       );
     },
     fits: (cursor) => fits({ ...input, cursor }),
+    isPatched: (change) => patched(change),
     describe: (text) => setCurrentDetails(text.slice(0, DETAILS_CHARACTERS)),
   };
 }

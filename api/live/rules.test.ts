@@ -27,6 +27,18 @@ describe("rules of subscriptions", () => {
     expect(createRule({})).toBeUndefined();
   });
 
+  test("G3 A10: When the rule of somebody who may only watch would take for ever, then its event is not wanted, and others' rules do not wait for it", () => {
+    let doubled = "v20.size() > 0";
+    for (let at = 20; at > 0; at--) doubled = `cel.bind(v${at}, v${at - 1} + v${at - 1}, ${doubled})`;
+    const rules = [`cel.bind(v0, [1], ${doubled})`, "!output.text.matches('(?i)x{1,50}y')", "!output.items.exists(a, output.text.contains('y'))"];
+    const large = { ...event, output: { text: "x".repeat(200_000), items: Array.from({ length: 5_000 }, () => 1) } };
+    for (const rule of rules) {
+      const began = performance.now();
+      expect(createRule({ where: rule })?.wants("node_end", () => large)).toBe(false);
+      expect(performance.now() - began).toBeLessThan(5_000);
+    }
+  });
+
   test("G3: When a rule is wrong, then all that is wrong is said at once", () => {
     const problems = (rule: Parameters<typeof createRule>[0]) => {
       try {

@@ -3,6 +3,8 @@ import { type Decision, readDecision } from "#graph";
 
 /** Of the CEL of one rule, in characters: it is evaluated for every event of the topic. */
 export const RULE_MAX_LENGTH = 1_000;
+/** What it may go through for one event, in values and in sixteens of characters: the process that serves everybody does it meanwhile. */
+export const RULE_MAX_WORK = 50_000;
 /** What a rule calls messages of members, beside the kinds of the run log. */
 export const MESSAGE_KIND = "message";
 
@@ -28,7 +30,8 @@ export function createRule({ events, where }: { events?: readonly string[] | und
   }
   let decision: Decision | undefined;
   if (where !== undefined) {
-    const read = where.length > RULE_MAX_LENGTH ? { ok: false as const, message: `has more than ${RULE_MAX_LENGTH} characters` } : readDecision(where);
+    const read =
+      where.length > RULE_MAX_LENGTH ? { ok: false as const, message: `has more than ${RULE_MAX_LENGTH} characters` } : readDecision(where, RULE_MAX_WORK);
     if (read.ok) decision = read.decision;
     else findings.push({ code: "expression.invalid", message: read.message, path: "where", ...(read.hint !== undefined && { hint: read.hint }) });
   }

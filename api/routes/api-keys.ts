@@ -27,11 +27,9 @@ export function apiKeyHandlers({ db: { apiKeys }, settings }: Services): Handler
         ...(expiresAt && expiresAt.getTime() <= Date.now() ? [{ code: "validation.past", message: "is in the past", path: "expires_at" }] : []),
       ];
       if (findings.length > 0) throw new PerdureError("validation.failed", "The request is not valid.", { findings });
-      if ((await apiKeys.countLive(tenantId)) >= settings.API_KEYS_MAX) {
-        throw new PerdureError("resource.conflict", `The organization has ${settings.API_KEYS_MAX} API keys (API_KEYS_MAX): revoke some.`);
-      }
       const { key, ...stored } = newApiKey();
-      const created = await apiKeys.create(tenantId, { ...stored, id: uuidv7(), createdBy: userId, name: body.name, scopes: [...new Set(scopes)], expiresAt });
+      const made = { ...stored, id: uuidv7(), createdBy: userId, name: body.name, scopes: [...new Set(scopes)], expiresAt };
+      const created = await apiKeys.create(tenantId, made, settings.API_KEYS_MAX);
       return { status: 201, body: { ...keyJson(created), key }, headers: { etag: etagOf(created) } };
     },
 

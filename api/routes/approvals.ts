@@ -29,7 +29,11 @@ export function approvalHandlers({ db, runs, schemas }: Services): Handlers<"lis
       const assignee = query.mine ? namesOf(await caller(principal)) : undefined;
       const page = await db.approvals.list(
         principal.tenantId,
-        { ...(query.status && { status: query.status }), ...(assignee !== undefined && { assignee }) },
+        {
+          ...(query.status && { status: query.status }),
+          ...(query.execution_id !== undefined && { runId: query.execution_id }),
+          ...(assignee !== undefined && { assignee }),
+        },
         toPage(query),
       );
       return { status: 200, body: page.rows.map(approvalJson), headers: pageHeadersOf(c, page) };

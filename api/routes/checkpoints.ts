@@ -3,8 +3,9 @@ import { type Json, type JsonObject, PerdureError, stableStringify } from "#core
 import type { Routes } from "#contract";
 import type { Asked, Run } from "#runs";
 import type { Handlers, Request } from "../mount.ts";
+import { callersKey } from "../runs/callers-key.ts";
 import { runJson } from "../runs/run-json.ts";
-import { allows } from "../security/principal.ts";
+import { allows, type Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 
 type CheckpointRoute =
@@ -23,12 +24,27 @@ type CommandOf = Parameters<Services["runs"]["command"]>[2];
 export function checkpointHandlers({ runs, checkpoints, settings }: Services): Handlers<CheckpointRoute> {
   const asked = (kind: string, { params, headers, rawBody, principal }: Pick<Again, "params" | "headers" | "rawBody" | "principal">): Asked => {
     const key = headers["idempotency-key"];
-    return { by: principal.userId, ...(key !== undefined && { idempotency: { key, requestHash: requestHash(`${kind} ${params.id}`, rawBody) } }) };
+    return {
+      by: principal.userId,
+      ...(key !== undefined && { idempotency: { key: callersKey(key), requestHash: requestHash(`${kind} ${params.id}`, rawBody) } }),
+    };
   };
 
   function created({ run }: { run: Run }) {
     const body = runJson(run, settings);
     return { status: 201 as const, body, headers: { location: body.links.self } };
+  }
+
+  /** Deciding what named people are asked is answering in their place: it takes the right to run another graph, which need not ask them. */
+  async function refuseForOthers(principal: Principal, runId: string, nodeIds: readonly string[], version?: number | "current"): Promise<void> {
+    if (nodeIds.length === 0 || allows(principal, "run.ad_hoc")) return;
+    const [first] = await checkpoints.assigned(principal.tenantId, runId, nodeIds, version);
+    if (first !== undefined) throw new PerdureError("auth.forbidden", `"${first}" is for others to answer; you may not decide it (run.ad_hoc).`);
+  }
+
+  async function decide(request: Pick<Request<Routes["skipNode"]>, "params" | "principal">, what: CommandOf) {
+    await refuseForOthers(request.principal, request.params.id, [request.params.node_id]);
+    return command(request, what);
   }
 
   async function command({ params, principal }: Pick<Again, "params" | "principal">, what: CommandOf) {
@@ -49,6 +65,8 @@ export function checkpointHandlers({ runs, checkpoints, settings }: Services): H
       if (nodeInputs && !allows(principal, "run.ad_hoc")) {
         throw new PerdureError("auth.forbidden", `You may not change the inputs of a node (run.ad_hoc).`);
       }
+      const decided = [...new Set([...Object.keys(outputs ?? {}), ...Object.keys(routes ?? {})])];
+      await refuseForOthers(principal, params.id, decided, versionOf(body).version);
       const fork = {
         fromNode: body.from_node,
         ...(body.iteration && { iteration: body.iteration }),
@@ -82,15 +100,21 @@ export function checkpointHandlers({ runs, checkpoints, settings }: Services): H
       return outcome === "applied" ? { status: 200, body: answer } : { status: 202, body: answer };
     },
 
-    skipNode: (request) => command(request, { kind: "skip_node", ...nodeOf(request) }),
+    skipNode: (request) => decide(request, { kind: "skip_node", ...nodeOf(request) }),
     retryNode: (request) => command(request, { kind: "retry_node", ...nodeOf(request) }),
-    completeNode: (request) =>
-      command(request, {
-        kind: "complete_node",
-        ...nodeOf(request),
-        output: request.body.output ?? null,
-        ...(request.body.route != null && { route: request.body.route }),
-      }),
+    async completeNode(request) {
+      const { params, body, principal } = request;
+      const node = nodeOf(request);
+      if (!allows(principal, "run.ad_hoc")) {
+        const [first] = await checkpoints.passedOver(principal.tenantId, params.id, { id: node.node_id, iteration: node.iteration });
+        if (first !== undefined)
+          throw new PerdureError(
+            "auth.forbidden",
+            `"${first}", which is for others to answer, comes before "${node.node_id}"; you may not pass it over (run.ad_hoc).`,
+          );
+      }
+      return decide(request, { kind: "complete_node", ...node, output: body.output ?? null, ...(body.route != null && { route: body.route }) });
+    },
 
     sendEvent: (request) => {
       const { name, correlation, payload } = request.body;

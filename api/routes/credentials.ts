@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { CredentialJson } from "#contract/credentials.ts";
 import { isObject, type JsonObject, PerdureError, type TenantId, uuidv7 } from "#core";
-import { checkValues, type CheckedValues, probeCredential } from "#credentials";
+import { checkValues, type CheckedValues, probeCredential, refuseWiderReach } from "#credentials";
 import type { Credential, SealedCredential } from "#db";
 import { networkFailure } from "#integrations/http";
 import { CREDENTIAL_TYPES, credentialType, type CredentialType, type CredentialValues } from "#nodes";
@@ -117,8 +117,11 @@ export function credentialHandlers({ db: { credentials: rows }, credentials, htt
       const row = await sealedRow(tenantId, params.id);
       const fields = { ...(body.name != null && { name: body.name }), ...(body.description != null && { description: body.description }) };
       if (!body.data && !body.secret) return shown(await rows.update(tenantId, params.id, fields, undefined, expected));
-      const merged = { ...(await credentials.open(tenantId, row)), ...dataOf(body, row.type) };
-      return shown(await replaceValues(tenantId, row, fields, checkValues(row.type, merged, settings.CREDENTIAL_MAX_BYTES), expected));
+      const before = await credentials.open(tenantId, row);
+      const sent = dataOf(body, row.type);
+      const checked = checkValues(row.type, { ...before, ...sent }, settings.CREDENTIAL_MAX_BYTES);
+      refuseWiderReach(checked, before, sent);
+      return shown(await replaceValues(tenantId, row, fields, checked, expected));
     },
 
     async deleteCredential({ params, headers, query, principal }) {

@@ -1,6 +1,6 @@
 import type { Routes } from "#contract";
 import { NODE_EXECUTIONS_SHOWN } from "#contract/executions.ts";
-import { type RunStatus, isClosed } from "#core";
+import { type RunStatus, isClosed, parseDuration } from "#core";
 import type { Run } from "#runs";
 import type { ApiContext } from "../context.ts";
 import type { Handlers, Request } from "../mount.ts";
@@ -9,7 +9,7 @@ import { notFound } from "../problem.ts";
 import { eventJson } from "../runs/event-json.ts";
 import { createReconciler } from "../runs/reconciler.ts";
 import { runJson, runResultJson } from "../runs/run-json.ts";
-import { createRunStarter, waitMs } from "../runs/starter.ts";
+import { createRunStarter } from "../runs/starter.ts";
 import type { Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
 import { sseResponse } from "../streams/sse.ts";
@@ -85,11 +85,16 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
     }
   }
 
+  /** `RUN_WAIT_MAX_MS` at most, and where it is left out. */
+  function waitMs(timeout: string | number | null | undefined): number {
+    return Math.min((timeout == null ? undefined : parseDuration(timeout)) ?? settings.RUN_WAIT_MAX_MS, settings.RUN_WAIT_MAX_MS);
+  }
+
   async function answerStart(run: Run, mode: Mode, timeout: string | number | null | undefined, principal: Principal, c: ApiContext) {
     if (mode === "stream") return stream(principal, run.id, 0, c);
     if (mode === "wait") {
       c.get("auditBegun")?.({ status: 201, body: runJson(run, settings) });
-      const ended = await endOf(run, waitMs(timeout, settings.RUN_WAIT_MAX_MS), c);
+      const ended = await endOf(run, waitMs(timeout), c);
       return { status: isClosed(ended.status) ? (200 as const) : (202 as const), body: runJson(ended, settings) };
     }
     const body = runJson(run, settings);
@@ -127,7 +132,6 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
   return {
     async executeWorkflow({ params, headers, body, rawBody, principal, c }) {
       const mode = body.mode ?? (wantsEvents(c.req.header("accept")) ? "stream" : "async");
-      if (mode === "wait") waitMs(body.timeout, settings.RUN_WAIT_MAX_MS);
       const run = await starter.startWorkflow(params.id, { principal, body, rawBody, idempotencyKey: headers["idempotency-key"] });
       return answerStart(run, mode, body.timeout, principal, c);
     },
@@ -139,7 +143,6 @@ export function executionHandlers(services: Services): Handlers<ExecutionRoute> 
 
     async executeGraph({ headers, body, rawBody, principal, c }) {
       const mode = body.mode ?? (wantsEvents(c.req.header("accept")) ? "stream" : "async");
-      if (mode === "wait") waitMs(body.timeout, settings.RUN_WAIT_MAX_MS);
       const run = await starter.startGraph({ principal, body, rawBody, idempotencyKey: headers["idempotency-key"] });
       return answerStart(run, mode, body.timeout, principal, c);
     },

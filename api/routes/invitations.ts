@@ -101,6 +101,7 @@ export function invitationHandlers(services: Services, { limits, mails }: Accoun
       await limits.take(accountHash);
       const known = await accounts.findByEmail(email);
       if (known && !(await passwords.verify(body.password, known.passwordHash ?? undefined))) {
+        c.set("refusedAccount", known.id);
         await noteLogin(known, "invitation", false, c);
         throw new PerdureError("auth.invalid", "The password is not that of the account of this address.");
       }

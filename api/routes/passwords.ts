@@ -1,5 +1,7 @@
 import { PerdureError } from "#core";
-import type { User } from "#db";
+import { auditResourceOf } from "#contract";
+import type { RemovedMember, User } from "#db";
+import { type Entry, writeEntry } from "../audit/entry.ts";
 import type { ApiContext } from "../context.ts";
 import type { Handlers } from "../mount.ts";
 import { createOwnPassword } from "../security/own-password.ts";
@@ -10,7 +12,8 @@ import type { AccountTools } from "./auth.ts";
 type PasswordRoute = "changePassword" | "forgotPassword" | "resetPassword" | "verifyEmail" | "sendVerification";
 
 export function passwordHandlers(services: Services, { limits, members, mails }: AccountTools): Handlers<PasswordRoute> {
-  const { passwords } = services;
+  const { passwords, logger } = services;
+  const { audit: auditRows } = services.db;
   const { accounts, accountTokens } = services.db;
   const confirmPassword = createOwnPassword(services, limits);
 
@@ -18,6 +21,21 @@ export function passwordHandlers(services: Services, { limits, members, mails }:
   async function audit(c: ApiContext, user: User): Promise<void> {
     const [membership] = await accounts.memberships(user.id);
     if (membership) c.set("auditActor", { tenantId: membership.tenantId, userId: user.id, role: membership.role });
+  }
+
+  /** Nobody asked for it, so no route of its own tells of it. */
+  async function auditRemoved(c: ApiContext, user: User, { tenantId, userId: id, role }: RemovedMember): Promise<void> {
+    const entry: Entry = {
+      actor: { tenantId, userId: user.id, role: "admin" },
+      apiKeyId: null,
+      action: "removeMember",
+      resourceType: auditResourceOf("removeMember"),
+      resourceId: id,
+      status: 204,
+      before: { id, role },
+      after: null,
+    };
+    await writeEntry({ audit: auditRows, logger }, c, entry, "a member was removed and it could not be written to the audit log");
   }
 
   return {
@@ -43,11 +61,13 @@ export function passwordHandlers(services: Services, { limits, members, mails }:
       const tokenHash = hashToken(body.token);
       // Hashing a password costs more than anybody who guesses should be able to ask for.
       const known = await accountTokens.find("reset_password", tokenHash);
-      const user = known && (await accounts.resetPassword(tokenHash, await passwords.hash(body.password)));
-      if (!user) throw new PerdureError("auth.invalid", "The token is not valid, was used, or has expired.");
-      members.forget(user.id);
+      const reset = known && (await accounts.resetPassword(tokenHash, await passwords.hash(body.password)));
+      if (!reset) throw new PerdureError("auth.invalid", "The token is not valid, was used, or has expired.");
+      const { user, removed } = reset;
+      for (const id of [user.id, ...removed.map(({ userId }) => userId)]) members.forget(id);
       await audit(c, user);
-      mails.changed(user, "A new password of your account was set, with a token that was sent to this address.");
+      for (const member of removed) await auditRemoved(c, user, member);
+      mails.changed(user, `A new password of your account was set, with a token that was sent to this address.${ofRemoved(removed.length)}`);
       return { status: 204, body: undefined };
     },
 
@@ -68,4 +88,11 @@ export function passwordHandlers(services: Services, { limits, members, mails }:
       return { status: 202, body: undefined };
     },
   };
+}
+
+/** They had joined before the address was known to be the owner's: whoever had made the account may have let them in. */
+function ofRemoved(count: number): string {
+  if (count === 0) return "";
+  const members = count === 1 ? "1 other member was" : `${count} other members were`;
+  return ` Nobody had shown before that the address is theirs, so ${members} removed from the organization that was made with the account, with their API keys: invite again whom you know.`;
 }

@@ -115,14 +115,17 @@ export function webhookHandlers(services: Services, vault: WebhookVault): Handle
       const { tenantId } = principal;
       const found = await db.workflows.get(tenantId, body.workflow_id);
       if (!found) throw notFound("workflow");
-      const node = webhookNodes(found.version.graph).find(({ id }) => id === body.node_id);
+      const served = await webhooks.served(tenantId, body.workflow_id);
+      const named = (graph: Json | undefined) => webhookNodes(graph).find(({ id }) => id === body.node_id);
+      const node = named(served?.version.graph) ?? named(found.version.graph);
       if (!node) {
         throw new PerdureError("validation.failed", "The request is not valid.", {
-          findings: [{ code: "validation.node", message: "names no webhook node of the workflow's newest version", path: "node_id" }],
+          findings: [{ code: "validation.node", message: "names no webhook node of the workflow", path: "node_id" }],
         });
       }
       const config = { ...node.inputs, ...checkSettings(body.config ?? {}) };
-      const created = await webhooks.create(tenantId, body.workflow_id, await vault.make(tenantId, node.id, config, body.signing_secret ?? undefined));
+      const made = await vault.make(tenantId, node.id, config, body.signing_secret ?? undefined);
+      const created = await webhooks.create(tenantId, body.workflow_id, made, node.inputs);
       const active = body.is_active === false ? await webhooks.update(tenantId, created.id, { isActive: false }) : created;
       return { status: 201, body: await toJson(active ?? created, principal, c) };
     },

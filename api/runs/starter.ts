@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { type Finding, type Json, type JsonObject, PerdureError, parseDuration, stableStringify } from "#core";
+import { type Finding, type Json, type JsonObject, PerdureError, stableStringify } from "#core";
 import { type Plan, selectEntries } from "#graph";
 import type { Run, StartRun } from "#runs";
 import { type SentGraph, sentGraph, standingOf, withSettings } from "../graphs.ts";
 import { notFound } from "../problem.ts";
 import type { Principal } from "../security/principal.ts";
 import type { Services } from "../services.ts";
+import { callersKey } from "./callers-key.ts";
 
 export interface StartBody {
   inputs?: JsonObject | null | undefined;
@@ -56,7 +57,7 @@ export function createRunStarter({ db, runs, compile, schemas, settings }: Servi
       entries,
       trigger: "api",
       createdBy: principal.userId,
-      ...(idempotencyKey !== undefined && { idempotency: { key: idempotencyKey, requestHash: requestHash(subject, rawBody) } }),
+      ...(idempotencyKey !== undefined && { idempotency: { key: callersKey(idempotencyKey), requestHash: requestHash(subject, rawBody) } }),
     };
     return (await runs.start(principal.tenantId, starting, known)).run;
   }
@@ -109,21 +110,4 @@ function requestHash(subject: string, rawBody: Json | undefined): string {
   return createHash("sha256")
     .update(stableStringify([subject, what]))
     .digest("hex");
-}
-
-/**
- * How long to wait for the end, at most `maxMs`, which is also the default.
- * @throws PerdureError `validation.failed`.
- */
-export function waitMs(timeout: string | number | null | undefined, maxMs: number): number {
-  if (timeout == null) return maxMs;
-  const ms = parseDuration(timeout);
-  if (ms === undefined) {
-    throw new PerdureError("validation.failed", "The request is not valid.", {
-      findings: [
-        { code: "validation.duration", message: 'is not a duration: write "30s", "2m", an ISO 8601 duration, or a number of seconds', path: "timeout" },
-      ],
-    });
-  }
-  return Math.min(ms, maxMs);
 }

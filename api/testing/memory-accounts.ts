@@ -69,7 +69,7 @@ export function memoryAccounts(state: MemoryState): Accounts {
       if (!user) return undefined;
       Object.assign(user, { passwordHash, emailVerifiedAt: user.emailVerifiedAt ?? new Date() });
       endSessions(state, user.id, "password");
-      return user;
+      return { user, removed: [] };
     },
     async verifyEmail(tokenHash) {
       const user = find(useToken(state, "verify_email", tokenHash)?.userId ?? "");

@@ -8,6 +8,10 @@ export interface MemoryCheckpoints extends Checkpoints {
   readonly asked: { kind: string; runId: string; request: unknown; asked?: Asked }[];
   /** What stands against a migration. */
   obstacles: { node_id: string; message: string }[];
+  /** Nodes that only some people may answer. */
+  ofSome: string[];
+  /** What is passed over by completing a node, by its id. */
+  readonly comesBefore: Map<string, string[]>;
 }
 
 /** Makes the new run and computes nothing. */
@@ -38,6 +42,8 @@ export function createMemoryCheckpoints({ state }: MemoryDatabase, runs: MemoryR
   const memory: MemoryCheckpoints = {
     asked: [],
     obstacles: [],
+    ofSome: [],
+    comesBefore: new Map(),
     retry: begin("retry"),
     fork: begin("fork"),
     replay: begin("replay"),
@@ -50,6 +56,14 @@ export function createMemoryCheckpoints({ state }: MemoryDatabase, runs: MemoryR
       const run = get(tenant, runId);
       memory.asked.push({ kind: "migrate", runId, request: { version, by } });
       return { outcome: runs.outcome, run: Object.assign(run, { version }) };
+    },
+    async assigned(tenant, runId, nodeIds) {
+      get(tenant, runId);
+      return nodeIds.filter((id) => memory.ofSome.includes(id));
+    },
+    async passedOver(tenant, runId, { id }) {
+      get(tenant, runId);
+      return memory.comesBefore.get(id) ?? [];
     },
     async compare(tenant, runId, withId) {
       const after = get(tenant, runId);

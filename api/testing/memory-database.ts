@@ -171,12 +171,13 @@ export function createMemoryDatabase(): MemoryDatabase {
       },
     } satisfies Partial<RunRows> as RunRows,
     approvals: {
-      list: async (tenant, { status, assignee }, page) =>
+      list: async (tenant, { status, runId, assignee }, page) =>
         pageOf(
           state.approvals.filter(
             (each) =>
               each.tenantId === tenant &&
               (!status || each.status === status) &&
+              (!runId || each.runId === runId) &&
               (!assignee || each.assignees.length === 0 || each.assignees.some((written) => assignee.includes(written.trim().toLowerCase()))),
           ),
           page,

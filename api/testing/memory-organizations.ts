@@ -11,12 +11,12 @@ export function memoryApiKeys(state: MemoryState): ApiKeys {
   const visible = (tenant: string, createdBy?: string) =>
     state.apiKeys.filter((key) => key.tenantId === tenant && (createdBy === undefined || key.createdBy === createdBy));
   return {
-    async create(tenantId, key) {
+    async create(tenantId, key, max) {
+      if (visible(tenantId).filter(isLive).length >= max) throw new PerdureError("resource.conflict", `The organization has ${max} API keys.`);
       const stored = { ...key, tenantId, createdAt: new Date(), lastUsedAt: null, revokedAt: null, revision: 1 };
       state.apiKeys.push(stored);
       return stored;
     },
-    countLive: async (tenant) => visible(tenant).filter(isLive).length,
     list: async (tenant, { createdBy }, page) => pageOf(visible(tenant, createdBy).toReversed(), page),
     get: async (tenant, id, { createdBy }) => visible(tenant, createdBy).find((key) => key.id === id),
     async revoke(tenant, id, { createdBy }, expectedRevision) {

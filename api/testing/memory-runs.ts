@@ -1,11 +1,11 @@
 import { type EventKind, type Json, PerdureError, type RunStatus, type TenantId, isClosed, uuidv7 } from "#core";
-import type { EventReader, Run, Runs, StoredEvent } from "#runs";
+import type { EventReader, FeedingCall, Run, Runs, StoredEvent } from "#runs";
 import { type MemoryDatabase, endRun } from "./memory-database.ts";
 import { storeDelivery } from "./memory-webhooks.ts";
 
 export interface MemoryRuns extends Runs, EventReader {
   /** Commands as they arrived. */
-  readonly commands: { runId: string; command: Parameters<Runs["command"]>[2]; by: string }[];
+  readonly commands: { runId: string; command: Parameters<Runs["command"]>[2]; by: string; call?: FeedingCall }[];
   /** Starts as they arrived. */
   readonly starts: Parameters<Runs["start"]>[1][];
   reconciled: number;
@@ -88,10 +88,10 @@ export function createMemoryRuns({ state }: MemoryDatabase): MemoryRuns {
       while (!isClosed(run.status) && Date.now() < deadline && !signal?.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
       return run;
     },
-    async command(tenant, runId, command, by) {
+    async command(tenant, runId, command, by, _timeoutMs, call) {
       const run = get(tenant, runId);
       if (isClosed(run.status)) throw new PerdureError("run.closed", `The run is ${run.status}.`);
-      memory.commands.push({ runId, command, by });
+      memory.commands.push({ runId, command, by, ...(call && { call }) });
       if (memory.outcome === "applied") {
         if (command.kind === "cancel" || command.kind === "terminate") endRun(run, "cancelled");
         if (command.kind === "pause") run.status = "paused";

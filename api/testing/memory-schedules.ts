@@ -90,6 +90,7 @@ export function createMemorySchedules(state: MemoryState): ScheduleRows {
     },
     starterOf: async () => undefined,
     pendingStarterOf: async () => undefined,
+    runOf: async () => undefined,
     async executions(tenant, id, { status }, page) {
       if (!live(tenant, id)) return undefined;
       const shown = firings

@@ -65,11 +65,12 @@ export function memoryWebhooks(state: MemoryState): Webhooks {
       if (found) state.webhooks.splice(state.webhooks.indexOf(found), 1);
       return found !== undefined;
     },
-    async record(tenant, delivery, fed) {
-      storeDelivery(state, tenant, delivery, fed?.runId ?? null);
+    async record(tenant, delivery, fedRunId) {
+      storeDelivery(state, tenant, delivery, fedRunId ?? null);
     },
     waiting: async () => undefined,
     fed: async () => undefined,
+    started: async () => false,
     async finish(tenant, id, { status, body, errorCode, errorMessage, durationMs }) {
       const found = state.deliveries.find((each) => each.tenant === tenant && each.id === id);
       const errors = { errorCode: errorCode ?? null, errorMessage: errorMessage ?? null };

@@ -72,9 +72,12 @@ function pause(ms: number): Promise<undefined> {
   });
 }
 
-/** Headers that a workflow may not set: of the connection, and those that keep browsers safe on our origin. */
+/**
+ * Headers that a workflow may not set: of the connection, those that keep browsers safe on our origin, those that speak for all of it (where browsers report
+ * what they ask of it, and which other server they may ask), and those that proxies take for orders.
+ */
 const KEPT =
-  /^(?:connection|content-length|transfer-encoding|keep-alive|trailer|upgrade|te|date|set-cookie2?|clear-site-data|content-security-policy.*|strict-transport-security|x-frame-options|x-content-type-options|cross-origin-.*|access-control-.*|service-worker-allowed|www-authenticate|public-key-pins.*|x-correlation-id|ratelimit-.*)$/;
+  /^(?:connection|content-length|transfer-encoding|keep-alive|trailer|upgrade|te|date|set-cookie2?|clear-site-data|content-security-policy.*|strict-transport-security|x-frame-options|x-content-type-options|cross-origin-.*|access-control-.*|service-worker-allowed|www-authenticate|public-key-pins.*|x-correlation-id|x-request-id|ratelimit-.*|nel|report-to|reporting-endpoints|expect-ct|alt-svc|set-login|x-accel-.*|x-sendfile|x-lighttpd-send-file)$/i;
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /** The HTTP answer that a Respond node's value stands for. */

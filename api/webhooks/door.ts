@@ -25,8 +25,8 @@ export interface WebhookCall {
 export interface WebhookDoor {
   /**
    * Who calls a webhook proves to know its token or signing secret. The webhook named in the path says whose it is, nothing else does.
-   * @throws PerdureError `auth.invalid` – the same, after the same work, for a webhook that is not there; `auth.forbidden` from an address that may not
-   *   call, `resource.not_found` where it is disabled, `rate.limited`, `request.too_large`.
+   * @throws PerdureError `auth.invalid` – the same, after the same work, for a webhook that is not there, and for a signed call from an address that may not
+   *   call, whose body is left unread; `auth.forbidden` from such an address with the token, `resource.not_found` where it is disabled, `rate.limited`, `request.too_large`.
    */
   confirm(c: ApiContext): Promise<WebhookCall>;
 }
@@ -64,14 +64,13 @@ export function createWebhookDoor({ rows, vault, limits, metrics, bodyMaxBytes }
   async function admit(c: ApiContext, webhook: CalledWebhook | undefined): Promise<WebhookCall> {
     const settings = settingsOf(webhook?.config ?? {});
     const maxBytes = Math.min(settings.max_payload_size * 1024, bodyMaxBytes);
-    const proof = settings.signature === "none" ? {} : await signed(c, webhook, settings.signature, settings, maxBytes);
+    const isFromAllowed = settings.allowed_ips.length === 0 || isWithin(clientAddress(c), settings.allowed_ips);
+    const proof = settings.signature === "none" ? {} : isFromAllowed ? await signed(c, webhook, settings.signature, settings, maxBytes) : undefined;
     const isOpen = webhook !== undefined && settings.signature === "none" && !settings.authentication_required;
     const isProven = settings.signature === "none" ? hasToken(c, webhook) : proof !== undefined;
     if (!webhook || (!isProven && !isOpen))
       throw new PerdureError("auth.invalid", "There is no such webhook, or what proves who calls it is missing or wrong.");
-    if (settings.allowed_ips.length > 0 && !isWithin(clientAddress(c), settings.allowed_ips)) {
-      throw new PerdureError("auth.forbidden", "This address may not call the webhook.");
-    }
+    if (!isFromAllowed) throw new PerdureError("auth.forbidden", "This address may not call the webhook.");
     if (!webhook.isActive) throw notFound("webhook");
     await limits.called(c, webhook.id, settings.rate_limit_per_minute);
     return { webhook, settings, maxBytes, ...proof };

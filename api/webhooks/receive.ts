@@ -100,13 +100,13 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
 
   async function start(
     tenant: TenantId,
-    webhook: { id: string; workflowId: string; nodeId: string },
+    webhook: { id: string; nodeId: string },
+    { workflow, version, plan }: Awaited<ReturnType<typeof served>>,
     inputs: JsonObject,
     delivery: NewWebhookDelivery,
     key: string | undefined,
   ) {
-    const { workflow, version, plan } = await served(tenant, webhook);
-    const { run } = await runs.start(tenant, {
+    const { run, created } = await runs.start(tenant, {
       workflowId: workflow.id,
       workflowName: workflow.name,
       version,
@@ -117,9 +117,9 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
       trigger: "webhook",
       createdBy: null,
       delivery: { ...delivery, ...(await vault.sealDelivery(tenant, delivery.id, inputs)) },
-      ...(key !== undefined && { idempotency: { key: `webhook:${webhook.id}:${sha256(key)}`, requestHash: "webhook" } }),
+      ...(key !== undefined && { idempotency: { key: startKey(webhook.id, key), requestHash: "webhook" } }),
     });
-    return { run, plan };
+    return { run, plan, created };
   }
 
   async function wait(c: ApiContext, { settings: own }: WebhookCall, run: Run, plan: Plan) {
@@ -144,6 +144,8 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
       await webhooks.record(webhook.tenantId, delivery);
       return json(200, { challenge });
     }
+    // Before anything is fed: a webhook that only a draft has reaches no run.
+    const current = await served(webhook.tenantId, webhook);
     const inputs: JsonObject = {
       method: c.req.method,
       headers: sent.headers,
@@ -157,12 +159,19 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
     const fed = own.node_behavior === "start_only" ? undefined : await feed(call, sent, c.req.raw.headers, delivery, key);
     if (fed) return runResponse(c, webhook.id, sent.id, fed);
     if (own.node_behavior === "trigger_only") throw new PerdureError("run.state", "No run waits for this event, and the webhook starts none.");
-    const { run, plan } = await start(webhook.tenantId, webhook, inputs, { ...delivery, ...(signature?.once && { signature: signature.once }) }, key);
+    const taken = { ...delivery, ...(signature?.once && { signature: signature.once }) };
+    const { run, plan, created } = await start(webhook.tenantId, webhook, current, inputs, taken, key);
+    // Another call of this key has fed the run meanwhile: its answer is not this call's.
+    const isFed = !created && key !== undefined && (await webhooks.fed(webhook.tenantId, webhook.id, startKey(webhook.id, key))) !== undefined;
+    if (isFed) return runResponse(c, webhook.id, sent.id, run);
     const answer = await wait(c, call, run, plan);
     return answer.kind === "node" ? nodeResponse(answer.value) : runResponse(c, webhook.id, sent.id, answer.run);
   }
 
-  /** Hands the call to a run that waits for an event of its type. Undefined where none does. The event is kept for a run that no worker has at the moment. */
+  /**
+   * Hands the call to a run that waits for an event of its type, or finds the run that it was handed to before. Undefined where none waits. The event is
+   * kept for a run that no worker has at the moment.
+   */
   async function feed(
     { webhook, signature }: WebhookCall,
     { eventType, body }: Sent,
@@ -173,15 +182,30 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
     const { tenantId: tenant, id, workflowId } = webhook;
     // Of a signature that may be taken once the key is the signature: what waited for the first is not told again.
     const named = name ?? signature?.once?.hash;
-    const key = named === undefined ? undefined : sha256(named);
-    const earlier = key === undefined ? undefined : await webhooks.fed(tenant, id, key);
+    const key = named === undefined ? undefined : startKey(id, named);
     const correlation = correlationOf(headers, body);
-    const runId = earlier ?? (await webhooks.waiting(tenant, workflowId, eventType, correlation));
-    if (runId === undefined) return undefined;
-    await webhooks.record(tenant, delivery, { runId, ...(key !== undefined && { key }) });
-    if (earlier !== undefined) return db.runs.get(tenant, runId);
+    // In this order: where another call of this key has ended the wait, that call is found.
+    const runId = await webhooks.waiting(tenant, workflowId, eventType, correlation);
+    const repeated = await repeatOf();
+    if (repeated || runId === undefined) return repeated;
+    // What has started a run is no news to one that waits, and least of all to the run that it started; another call of this key may have been first.
+    const start = { idempotencyKey: name === undefined ? undefined : key, signatureHash: signature?.once?.hash };
+    if (await webhooks.started(tenant, id, start)) return repeatOf();
     const event = { kind: "send_event" as const, name: eventType, ...(correlation !== undefined && { correlation }), payload: body };
-    return (await runs.command(tenant, runId, event, id)).run;
+    try {
+      const call = { delivery: { ...delivery, ...(signature?.once && { signature: signature.once }) }, key };
+      return (await runs.command(tenant, runId, event, id, undefined, call)).run;
+    } catch (error) {
+      if (error instanceof PerdureError && error.code === "resource.conflict") return repeatOf();
+      throw error;
+    }
+
+    async function repeatOf(): Promise<Run | undefined> {
+      const earlier = key === undefined ? undefined : await webhooks.fed(tenant, id, key);
+      if (earlier === undefined) return undefined;
+      await webhooks.record(tenant, delivery, earlier);
+      return db.runs.get(tenant, earlier);
+    }
   }
 
   /** Notes what a call was answered. What cannot be noted is not worth failing a call that has its run. */
@@ -259,7 +283,7 @@ export function createWebhookReceiver({ db, runs, events, settings, logger, shut
       const inputs = { ...(await vault.openDelivery(tenant, deliveryId, { keyVersion, sealed })), delivery_id: id };
       const startedAt = performance.now();
       const delivery: NewWebhookDelivery = { ...shown, id, kind: "redelivery", redeliveryOf: deliveryId, correlationId: c.get("correlationId") };
-      const { run } = await start(tenant, webhook, inputs, delivery, undefined);
+      const { run } = await start(tenant, webhook, await served(tenant, webhook), inputs, delivery, undefined);
       await finish(tenant, id, { status: 202, body: { execution_id: run.id }, durationMs: performance.now() - startedAt });
       return id;
     },
@@ -323,6 +347,11 @@ function allowOrigin(c: ApiContext, call: WebhookCall, headers: Headers): void {
 
 function asObject(value: Json): JsonObject {
   return isObject(value) ? (value as JsonObject) : {};
+}
+
+/** Of the run that a call of this name starts. */
+function startKey(webhookId: string, name: string): string {
+  return `webhook:${webhookId}:${sha256(name)}`;
 }
 
 function sha256(text: string): string {

@@ -48,6 +48,21 @@ describe("signatures", () => {
     expect(verifySignature("standard", call({ ...headers, "webhook-id": "another" }, body), [secret], 300, timestamp * 1000)).toBeUndefined();
   });
 
+  test.each(["=correct-horse-battery", "key=MfKQ9r8GKYqrTwjU", "!!!!!!!!!!!!", "пароль-пароль"])(
+    "C1 F4: When the secret of Standard Webhooks is %s, which is no base64, then it is the key as it stands, and nobody else's signature is right",
+    (secret) => {
+      const timestamp = 1_700_000_000;
+      const signedWith = (key: string | Buffer) => {
+        const signature = createHmac("sha256", key).update(`id.${timestamp}.{}`).digest("base64");
+        const headers = { "webhook-id": "id", "webhook-timestamp": String(timestamp), "webhook-signature": `v1,${signature}` };
+        return verifySignature("standard", call(headers, "{}"), [secret], 300, timestamp * 1000);
+      };
+      expect(signedWith("")).toBeUndefined();
+      expect(signedWith(Buffer.from(secret, "base64"))).toBeUndefined();
+      expect(signedWith(secret)).toEqual({ deliveryId: "id" });
+    },
+  );
+
   test("C1: When Stripe signs as it documents, then any of its v1 signatures is taken, v0 is not, and the event names the delivery", () => {
     const timestamp = 1492774577;
     const body = '{"id":"evt_1","type":"charge.succeeded"}';

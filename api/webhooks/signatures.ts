@@ -35,6 +35,14 @@ const hmac = (secret: string | Buffer, encoding: "hex" | "base64", ...parts: (st
   return mac.digest(encoding);
 };
 
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
+
+/** `whsec_` and base64. What is no base64 is the key as it stands: decoded it would lose what the code has no letters for, which may be all of it. */
+function standardKey(secret: string): Buffer {
+  const text = secret.replace(/^whsec_/, "").trim();
+  return BASE64.test(text) ? Buffer.from(text, "base64") : Buffer.from(secret);
+}
+
 /** Undefined where a header is missing. */
 const SCHEMES: Readonly<Record<Scheme, (call: SignedCall) => Claim | undefined>> = {
   /** Ours: `X-Webhook-Timestamp` in seconds, `X-Webhook-Signature: sha256=` with the HMAC-SHA256, hexadecimal, of `<timestamp>.<body>`. */
@@ -51,7 +59,7 @@ const SCHEMES: Readonly<Record<Scheme, (call: SignedCall) => Claim | undefined>>
     return {
       signatures: signature.split(" ").flatMap((each) => (each.startsWith("v1,") ? [each.slice(3)] : [])),
       timestamp: Number(time),
-      expected: (secret) => hmac(Buffer.from(secret.replace(/^whsec_/, ""), "base64"), "base64", `${id}.${time}.`, body),
+      expected: (secret) => hmac(standardKey(secret), "base64", `${id}.${time}.`, body),
       deliveryId: id,
     };
   },

@@ -3,6 +3,7 @@ import { extname, resolve } from "node:path";
 import { defineCommand } from "../command.ts";
 import { EXIT, usage } from "../failure.ts";
 import { findWorkflow } from "../find.ts";
+import { escaped } from "../text.ts";
 
 export const pull = defineCommand({
   summary: "read a workflow as a file",
@@ -17,7 +18,7 @@ export const pull = defineCommand({
     const { id, name } = await findWorkflow(client, idOrName, signal);
     const text =
       format === "yaml" ? await client.workflows.exportYaml(id, { signal }) : `${JSON.stringify(await client.workflows.export(id, { signal }), null, 2)}\n`;
-    if (output === undefined) context.terminal.out(text.endsWith("\n") ? text : `${text}\n`);
+    if (output === undefined) context.terminal.out(escaped(text.endsWith("\n") ? text : `${text}\n`));
     else {
       const file = resolve(context.cwd, output);
       await writeFile(file, text);

@@ -31,7 +31,7 @@ export const run = defineCommand({
     const { id, name } = await findWorkflow(client, idOrName, signal);
     const started = await client.workflows.start(id, inputs, more, { signal, ...(key !== undefined && { idempotencyKey: key }) });
     const later = [`It goes on without this command: perdure logs ${started.id} --follow`];
-    if (watch) return printEvents(context, untilLeft(context, client.runs.stream(started.id, { signal }), later));
+    if (watch) return printEvents(context, untilLeft(context, client.runs.stream(started.id, { signal }), later), true);
     if (!wait) {
       context.print([`${name} runs as ${started.id}.`, `  perdure logs ${started.id} --follow`], started);
       return EXIT.done;

@@ -1,7 +1,7 @@
-import { and, eq, isNull, lt, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, lt, sql } from "drizzle-orm";
 import { uuidv7 } from "#core";
 import type { Sessions, Statements } from "../connection/sessions.ts";
-import { accountTokens } from "../schema/index.ts";
+import { accountTokens, users } from "../schema/index.ts";
 import type { AccountTokenPurpose, AccountTokens } from "../types/index.ts";
 
 const shown = { userId: accountTokens.userId, data: accountTokens.data };
@@ -15,6 +15,21 @@ export function useToken(db: Statements, purpose: AccountTokenPurpose, tokenHash
     .set({ usedAt: sql`now()` })
     .where(good(purpose, tokenHash))
     .returning(shown);
+}
+
+/** Whose a token is that is good, locked against everything else that sets their password; it may have been used meanwhile. */
+export async function lockOwnerOf(db: Statements, purpose: AccountTokenPurpose, tokenHash: string) {
+  const [owner] = await db
+    .select({ id: users.id, emailVerifiedAt: users.emailVerifiedAt })
+    .from(users)
+    .where(inArray(users.id, db.select({ id: accountTokens.userId }).from(accountTokens).where(good(purpose, tokenHash))))
+    .for("no key update");
+  return owner;
+}
+
+/** Mails to set a password that were sent before are void once one is set. */
+export async function voidPasswordResets(db: Statements, userId: string): Promise<void> {
+  await db.delete(accountTokens).where(and(eq(accountTokens.userId, userId), eq(accountTokens.purpose, "reset_password"), isNull(accountTokens.usedAt)));
 }
 
 export function createAccountTokens(sessions: Sessions): AccountTokens {

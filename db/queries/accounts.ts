@@ -4,7 +4,8 @@ import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { identities, loginActivity, memberships, organizations, users, userSessions } from "../schema/index.ts";
 import type { Accounts } from "../types/index.ts";
-import { useToken } from "./account-tokens.ts";
+import { lockOwnerOf, useToken, voidPasswordResets } from "./account-tokens.ts";
+import { claimAccount } from "./claimed-accounts.ts";
 import { claimIdentity } from "./identities.ts";
 import { countUpTo, decodeKey, encodeKey } from "./paging.ts";
 import { endSessionsOf } from "./user-sessions.ts";
@@ -76,6 +77,7 @@ export function createAccounts(sessions: Sessions): Accounts {
           .where(and(eq(users.id, userId), sql`${users.passwordHash} is not distinct from ${from}`))
           .returning({ id: users.id });
         if (changed.length === 0) return false;
+        await voidPasswordResets(db, userId);
         await endSessionsOf(db, userId, "password", except);
         return true;
       });
@@ -83,15 +85,19 @@ export function createAccounts(sessions: Sessions): Accounts {
 
     async resetPassword(tokenHash, passwordHash) {
       return sessions.transaction("system", async (db) => {
-        const [token] = await useToken(db, "reset_password", tokenHash);
-        if (!token?.userId) return undefined;
+        const owner = await lockOwnerOf(db, "reset_password", tokenHash);
+        const [token] = owner ? await useToken(db, "reset_password", tokenHash) : [];
+        if (!owner || !token) return undefined;
+        const userId = owner.id;
+        const removed = owner.emailVerifiedAt === null ? await claimAccount(db, userId) : [];
+        await voidPasswordResets(db, userId);
         const [user] = await db
           .update(users)
           .set({ passwordHash, ...verifiedNow })
-          .where(eq(users.id, token.userId))
+          .where(eq(users.id, userId))
           .returning(userColumns);
-        await endSessionsOf(db, token.userId, "password");
-        return user;
+        await endSessionsOf(db, userId, "password");
+        return user && { user, removed };
       });
     },
 

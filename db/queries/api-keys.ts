@@ -1,10 +1,11 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
-import type { TenantId } from "#core";
+import { PerdureError, type TenantId } from "#core";
 import type { Sessions } from "../connection/sessions.ts";
 import { apiKeys } from "../schema/index.ts";
 import type { ApiKeys } from "../types/index.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
+import { takeTurn } from "./turns.ts";
 
 const shown = {
   id: apiKeys.id,
@@ -24,25 +25,21 @@ const visible = (tenant: TenantId, createdBy: string | undefined) =>
 
 export function createApiKeys(sessions: Sessions, pageMaxBytes: number): ApiKeys {
   return {
-    async create(tenant, key) {
-      const [created] = await sessions.once(tenant, (db) =>
-        db
-          .insert(apiKeys)
-          .values({ ...key, tenantId: tenant })
-          .returning(shown),
-      );
-      if (!created) throw new Error("the key was not stored");
-      return created;
-    },
-
-    async countLive(tenant) {
-      const [counted] = await sessions.once(tenant, (db) =>
-        db
+    create(tenant, key, max) {
+      return sessions.transaction(tenant, async (db) => {
+        await takeTurn(db, "API keys", tenant);
+        const [counted] = await db
           .select({ live: sql<number>`count(*)::integer` })
           .from(apiKeys)
-          .where(and(eq(apiKeys.tenantId, tenant), isLive)),
-      );
-      return counted?.live ?? 0;
+          .where(and(eq(apiKeys.tenantId, tenant), isLive));
+        if ((counted?.live ?? 0) >= max) throw new PerdureError("resource.conflict", `The organization has ${max} API keys (API_KEYS_MAX): revoke some.`);
+        const [created] = await db
+          .insert(apiKeys)
+          .values({ ...key, tenantId: tenant })
+          .returning(shown);
+        if (!created) throw new PerdureError("internal", "The key was not stored.");
+        return created;
+      });
     },
 
     async list(tenant, { createdBy }, page) {

@@ -9,10 +9,11 @@ const isAmong = (names: readonly string[]) =>
 
 export function createApprovals(sessions: Sessions, pageMaxBytes: number): Approvals {
   return {
-    async list(tenant, { status, assignee }, page) {
+    async list(tenant, { status, runId, assignee }, page) {
       const wanted = and(
         eq(approvals.tenantId, tenant),
         status === undefined ? undefined : eq(approvals.status, status),
+        runId === undefined ? undefined : eq(approvals.runId, runId),
         assignee === undefined ? undefined : or(eq(approvals.assignees, []), isAmong(assignee)),
       );
       const [listed, [counted]] = await sessions.onceAll(tenant, (db) => [

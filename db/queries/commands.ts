@@ -1,17 +1,24 @@
 import { and, eq, sql } from "drizzle-orm";
 import { PerdureError, type Json, type TenantId } from "#core";
 import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
-import type { Sessions } from "../connection/sessions.ts";
+import type { Sessions, Statements } from "../connection/sessions.ts";
 import { commands } from "../schema/index.ts";
 import type { Commands } from "../types/index.ts";
+import { freeKeyOfCall, storeFeedingCall } from "./webhook-runs.ts";
 
 export function createCommands(sessions: Sessions): Commands {
   return {
-    async insert(tenant, { id, runId, command, by, at, exclusiveKey }) {
+    async insert(tenant, { id, runId, command, by, at, exclusiveKey, call }) {
+      const stored = (db: Statements, key: string | undefined) =>
+        db.insert(commands).values({ id, tenantId: tenant, runId, command, by, at, status: "open", exclusiveKey: key ?? null });
+      if (call) {
+        return sessions.transaction(tenant, async (db) => {
+          await storeFeedingCall(db, tenant, runId, call);
+          await stored(db, call.key);
+        });
+      }
       try {
-        await sessions.once(tenant, (db) =>
-          db.insert(commands).values({ id, tenantId: tenant, runId, command, by, at, status: "open", exclusiveKey: exclusiveKey ?? null }),
-        );
+        await sessions.once(tenant, (db) => stored(db, exclusiveKey));
       } catch (error) {
         if (exclusiveKey !== undefined && sqlState(error) === UNIQUE_VIOLATION)
           throw new PerdureError("approval.answered", "This has been answered already.", { cause: error });
@@ -20,12 +27,13 @@ export function createCommands(sessions: Sessions): Commands {
     },
 
     async settle(tenant, id, status, outcome) {
-      await sessions.once(tenant, (db) =>
+      await sessions.onceAll(tenant, (db) => [
         db
           .update(commands)
           .set({ status, outcome, settledAt: sql`now()` })
           .where(and(eq(commands.tenantId, tenant), eq(commands.id, id), eq(commands.status, "open"))),
-      );
+        ...(status === "refused" ? [freeKeyOfCall(db, tenant, id)] : []),
+      ]);
     },
 
     async open(olderThanMs, limit) {

@@ -7,6 +7,7 @@ import { credentials } from "../schema/index.ts";
 import type { Credential, CredentialRows, CredentialUse } from "../types/index.ts";
 import { bytesOf, countUpTo, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
+import { takeTurn } from "./turns.ts";
 
 const { tenantId: _tenant, keyVersion: _keyVersion, sealed: _sealed, ...shownColumns } = getTableColumns(credentials);
 const sealedColumns = { id: credentials.id, type: credentials.type, keyVersion: credentials.keyVersion, sealed: credentials.sealed };
@@ -45,6 +46,7 @@ export function createCredentials(sessions: Sessions, pageMaxBytes: number): Cre
     create(tenant, { sealed, keyVersion, ...credential }, max) {
       return named(credential.name, () =>
         sessions.transaction(tenant, async (db) => {
+          await takeTurn(db, "credentials", tenant);
           const [counted] = await db
             .select({ total: sql<number>`count(*)::integer` })
             .from(credentials)

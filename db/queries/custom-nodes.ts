@@ -6,6 +6,7 @@ import { customNodes, customNodeVersions } from "../schema/index.ts";
 import type { CustomNodes } from "../types/index.ts";
 import { bytesOf, decodeKey, encodeKey, fitting, isSequence } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
+import { takeTurn } from "./turns.ts";
 
 const { tenantId: _tenant, deletedAt: _deletedAt, ...nodeColumns } = getTableColumns(customNodes);
 const columns = { ...nodeColumns, definition: customNodeVersions.definition };
@@ -39,7 +40,7 @@ export function createCustomNodes(sessions: Sessions, pageMaxBytes: number): Cus
   return {
     register(tenant, { name, definition, createdBy }, max) {
       return sessions.transaction(tenant, async (db) => {
-        await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`custom nodes ${tenant}`}, 0))`);
+        await takeTurn(db, "custom nodes", tenant);
         const [present] = await db
           .select({ id: customNodes.id, version: customNodes.version, deletedAt: customNodes.deletedAt })
           .from(customNodes)

@@ -34,6 +34,14 @@ export async function claimIdentity(
   return claimed;
 }
 
+/** In a transaction of something that shows that they may be another's. */
+export async function unlinkAll(db: Statements, userId: string): Promise<void> {
+  await db
+    .update(identities)
+    .set({ unlinkedAt: sql`now()` })
+    .where(linkedTo(userId));
+}
+
 export function createIdentities(sessions: Sessions, pageMaxBytes: number): Identities {
   return {
     async list(userId, page) {

@@ -340,14 +340,30 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer
           route: string | null;
           error: string | null;
           output_bytes: number | null;
+          by_hand: boolean;
+          never_began: boolean;
         }>(sql`
-          select node_id, iteration, type, status, route, error, octet_length(output::text) as output_bytes from node_executions
-          where tenant_id = ${tenant} and run_id = ${id} order by first_seq, node_id, iteration limit ${limit}`),
+          with recursive line as (
+            select id, forked_from from runs where tenant_id = ${tenant} and id = ${id}
+            union select r.id, r.forked_from from runs r join line l on r.id = l.forked_from where r.tenant_id = ${tenant}),
+          skips as materialized (
+            select distinct c.command ->> 'node_id' as node_id, coalesce(c.command ->> 'iteration', '') as iteration from commands c join line l on l.id = c.run_id
+            where c.tenant_id = ${tenant} and c.status = 'applied' and c.command ->> 'kind' = 'skip_node')
+          select n.node_id, n.iteration, n.type, n.status, n.route, n.error, octet_length(n.output::text) as output_bytes,
+            n.status = 'skipped' and s.node_id is not null as by_hand,
+            n.status = 'cancelled' and n.started_at is null and n.duration_ms is null as never_began
+          from node_executions n left join skips s on s.node_id = n.node_id and s.iteration = n.iteration
+          where n.tenant_id = ${tenant} and n.run_id = ${id} order by n.first_seq, n.node_id, n.iteration limit ${limit}`),
       );
       if (rows.length === 0 && (await isSwept(tenant, id))) {
         throw new PerdureError("run.state", "What the nodes of this run came to is not kept any more (retention).");
       }
-      return rows.map(({ error, ...row }) => ({ ...row, error: error === null ? null : (JSON.parse(error) as FailureValue) }));
+      return rows.map(({ error, by_hand: byHand, never_began: neverBegan, ...row }) => ({
+        ...row,
+        error: error === null ? null : (JSON.parse(error) as FailureValue),
+        ...(byHand && { by_hand: true as const }),
+        ...(neverBegan && { never_began: true as const }),
+      }));
     },
 
     async outputs(tenant, id, nodes) {
@@ -391,6 +407,16 @@ export function createRunRows(sessions: Sessions, pageMaxBytes: number, observer
         db.execute<{ settled: string | null }>(sql`select settled from mend_run(${tenant}::uuid, ${id}::uuid, ${text}::jsonb)`),
       );
       tellSettled(observer, result?.settled);
+    },
+
+    async openChildren(tenant, id) {
+      const rows = await sessions.once(tenant, (db) =>
+        db
+          .select({ id: runs.id })
+          .from(runs)
+          .where(and(eq(runs.tenantId, tenant), eq(runs.parentId, id), isNull(runs.completedAt))),
+      );
+      return rows.map((row) => row.id);
     },
 
     async stillOpen(ids) {

@@ -6,6 +6,7 @@ import { toJsonText } from "../connection/values.ts";
 import { idempotencyKeys, runs, scheduleFirings, schedules, workflows } from "../schema/index.ts";
 import type { Schedule, ScheduleExecution, ScheduleFiring, ScheduleRows, TimerSchedule } from "../types/index.ts";
 import { behind, bytesOf, countOf, countUpTo, positionOf, toPage, TOTAL_COUNTED_TO } from "./paging.ts";
+import { takeTurn } from "./turns.ts";
 
 const { takenAt: _takenAt, ...storedColumns } = getTableColumns(schedules);
 const { tenantId: _firingTenant, starter: _starter, ...storedFiring } = getTableColumns(scheduleFirings);
@@ -39,6 +40,7 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
     async create(tenant, schedule, max) {
       try {
         return await sessions.transaction(tenant, async (db) => {
+          await takeTurn(db, "schedules", tenant);
           const [workflow] = await db
             .select({ id: workflows.id })
             .from(workflows)
@@ -225,6 +227,16 @@ export function createScheduleRows(sessions: Sessions, pageMaxBytes: number): Sc
           .where(and(eq(scheduleFirings.tenantId, tenant), eq(scheduleFirings.outcome, "pending"), eq(scheduleFirings.isManual, false))),
       );
       return found?.starter ?? undefined;
+    },
+
+    async runOf(tenant, key) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db
+          .select({ runId: idempotencyKeys.runId })
+          .from(idempotencyKeys)
+          .where(and(eq(idempotencyKeys.tenantId, tenant), eq(idempotencyKeys.key, key))),
+      );
+      return found?.runId;
     },
 
     async executions(tenant, id, { status }, page) {

@@ -83,15 +83,18 @@ export function createSecondFactors(sessions: Sessions): SecondFactors {
       });
     },
 
-    async remove(userId) {
-      return sessions.transaction("system", async (db) => {
-        await db.delete(recoveryCodes).where(eq(recoveryCodes.userId, userId));
-        const removed = await db.delete(secondFactors).where(of(userId)).returning({ confirmedAt: secondFactors.confirmedAt });
-        await countUp(db, userId);
-        return removed.some(({ confirmedAt }) => confirmedAt !== null);
-      });
+    remove(userId) {
+      return sessions.transaction("system", (db) => removeSecondFactor(db, userId));
     },
   };
+}
+
+/** With its recovery codes. @returns whether one was in use. */
+export async function removeSecondFactor(db: Statements, userId: string): Promise<boolean> {
+  await db.delete(recoveryCodes).where(eq(recoveryCodes.userId, userId));
+  const removed = await db.delete(secondFactors).where(of(userId)).returning({ confirmedAt: secondFactors.confirmedAt });
+  await countUp(db, userId);
+  return removed.some(({ confirmedAt }) => confirmedAt !== null);
 }
 
 async function replaceCodes(db: Statements, userId: string, codeHashes: readonly string[]): Promise<void> {

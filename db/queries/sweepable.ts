@@ -135,6 +135,23 @@ export const SWEEPABLE: Readonly<Record<RetentionKind, Sweepable>> = {
       select (select count(*) from gone)::integer as removed, (select count(*) from due) >= ${limit}::integer as more`,
     size: (tenant) => sizeIn("schedule_firings", bytesOf("error", "starter"), tenant),
   },
+
+  // Those of schedules and of bulk operations begin with a blank and stay: a moment that is made up for once more must find its run. So does that of a
+  // child whose parent lives. One that begins another run at this moment names another by the time it would go.
+  idempotency_keys: {
+    sweep: (tenant, days, limit) => sql`
+      with due as (
+        select k.key, k.run_id from idempotency_keys k
+        where k.tenant_id = ${tenant} and k.created_at < ${before(days)} and k.key not like ' %'
+          and exists (select from runs r where r.tenant_id = ${tenant} and r.id = k.run_id and r.completed_at < ${before(days)}
+            and not exists (select from runs p where p.tenant_id = ${tenant} and p.id = r.parent_id and (p.completed_at is null or p.completed_at >= ${before(days)}))
+            ${EACH})
+        order by k.created_at limit ${limit}),
+      gone as (
+        delete from idempotency_keys k using due where k.tenant_id = ${tenant} and k.key = due.key and k.run_id = due.run_id returning 1)
+      select count(*)::integer as removed, count(*) >= ${limit}::integer as more from gone`,
+    size: (tenant) => sizeIn("idempotency_keys", bytesOf("key", "request_hash"), tenant),
+  },
 };
 
 /** What is never swept by itself, for the report. */

@@ -6,6 +6,7 @@ import { variables, workflows } from "../schema/index.ts";
 import type { Variables, VariableLimits } from "../types/index.ts";
 import { bytesOf, countUpTo, orderOf, toPage } from "./paging.ts";
 import { refuseStale } from "./revisions.ts";
+import { takeTurn } from "./turns.ts";
 
 const { tenantId: _tenant, ...columns } = getTableColumns(variables);
 const ORDERS = { name: variables.name };
@@ -33,7 +34,7 @@ const setFor = prepared<{ tenant: TenantId; workflowId: string | null }, { name:
 export function createVariables(sessions: Sessions, pageMaxBytes: number): Variables {
   /** Whether the scope is there; from here on nobody else changes its variables until the transaction ends. */
   async function lock(db: Statements, tenant: TenantId, workflowId: string | null): Promise<boolean> {
-    await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`variables ${tenant} ${workflowId ?? ""}`}, 0))`);
+    await takeTurn(db, "variables", tenant, workflowId ?? "");
     return workflowId === null || (await isLive(db, tenant, workflowId));
   }
 

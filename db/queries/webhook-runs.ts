@@ -1,13 +1,20 @@
 import { type SQL, sql } from "drizzle-orm";
 import { PerdureError, type TenantId } from "#core";
-import type { NewWebhookDelivery } from "../../runs/types.ts";
+import type { FeedingCall, NewWebhookDelivery } from "../../runs/types.ts";
 import { sqlState } from "../connection/errors.ts";
+import type { Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
+import { idempotencyKeys, webhookDeliveries } from "../schema/index.ts";
 import type { AdmissionTerms } from "../types/index.ts";
 import { groupOf } from "./admission-terms.ts";
 
 /** Raised by receive_webhook. */
 const SIGNATURE_TAKEN = "PD409";
+/** Of a key that names a call, whatever it brings. */
+const REQUEST_HASH = "webhook";
+
+export const asBytes = (bytes: Buffer) => sql`decode(${bytes.toString("base64")}, 'base64')`;
+export const asJson = (value: unknown) => sql`${toJsonText(value)}::jsonb`;
 
 /** Delivery and run in one transaction. `given`: the arguments of start_run. */
 export function receiveWebhook(tenant: TenantId, { sealed, signature, ...delivery }: NewWebhookDelivery, given: SQL, admission: AdmissionTerms): SQL {
@@ -37,5 +44,58 @@ export function receiveWebhook(tenant: TenantId, { sealed, signature, ...deliver
 
 /** @returns undefined for any other error. */
 export function replayed(cause: unknown): PerdureError | undefined {
-  return sqlState(cause) === SIGNATURE_TAKEN ? new PerdureError("resource.conflict", "A call with this signature was taken before.", { cause }) : undefined;
+  return sqlState(cause) === SIGNATURE_TAKEN ? signatureTaken(cause) : undefined;
+}
+
+const signatureTaken = (cause?: unknown) => new PerdureError("resource.conflict", "A call with this signature was taken before.", { cause });
+
+/** Within the transaction that stores the event. @throws PerdureError `resource.conflict` where its signature or key was taken before. */
+export async function storeFeedingCall(db: Statements, tenant: TenantId, runId: string, { delivery, key }: FeedingCall): Promise<void> {
+  const { signature, webhookId } = delivery;
+  if (signature) {
+    const taken = await db.execute(sql`
+      insert into webhook_replays (webhook_id, tenant_id, signature_hash, expires_at)
+      values (${webhookId}, ${tenant}, ${signature.hash}, ${signature.until.toISOString()}::timestamptz) on conflict do nothing returning 1`);
+    if ([...taken].length === 0) throw signatureTaken();
+  }
+  if (key !== undefined) {
+    const named = await db
+      .insert(idempotencyKeys)
+      .values({ tenantId: tenant, key, requestHash: REQUEST_HASH, runId })
+      .onConflictDoNothing()
+      .returning({ key: idempotencyKeys.key });
+    if (named.length === 0) throw new PerdureError("resource.conflict", "A call of this name was taken before.");
+  }
+  for (const statement of storeDelivery(db, tenant, delivery, { runId, isRepeat: false })) await statement;
+}
+
+/** What a run did not take may feed or start another. `commandId`: of the event. */
+export function freeKeyOfCall(db: Statements, tenant: TenantId, commandId: string) {
+  return db.execute(sql`
+    delete from idempotency_keys k using commands c
+    where c.tenant_id = ${tenant} and c.id = ${commandId} and c.status = 'refused' and k.tenant_id = ${tenant} and k.key = c.exclusive_key and k.run_id = c.run_id`);
+}
+
+/** A delivery that starts no run, and word of it to those who watch the webhook. One that is there stays. */
+export function storeDelivery(
+  db: Statements,
+  tenant: TenantId,
+  { sealed, signature: _signature, query, headers, body, ...delivery }: NewWebhookDelivery,
+  fed: { runId: string; isRepeat: boolean } | undefined,
+) {
+  return [
+    db
+      .insert(webhookDeliveries)
+      .values({
+        ...delivery,
+        tenantId: tenant,
+        ...fed,
+        query: asJson(query),
+        headers: asJson(headers),
+        body: asJson(body),
+        sealed: sealed && asBytes(sealed),
+      })
+      .onConflictDoNothing(),
+    db.execute(sql`select pg_notify('perdure_runs', ${delivery.webhookId})`),
+  ] as const;
 }

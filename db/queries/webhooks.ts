@@ -5,6 +5,7 @@ import type { Sessions, Statements } from "../connection/sessions.ts";
 import { toJsonText } from "../connection/values.ts";
 import { webhookDeliveries, webhooks, workflows, workflowVersions } from "../schema/index.ts";
 import type { NewWebhook, Webhooks } from "../types/index.ts";
+import { asBytes, asJson, storeDelivery } from "./webhook-runs.ts";
 import { behind, bytesOf, countUpTo, positionOf, toPage } from "./paging.ts";
 
 const { nodeConfig: _nodeConfig, removedAt: _removedAt, deletedAt: _deletedAt, ...shown } = getTableColumns(webhooks);
@@ -21,8 +22,6 @@ const { tenantId: _tenant, keyVersion: _keyVersion, sealed: _sealed, deliveryKey
 const { tenantId: _workflowTenant, ...workflowColumns } = getTableColumns(workflows);
 const { tenantId: _versionTenant, workflowId: _workflowId, credentials: _credentials, ...versionColumns } = getTableColumns(workflowVersions);
 
-const asBytes = (bytes: Buffer) => sql`decode(${bytes.toString("base64")}, 'base64')`;
-const asJson = (value: unknown) => sql`${toJsonText(value)}::jsonb`;
 /** Of a workflow that is not deleted, of a node that is there. */
 const isThere = and(
   isNull(webhooks.deletedAt),
@@ -105,12 +104,12 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
       return found;
     },
 
-    async create(tenant, workflowId, { config, sealed, ...webhook }) {
+    async create(tenant, workflowId, { config, sealed, ...webhook }, nodeConfig) {
       try {
         const [created] = await sessions.once(tenant, (db) =>
           db
             .insert(webhooks)
-            .values({ ...webhook, tenantId: tenant, workflowId, config: asJson(config), nodeConfig: asJson(config), sealed: asBytes(sealed) })
+            .values({ ...webhook, tenantId: tenant, workflowId, config: asJson(config), nodeConfig: asJson(nodeConfig), sealed: asBytes(sealed) })
             .returning(shown),
         );
         if (!created) throw new PerdureError("internal", "The webhook was not stored.");
@@ -136,22 +135,8 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
       return (await change(tenant, id, { deletedAt: sql`now()` })) !== undefined;
     },
 
-    async record(tenant, { sealed, signature: _signature, query, headers, body, ...delivery }, fed) {
-      await sessions.onceAll(tenant, (db) => [
-        db
-          .insert(webhookDeliveries)
-          .values({
-            ...delivery,
-            tenantId: tenant,
-            ...(fed && { runId: fed.runId, deliveryKey: fed.key }),
-            query: asJson(query),
-            headers: asJson(headers),
-            body: asJson(body),
-            sealed: sealed && asBytes(sealed),
-          })
-          .onConflictDoNothing(),
-        db.execute(sql`select pg_notify('perdure_runs', ${delivery.webhookId})`),
-      ]);
+    async record(tenant, delivery, fedRunId) {
+      await sessions.onceAll(tenant, (db) => storeDelivery(db, tenant, delivery, fedRunId === undefined ? undefined : { runId: fedRunId, isRepeat: true }));
     },
 
     async waiting(tenant, workflowId, event, correlation) {
@@ -167,22 +152,26 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
       return found?.id;
     },
 
+    async started(tenant, webhookId, { idempotencyKey = null, signatureHash = null }) {
+      const [found] = await sessions.once(tenant, (db) =>
+        db.execute<{ started: boolean }>(sql`
+          select exists (select from idempotency_keys k where k.tenant_id = ${tenant} and k.key = ${idempotencyKey}::text)
+            or exists (select from webhook_replays r where r.tenant_id = ${tenant} and r.webhook_id = ${webhookId} and r.signature_hash = ${signatureHash}::text) as started`),
+      );
+      return found?.started ?? false;
+    },
+
+    // Calls that were handed on before migration 0035 have the hash of their name beside the delivery, and nothing beside the command.
     async fed(tenant, webhookId, key) {
       const [found] = await sessions.once(tenant, (db) =>
-        db
-          .select({ runId: webhookDeliveries.runId })
-          .from(webhookDeliveries)
-          .where(
-            and(
-              eq(webhookDeliveries.tenantId, tenant),
-              eq(webhookDeliveries.webhookId, webhookId),
-              eq(webhookDeliveries.deliveryKey, key),
-              lt(webhookDeliveries.responseStatus, 400),
-            ),
-          )
-          .limit(1),
+        db.execute<{ run_id: string }>(sql`
+          select c.run_id from commands c where c.tenant_id = ${tenant} and c.exclusive_key = ${key} and c.status <> 'refused'
+          union all
+          select d.run_id from webhook_deliveries d
+            where d.tenant_id = ${tenant} and d.webhook_id = ${webhookId} and d.delivery_key = right(${key}, 64) and d.response_status < 400
+          limit 1`),
       );
-      return found?.runId ?? undefined;
+      return found?.run_id;
     },
 
     async finish(tenant, deliveryId, { status, body, errorCode, errorMessage, durationMs }) {
@@ -238,10 +227,40 @@ export function createWebhooks(sessions: Sessions, pageMaxBytes: number): Webhoo
 }
 
 /**
- * Brings the webhooks of a workflow in line with the graph that is being saved: new nodes get one, nodes that are gone lose theirs (unless the published
- * version has them), and of the settings what the node says otherwise than before is taken over.
+ * Brings the webhooks of a workflow in line with the version that is being saved: new nodes get one, nodes that are gone lose theirs (unless the published
+ * version has them). Settings follow what calls run: a draft beside the version that they run changes none of that version's webhooks.
  */
-export async function syncWebhooks(db: Statements, tenant: TenantId, workflowId: string, nodes: readonly NewWebhook[]): Promise<void> {
+export async function syncWebhooks(db: Statements, tenant: TenantId, workflowId: string, saved: number, nodes: readonly NewWebhook[]): Promise<void> {
+  const runBeside = await db.execute<{ node: string }>(sql`
+    select jsonb_array_elements_text(running.plan -> 'entries' -> 'triggers') as node
+    from (select v.version, v.plan from workflow_versions v join workflows w on w.tenant_id = v.tenant_id and w.id = v.workflow_id
+      where v.tenant_id = ${tenant} and v.workflow_id = ${workflowId} and v.plan is not null
+        and (w.published_version is null or v.version = w.published_version)
+      order by v.version desc limit 1) running
+    where running.version <> ${saved}`);
+  const kept = new Set([...runBeside].map(({ node }) => node));
+  const isAny = await putWebhooks(db, tenant, workflowId, nodes, kept);
+  if (isAny)
+    await markRemoved(db, tenant, workflowId, sql`${webhooks.nodeId} in (select jsonb_array_elements_text(${asJson(nodes.map(({ nodeId }) => nodeId))}))`);
+}
+
+/** After another version was published: what its nodes say holds, and nodes that neither it nor the newest one has are gone. */
+export async function syncPublished(db: Statements, tenant: TenantId, workflowId: string, nodes: readonly NewWebhook[]): Promise<void> {
+  await putWebhooks(db, tenant, workflowId, nodes, new Set());
+  await markRemoved(
+    db,
+    tenant,
+    workflowId,
+    sql`exists (select from workflow_versions v join workflows w on w.id = v.workflow_id and w.version = v.version
+      where v.tenant_id = ${tenant} and v.workflow_id = ${workflowId} and (v.plan is null or v.plan -> 'entries' -> 'triggers' ? ${webhooks.nodeId}))`,
+  );
+}
+
+/**
+ * Gives each node a webhook that never had one. Where it has one, and is none of `kept`, what it says otherwise than before is taken over.
+ * @returns whether the workflow had webhooks before.
+ */
+async function putWebhooks(db: Statements, tenant: TenantId, workflowId: string, nodes: readonly NewWebhook[], kept: ReadonlySet<string>): Promise<boolean> {
   const present = await db
     .select({ id: webhooks.id, nodeId: webhooks.nodeId, config: webhooks.config, nodeConfig: webhooks.nodeConfig, deletedAt: webhooks.deletedAt })
     .from(webhooks)
@@ -254,26 +273,14 @@ export async function syncWebhooks(db: Statements, tenant: TenantId, workflowId:
         .insert(webhooks)
         .values({ ...node, tenantId: tenant, workflowId, config: asJson(config), nodeConfig: asJson(config), sealed: asBytes(sealed) })
         .onConflictDoNothing();
-    } else if (live && stableStringify(live.nodeConfig) !== stableStringify(config)) {
+    } else if (live && !kept.has(node.nodeId) && stableStringify(live.nodeConfig) !== stableStringify(config)) {
       await db
         .update(webhooks)
         .set({ config: asJson(takenOver(live.config, live.nodeConfig, config)), nodeConfig: asJson(config), updatedAt: sql`now()` })
         .where(and(eq(webhooks.tenantId, tenant), eq(webhooks.id, live.id)));
     }
   }
-  if (present.length > 0)
-    await markRemoved(db, tenant, workflowId, sql`${webhooks.nodeId} in (select jsonb_array_elements_text(${asJson(nodes.map(({ nodeId }) => nodeId))}))`);
-}
-
-/** After another version was published: nodes that neither it nor the newest one has are gone. */
-export async function syncPublished(db: Statements, tenant: TenantId, workflowId: string): Promise<void> {
-  await markRemoved(
-    db,
-    tenant,
-    workflowId,
-    sql`exists (select from workflow_versions v join workflows w on w.id = v.workflow_id and w.version = v.version
-      where v.tenant_id = ${tenant} and v.workflow_id = ${workflowId} and (v.plan is null or v.plan -> 'entries' -> 'triggers' ? ${webhooks.nodeId}))`,
-  );
+  return present.length > 0;
 }
 
 async function markRemoved(db: Statements, tenant: TenantId, workflowId: string, isInNewest: SQL): Promise<void> {

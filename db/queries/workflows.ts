@@ -1,5 +1,6 @@
 import { and, arrayContains, desc, eq, getTableColumns, ilike, inArray, isNotNull, isNull, lt, or, type Placeholder, sql, type SQL } from "drizzle-orm";
-import { type Json, PerdureError, stableStringify, uuidv7, type TenantId } from "#core";
+import { type Json, PerdureError, uuidv7, type TenantId } from "#core";
+import { planText } from "#graph";
 import { prepared, type Sessions, type Statements } from "../connection/sessions.ts";
 import { workflows, workflowVersions } from "../schema/index.ts";
 import type { NewVersion, Workflow, WorkflowFilter, Workflows, WorkflowVersion } from "../types/index.ts";
@@ -120,7 +121,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           ? await sessions.onceAll(tenant, inserts)
           : await sessions.transaction(tenant, async (db) => {
               const stored = await Promise.all(inserts(db));
-              await syncWebhooks(db, tenant, id, webhooks);
+              await syncWebhooks(db, tenant, id, 1, webhooks);
               return stored;
             });
       if (!workflow || !saved) throw new PerdureError("internal", "The workflow was not stored.");
@@ -168,7 +169,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .set({ ...fields, version: saved.version, ...CHANGED })
           .where(live(tenant, id))
           .returning(workflowColumns);
-        if (workflow && version?.webhooks) await syncWebhooks(db, tenant, id, version.webhooks);
+        if (workflow && version?.webhooks) await syncWebhooks(db, tenant, id, saved.version, version.webhooks);
         return workflow && { workflow, version: saved };
       });
     },
@@ -230,7 +231,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
       return found?.version;
     },
 
-    publish(tenant, id, version, { expectedRevision, timers = [], by } = {}) {
+    publish(tenant, id, version, { expectedRevision, timers = [], webhooks = [], by } = {}) {
       return sessions.transaction(tenant, async (db) => {
         const [present] = await db.select({ revision: workflows.revision }).from(workflows).where(live(tenant, id)).for("update");
         if (present) refuseStale(expectedRevision, present.revision, "workflow");
@@ -239,7 +240,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
           .set({ publishedVersion: version, ...CHANGED })
           .where(and(live(tenant, id), sql`${version}::integer between 1 and ${workflows.version}`))
           .returning(workflowColumns);
-        if (published) await syncPublished(db, tenant, id);
+        if (published) await syncPublished(db, tenant, id, webhooks);
         if (published) await putTimers(db, tenant, id, timers, by ?? null);
         return published;
       });
@@ -254,7 +255,7 @@ export function createWorkflows(sessions: Sessions, pageMaxBytes: number): Workf
 
 /** Whether saving would change nothing: the same graph, compiled to the same. After an upgrade of node types it may not be. */
 function isSame(saved: NewVersion, stored: WorkflowVersion): boolean {
-  const compiled = ({ plan, problems }: NewVersion) => stableStringify([plan, problems]);
+  const compiled = ({ plan, problems }: NewVersion) => planText([plan, problems]);
   return saved.hash === stored.hash && compiled(saved) === compiled(stored);
 }
 

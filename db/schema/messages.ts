@@ -57,6 +57,7 @@ export const commands = pgTable(
     uniqueIndex("commands_exclusive_key")
       .on(table.tenantId, table.exclusiveKey)
       .where(sql`${table.status} <> 'refused'`),
+    index("commands_run_idx").on(table.runId),
     index("commands_open_idx")
       .on(table.at)
       .where(sql`${table.status} = 'open'`),

@@ -49,6 +49,9 @@ export const runs = pgTable(
     index("runs_open_idx")
       .on(table.createdAt)
       .where(sql`${table.completedAt} is null`),
+    index("runs_open_children_idx")
+      .on(table.tenantId, table.parentId)
+      .where(sql`${table.parentId} is not null and ${table.completedAt} is null`),
     check("runs_status_check", sql`${table.status} in ('queued', 'running', 'waiting', 'paused', 'completed', 'failed', 'cancelled', 'timed_out')`),
     check("runs_closed_check", sql`(${table.completedAt} is not null) = (${table.status} in ('completed', 'failed', 'cancelled', 'timed_out'))`),
   ],

@@ -27,6 +27,13 @@ export interface Membership {
   role: Role;
 }
 
+/** Who is a member no more, and what they were. */
+export interface RemovedMember {
+  tenantId: TenantId;
+  userId: string;
+  role: Role;
+}
+
 export type SignInMethod = "password" | "totp" | "recovery_code" | "oidc" | "invitation" | "registration";
 
 /** One attempt to sign in. */
@@ -59,10 +66,14 @@ export interface Accounts {
   membership(userId: string, tenant: TenantId, sessionId?: string): Promise<Membership | undefined>;
   /** The organization that was made before all others; undefined where there is none. */
   firstOrganization(): Promise<TenantId | undefined>;
-  /** Ends all sessions but `except`, and every way to sign in that was under way. @returns false where the password is not `from` any more. */
+  /** Ends all sessions but `except`, every way to sign in that was under way, and the tokens to reset it that were sent before. @returns false where the password is not `from` any more. */
   changePassword(userId: string, change: { from: string | null; to: string; except?: string }): Promise<boolean>;
-  /** Uses the token up, sets the password and ends all sessions, all or nothing: of two at once one succeeds. The address is verified by it. */
-  resetPassword(tokenHash: string, passwordHash: string): Promise<User | undefined>;
+  /**
+   * Uses the token up, sets the password, ends all sessions and all other tokens to reset it, all or nothing: of two at once one succeeds. The address is verified by it. Where it was
+   * not before, whoever made the account may have been another: identities, second factor, API keys and open invitations of theirs go as well, and from the
+   * organization that was made with the account everybody else, with their keys there. `removed` says who that was.
+   */
+  resetPassword(tokenHash: string, passwordHash: string): Promise<{ user: User; removed: RemovedMember[] } | undefined>;
   /** Uses the token up. Undefined also where the account has another address by now. */
   verifyEmail(tokenHash: string): Promise<User | undefined>;
   findByIdentity(identity: Pick<Identity, "issuer" | "subject">): Promise<SignInUser | undefined>;

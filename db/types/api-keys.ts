@@ -20,9 +20,12 @@ export interface ApiKey {
 
 /** Keys of services. `createdBy` narrows to the keys of one member. */
 export interface ApiKeys {
-  create(tenant: TenantId, key: Pick<ApiKey, "id" | "createdBy" | "name" | "prefix" | "scopes" | "expiresAt"> & { keyHash: string }): Promise<ApiKey>;
-  /** Keys that are neither revoked nor expired. */
-  countLive(tenant: TenantId): Promise<number>;
+  /** @throws PerdureError `resource.conflict` where `max` keys are neither revoked nor expired. */
+  create(
+    tenant: TenantId,
+    key: Pick<ApiKey, "id" | "createdBy" | "name" | "prefix" | "scopes" | "expiresAt"> & { keyHash: string },
+    max: number,
+  ): Promise<ApiKey>;
   /** The newest first. */
   list(tenant: TenantId, filter: { createdBy?: string }, page: Page): Promise<Paged<ApiKey>>;
   get(tenant: TenantId, id: string, filter: { createdBy?: string }): Promise<ApiKey | undefined>;

@@ -62,6 +62,8 @@ export interface RunRows {
   ): Promise<{ closed: boolean; run: Run }>;
   /** Adds facts that are missing and corrects rows that differ, from a snapshot. */
   repair(tenant: TenantId, id: string, nodes: readonly import("#workflows/messages").NodeSnapshot[]): Promise<void>;
+  /** Ids of its child runs that are not closed. */
+  openChildren(tenant: TenantId, id: string): Promise<string[]>;
   /** Which of these are not closed (system role). */
   stillOpen(ids: readonly string[]): Promise<string[]>;
   /** For the sweeper (system role): runs not closed and silent for so long. */

@@ -143,6 +143,8 @@ export interface ScheduleRows {
   starterOf(tenant: TenantId, runId: string): Promise<string | undefined>;
   /** Which workflow of Temporal had a run stored and has not said yet that it started it; undefined where none has. */
   pendingStarterOf(tenant: TenantId, runId: string): Promise<string | undefined>;
+  /** The run that a firing has stored, by the firing's key, whether or not it was settled. */
+  runOf(tenant: TenantId, key: string): Promise<string | undefined>;
   /** The newest first; undefined where there is no such schedule. */
   executions(tenant: TenantId, id: string, filter: { status?: RunStatus[] }, page: Page): Promise<Paged<ScheduleExecution> | undefined>;
 }

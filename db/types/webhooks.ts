@@ -32,7 +32,7 @@ export interface Webhook extends SealedBytes {
 /** What a call is checked against before it is known whose it is. */
 export type CalledWebhook = Omit<Webhook, "triggerCount" | "errorCount" | "totalDurationMs" | "lastTriggeredAt" | "createdAt" | "updatedAt">;
 
-/** A trigger node of a graph that is saved, with secrets for the webhook that it gets where it has none. */
+/** A trigger node of a graph that is saved or published, with secrets for the webhook that it gets where it has none. */
 export interface NewWebhook extends SealedBytes {
   id: string;
   nodeId: string;
@@ -92,18 +92,23 @@ export interface Webhooks {
   /** The newest first. */
   list(tenant: TenantId, filter: WebhookFilter, page: Page): Promise<Paged<Webhook>>;
   get(tenant: TenantId, id: string): Promise<Webhook | undefined>;
-  /** @throws PerdureError `resource.conflict` where the node has one. */
-  create(tenant: TenantId, workflowId: string, webhook: NewWebhook): Promise<Webhook>;
+  /** `nodeConfig`: what the node says, of which its settings may differ. @throws PerdureError `resource.conflict` where the node has one. */
+  create(tenant: TenantId, workflowId: string, webhook: NewWebhook, nodeConfig: JsonObject): Promise<Webhook>;
   update(tenant: TenantId, id: string, fields: { config?: JsonObject; isActive?: boolean }): Promise<Webhook | undefined>;
   /** @throws PerdureError `resource.conflict` where they were changed meanwhile. */
   setSecrets(tenant: TenantId, id: string, change: WebhookSecretsChange): Promise<Webhook | undefined>;
   /** For good; saving the graph does not bring it back. What came in stays. */
   remove(tenant: TenantId, id: string): Promise<boolean>;
-  /** Stores a delivery that starts no run; those that do are stored with their run (`RunRows.insert`). One that is there stays. */
-  record(tenant: TenantId, delivery: NewWebhookDelivery, fed?: { runId: string; key?: string | undefined }): Promise<void>;
+  /**
+   * Stores a delivery that starts no run and feeds none; those that do are stored with it (`RunRows.insert`, `Commands.insert`). One that is there stays.
+   * `fedRunId`: the run that a call of its key was handed to before.
+   */
+  record(tenant: TenantId, delivery: NewWebhookDelivery, fedRunId?: string): Promise<void>;
   /** The oldest open run of the workflow that waits for this event, with this correlation or for any. */
   waiting(tenant: TenantId, workflowId: string, event: string, correlation: string | undefined): Promise<string | undefined>;
-  /** The run that a call of this key was handed to before, where that went well. */
+  /** Whether a call of this key, or with this signature, has started a run before. */
+  started(tenant: TenantId, webhookId: string, call: { idempotencyKey?: string | undefined; signatureHash?: string | undefined }): Promise<boolean>;
+  /** The run that a call of this key was handed to before, and which has not refused it. */
   fed(tenant: TenantId, webhookId: string, key: string): Promise<string | undefined>;
   /** What it was answered, once; counts it. */
   finish(tenant: TenantId, deliveryId: string, answered: Answered): Promise<void>;

@@ -55,7 +55,7 @@ export interface WorkflowVersion {
 }
 
 export interface NewVersion {
-  /** Its webhook nodes: their webhooks are made and brought in line with it as it is saved. Left out, they stay as they are. */
+  /** Its webhook nodes: their webhooks are made as it is saved, and brought in line with it where calls run it. Left out, they stay as they are. */
   webhooks?: NewWebhook[];
   graph: Json;
   plan: Plan | null;
@@ -69,6 +69,8 @@ export interface NewVersion {
 export interface PublishOptions {
   expectedRevision?: number;
   timers?: readonly TimerSchedule[];
+  /** Its webhook nodes, whose settings hold from then on. */
+  webhooks?: readonly NewWebhook[];
   /** Whose schedules they are. */
   by?: string;
 }

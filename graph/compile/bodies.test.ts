@@ -237,12 +237,7 @@ describe("what a body reads", () => {
   test.each<[string, Record<string, unknown>, string, string | undefined]>([
     ["the loop around it", { a: "{{l.last}}" }, "reference.too_early", "What the iteration before returned is `item`."],
     ["the map it stands in", { a: "{{m}}" }, "reference.too_early", undefined],
-    [
-      "what comes later in the iteration",
-      { a: "{{after.x}}" },
-      "reference.too_early",
-      "Only nodes from which edges lead here can be read; join `after` to it.",
-    ],
+    ["what comes later in the iteration", { a: "{{after.x}}" }, "reference.too_early", "Only nodes from which edges lead here can be read."],
     ["further out than there are loops", { a: "{{outer.outer.item}}" }, "reference.unknown", undefined],
     ["something else of the loop around", { a: "{{outer.name}}" }, "reference.unknown", undefined],
   ])("A6: When a node of a body reads %s, then that is a problem", (_what, values, code, hint) => {
@@ -371,6 +366,27 @@ describe("compensations", () => {
     expect(outline(plan)).toBe("start, l(h<u>)<v>");
     expect(JSON.stringify(at(at(plan, "l").body, "h").compensate)).toContain('"root":"item"');
     expect(at(plan, "l").reads).toEqual([]);
+  });
+
+  test("A5: When what is cached would be undone, itself or with the loop around it, then it is not cached, and that is warned of", () => {
+    const cached = (id: string) => node(id, "HttpRequest", { url: "https://x" }, { cache: { ttl: "1h" } });
+    const result = run(
+      graph(
+        [start, cached("h"), loop("l"), cached("inner"), cached("free"), cached("u"), set("v")],
+        "start->h",
+        "h->l",
+        "l:body->inner",
+        "inner->l:return",
+        "l:done->free",
+        "h:compensate->u",
+        "l:compensate->v",
+      ),
+    );
+    if (!result.ok) throw new Error(JSON.stringify(result.problems));
+    expect(brief(result.warnings)).toEqual(["settings.no_effect@h", "settings.no_effect@inner"]);
+    const { plan } = result;
+    const steps = [at(plan, "h"), at(at(plan, "l").body, "inner"), at(plan, "free"), at(at(plan, "h").compensate, "u")];
+    expect(steps.map(({ cache }) => cache?.ttl_ms)).toEqual([undefined, undefined, 3_600_000, 3_600_000]);
   });
 
   test("A5: When a compensation holds a loop, then its body nests", () => {

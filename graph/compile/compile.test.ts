@@ -227,6 +227,7 @@ describe("everything that is wrong at once", () => {
     ["a secret in a helper", graph([start, node("h", "HttpRequest", { url: "{{upper secrets.KEY}}" })], "start->h"), ["secret.in_expression@h"]],
     ["braces in a decision", graph([start, node("c", "Condition", { condition: "{{input.x}} > 1" })], "start->c"), ["expression.syntax@c"]],
     ["JSONata that does not parse", graph([start, node("t", "Transform", { expression: "a[" })], "start->t"), ["expression.syntax@t"]],
+    ["code that does not parse", graph([start, node("c", "Code", { code: "return {" })], "start->c"), ["expression.syntax@c"]],
     ["a later node read", graph([start, node("a", "Template", { template: "{{b.x}}" }), node("b", "Set")], "start->a", "a->b"), ["reference.too_early@a"]],
     [
       "a node beside read, by CEL",
@@ -418,6 +419,71 @@ describe("inputs", () => {
     );
     expect(result).toMatchObject({ ok: true, warnings: [{ code: "input.unknown", node_id: "h", path: "inputs.heders", hint: "Did you mean `headers`?" }] });
     expect(result.ok && inputsOf(result.plan, "o")).toMatchObject({ k: "object", fields: [["anything", { k: "ref" }]] });
+  });
+
+  test.each([
+    ["If", "Condition"],
+    ["IF", "Condition"],
+    ["n8n-nodes-base.if", "Condition"],
+    ["n8n-nodes-base.httpRequest", "HttpRequest"],
+    ["n8n-nodes-base.set", "Set"],
+    ["n8n-nodes-base.Set", "Set"],
+    ["http-request", "HttpRequest"],
+    ["@n8n/n8n-nodes-langchain.lmChatOpenAi", "OpenAINode"],
+    ["HTTPREQUST", "HttpRequest"],
+  ])("A2: When a type is called %s, then the hint is %s", (written, type) => {
+    expect(problemsOf(graph([start, node("x", written)], "start->x"))).toMatchObject([{ code: "node.unknown_type", hint: `Did you mean \`${type}\`?` }]);
+  });
+
+  test("A2: When a node that runs later is read, then nobody is told to join it", () => {
+    const reads = node("a", "Template", { template: "{{later.x}}" });
+    const [after] = problemsOf(graph([start, reads, node("b", "Set"), node("later", "Set")], "start->a", "a->b", "b->later"));
+    expect(after).toMatchObject({ code: "reference.too_early", message: "`later.x` cannot be read: node `later` cannot have run before this one." });
+    expect(after?.hint).toBe("Only nodes from which edges lead here can be read.");
+    const [beside] = problemsOf(graph([start, reads, node("later", "Set")], "start->a", "start->later"));
+    expect(beside).toMatchObject({ code: "reference.too_early", hint: expect.stringContaining("join `later` to it") as string });
+  });
+
+  test("A2: When inputs stand where none are read, then each is a warning with its place and the right one", () => {
+    const nodes = [
+      start,
+      { id: "s", type: "Set", inputs: { values: { a: 1 } } },
+      { id: "p", type: "HumanInput", data: { parameters: { prompt: "hey?", options: {} } } },
+      { id: "o", type: "OpenAINode", systemMessage: "Be brief.", width: 200 },
+      { id: "q", type: "HumanInput", parameters: { message: "hey?" }, data: { inputs: { prompt: "hey?" } } },
+    ];
+    expect(run(graph(nodes, "start->s", "s->p", "p->o", "o->q"))).toMatchObject({
+      ok: true,
+      warnings: [
+        {
+          code: "input.misplaced",
+          node_id: "s",
+          path: "nodes.1.inputs.values",
+          message: "`inputs.values` of node `s` is not read: the input `values` belongs in `data.inputs.values`.",
+        },
+        { code: "input.misplaced", node_id: "p", path: "nodes.2.data.parameters.prompt", hint: "Move it to `data.inputs.prompt`." },
+        { code: "input.misplaced", node_id: "o", path: "nodes.3.systemMessage", hint: "Move it to `data.inputs.system`." },
+        { code: "input.misplaced", node_id: "q", path: "nodes.4.parameters" },
+      ],
+    });
+  });
+
+  test("A2: When a missing input stands elsewhere in the node, then the problem says where", () => {
+    const result = run(graph([start, { id: "h", type: "HttpRequest", parameters: { url: "https://x" } }], "start->h"));
+    expect(result).toMatchObject({
+      ok: false,
+      problems: [{ code: "input.missing", node_id: "h", path: "inputs.url", hint: expect.stringContaining("found at `parameters.url`") as string }],
+      warnings: [{ code: "input.misplaced", path: "nodes.1.parameters.url" }],
+    });
+  });
+
+  test("A1: When inputs stand both in the right place and elsewhere, or a list of handles is called inputs, then nothing is warned of", () => {
+    const nodes = [
+      start,
+      { id: "h", type: "HttpRequest", url: "https://y", parameters: { url: "https://y" }, inputs: ["in"], data: { inputs: { url: "https://x" } } },
+      { id: "p", type: "HumanInput", parameters: {}, position: { x: 0, y: 0 }, data: { name: "Ask", prompt: "hey?" } },
+    ];
+    expect(run(graph(nodes, "start->h", "h->p"))).toMatchObject({ ok: true, warnings: [] });
   });
 
   test("A7: When an edge arrives at an input's handle, then the input is not missing and may not be checked", () => {

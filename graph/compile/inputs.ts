@@ -3,12 +3,13 @@ import { z } from "zod";
 import type { NodeType } from "../catalogue.ts";
 import { put } from "../evaluate/scope.ts";
 import type { Findings } from "../findings.ts";
+import { misplacedInputs } from "../misplaced.ts";
 import type { Compiled } from "../plan.ts";
 import { compileTemplate } from "../template/compile.ts";
 import { dialectAt } from "./dialects.ts";
 import type { Names } from "./names.ts";
 import type { NodeRecord } from "./record.ts";
-import { compileCel, scopeOfJsonata } from "./strings.ts";
+import { checkCode, compileCel, scopeOfJsonata } from "./strings.ts";
 
 export interface CompiledInputs {
   compiled: Compiled;
@@ -110,6 +111,7 @@ class InputCompiler {
         this.#reads(scopeOfJsonata(text, names, ownNames(this.#type, input)));
         return literal(text);
       case "code":
+        checkCode(text, names);
         this.#reads(["inputs", "variables"]);
         return literal(text);
       case "cel":
@@ -148,7 +150,9 @@ function check(record: NodeRecord, type: NodeType, fields: Map<string, Value>, d
     const path = ["inputs", ...issue.path.map(String)].join(".");
     const where = { node_id: record.node.id, path };
     if (name !== undefined && rest.length === 0 && !fields.has(name)) {
-      findings.problem("input.missing", `${type.type} \`${record.node.id}\` needs the input \`${name}\`.`, where);
+      const place = misplacedInputs(record.node, type).get(name);
+      const hint = place === undefined ? undefined : `It was found at \`${place}\` of the node, where it is not read: move it to \`data.inputs.${name}\`.`;
+      findings.problem("input.missing", `${type.type} \`${record.node.id}\` needs the input \`${name}\`.`, { ...where, hint });
     } else {
       findings.problem(
         "input.invalid",

@@ -248,7 +248,19 @@ export class Names implements TemplateNames {
       return { reason: `node \`${id}\` runs once in each iteration of \`${owner}\``, hint: `After the repetition read \`${value}.` };
     }
     if (border?.kind === "compensate") return { reason: `node \`${id}\` runs only to undo \`${border.owner?.node.id}\`` };
-    return { reason: `node \`${id}\` cannot have run before this one`, hint: `Only nodes from which edges lead here can be read; join \`${id}\` to it.` };
+    const tail = this.#leadsTo(record) ? "" : `; join \`${id}\` to it`;
+    return { reason: `node \`${id}\` cannot have run before this one`, hint: `Only nodes from which edges lead here can be read${tail}.` };
+  }
+
+  /** Whether edges lead to a node from this one, or from what repeats or undoes it: an edge back would be a circle. */
+  #leadsTo(record: NodeRecord): boolean {
+    const { ancestors, regions } = this.#known;
+    const there = regions.of(record);
+    if (this.#step !== undefined && ancestors.has(record.at, this.#step.at)) return true;
+    for (let region = this.#step && regions.of(this.#step); region; region = region.parent) {
+      if (region.owner && there && !isWithin(there, region) && ancestors.has(record.at, region.owner.at)) return true;
+    }
+    return false;
   }
 
   /** The outermost region around a node that is not also around `here`. */

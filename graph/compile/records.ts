@@ -2,10 +2,12 @@ import { isObject, ownProperty, safeParse } from "#core";
 import type { z } from "zod";
 import type { NodeCatalogue, NodeType } from "../catalogue.ts";
 import type { Findings } from "../findings.ts";
+import { warnOfMisplaced } from "../misplaced.ts";
 import type { Nearest } from "../nearest.ts";
 import { type GivenInputs, normaliseInputs } from "../normalise.ts";
 import type { GraphNode } from "../parse.ts";
 import { type NodeRecord, START_TYPE } from "./record.ts";
+import { typeHint } from "./type-hint.ts";
 
 /** Looks a node's type up and gathers its inputs; reports a type that is unknown or cannot run yet. */
 export function readRecord(node: GraphNode, at: number, catalogue: NodeCatalogue, findings: Findings, nearest: Nearest): NodeRecord {
@@ -14,7 +16,7 @@ export function readRecord(node: GraphNode, at: number, catalogue: NodeCatalogue
     findings.problem("node.unknown_type", `There is no node type \`${node.type}\`.`, {
       node_id: node.id,
       path: `nodes.${node.index}.type`,
-      hint: nearest.hint(node.type, catalogue.names()),
+      hint: typeHint(node.type, catalogue, nearest),
     });
     return { node, type: undefined, given: new Map(), routes: "unknown", checked: false, at };
   }
@@ -22,6 +24,7 @@ export function readRecord(node: GraphNode, at: number, catalogue: NodeCatalogue
     findings.problem("node.not_available", `${type.type} cannot run yet: ${type.unavailable}`, { node_id: node.id, path: `nodes.${node.index}.type` });
   }
   const given = normaliseInputs(node, type, findings, nearest);
+  warnOfMisplaced(node, type, given, findings);
   return { node, type, given, routes: routesOf(type, given), checked: type.unavailable === undefined, at };
 }
 

@@ -36,18 +36,38 @@ export function compileStep(record: NodeRecord, context: StepContext): StepParts
   const names = new Names(known, record, record, type.kind === "activity");
   const arriving = new Set(context.in.map((edge) => edge.handle).filter((handle) => handle !== DEFAULT_HANDLE));
   const { compiled, scopeRoots, asked } = compileInputs(record, type, arriving, names, known.findings);
-  const cache = compileCache(settings, names);
+  const cache = compileCache(record, context, names);
   const providers = context.plugs.recipes(record, record, context.disabled, names.reads);
   if (settings.disabled) known.findings.warn("node.disabled", `Node \`${record.node.id}\` is disabled: it passes its input on.`, { node_id: record.node.id });
   return { inputs: compiled, scopeRoots, asked, reads: names.reads, providers, settings, onError: onErrorOf(record, context), cache };
 }
 
-function compileCache(settings: NodeSettings, names: Names): Step["cache"] {
+/** Undefined, with a warning, where the call may be undone: a later run would take the result of what is no more. */
+function compileCache(record: NodeRecord, { known, settings }: StepContext, names: Names): Step["cache"] {
   if (settings.cache === undefined) return undefined;
   const { ttl_ms, key } = settings.cache;
-  if (key === undefined) return { ttl_ms };
   names.path = "settings.cache.key";
-  return { ttl_ms, key: compileTemplate(key, names) };
+  const compiled = key === undefined ? undefined : compileTemplate(key, names);
+  const { id } = record.node;
+  const undone = undoneWith(record, known);
+  if (undone !== undefined) {
+    const why = undone === id ? "the node has a handle `compensate`" : `\`${undone}\` around the node has a handle \`compensate\``;
+    known.findings.warn("settings.no_effect", `\`cache\` has no effect: ${why}, and what has been undone is no result for another run.`, {
+      node_id: id,
+      path: "settings.cache",
+    });
+    return undefined;
+  }
+  return { ttl_ms, ...(compiled !== undefined && { key: compiled }) };
+}
+
+/** The node, or the loop or map around it, that something compensates. */
+function undoneWith(record: NodeRecord, { regions }: Knowledge): string | undefined {
+  if (regions.compensation(record)) return record.node.id;
+  for (let region = regions.of(record); region?.owner; region = region.parent) {
+    if (region.kind === "body" && regions.compensation(region.owner)) return region.owner.node.id;
+  }
+  return undefined;
 }
 
 function onErrorOf(record: NodeRecord, { known, settings, out }: StepContext): Step["on_error"] {

@@ -1,5 +1,6 @@
 import { EVERY_NAME, SCOPE_ROOTS } from "../evaluate/scope.ts";
 import { checkCel } from "../expression/check.ts";
+import { checkJavaScript } from "../expression/javascript.ts";
 import { checkJsonata } from "../expression/jsonata.ts";
 import type { Compiled } from "../plan.ts";
 import type { Names } from "./names.ts";
@@ -22,6 +23,12 @@ export function compileCel(source: string, names: Names): Compiled {
 function dashHint(source: string, names: Names): string | undefined {
   const id = [...source.matchAll(/(?<![\w-])[A-Za-z_][\w-]*/g)].map((match) => match[0]).find((word) => word.includes("-") && names.isNode(word));
   return id === undefined ? undefined : `\`${id}\` is a subtraction here; give the node an id of letters, digits and \`_\`.`;
+}
+
+/** Code stays text. */
+export function checkCode(source: string, names: Names): void {
+  const checked = checkJavaScript(source);
+  if (!checked.ok) names.problem("expression.syntax", checked.message, checked.hint);
 }
 
 /**

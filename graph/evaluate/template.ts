@@ -4,17 +4,28 @@ import { Frame } from "./frame.ts";
 import { type Argument, HELPERS, isTruthy, toText } from "./helpers.ts";
 import { missing, read } from "./read.ts";
 import { MISSING, type Scope } from "./scope.ts";
+import { Work } from "./work.ts";
 
 /** Characters one template may write. */
 export const MAX_TEMPLATE_OUTPUT = 8 * 1024 * 1024;
 /** Pieces one template may write: nested `#each` cannot hold up a workflow. */
 export const MAX_TEMPLATE_PIECES = 500_000;
 
+/** What the helpers of one template may go through, however often they are called; counted by `Work`. */
+export const MAX_TEMPLATE_WORK = 8_000_000;
+/** Helpers that take what they are given as it is. */
+const WEIGHTLESS: ReadonlySet<string> = new Set(["default", "length", "and", "or", "not"]);
+
+function newWork(): Work {
+  return new Work(MAX_TEMPLATE_WORK, () => new PerdureError("output.too_large", `The helpers of a template go through more than ${MAX_TEMPLATE_WORK} values.`));
+}
+
 /** Text and the places of secrets in it, in order. */
 export type TextPart = string | { secret: string };
 
 class Writer {
   readonly parts: TextPart[] = [];
+  readonly work = newWork();
   #text = "";
   #length = 0;
   #pieces = 0;
@@ -65,7 +76,7 @@ function renderInto(writer: Writer, body: readonly TemplateNode[], scope: Scope,
         writer.write(node.text);
         break;
       case "value":
-        writer.write(toText(evaluateExpression(node.expr, scope, frame)));
+        writer.write(toText(evaluateExpression(node.expr, scope, frame, writer.work)));
         break;
       case "secret":
         writer.secret(node.name);
@@ -82,16 +93,16 @@ function renderBlock(writer: Writer, block: TemplateNode & { t: "block" }, scope
   switch (block.helper) {
     case "if":
     case "unless": {
-      const holds = isTruthy(argument(subject, scope, frame, true));
+      const holds = isTruthy(argument(subject, scope, frame, true, writer.work));
       return renderInto(writer, holds === (block.helper === "if") ? block.body : block.inverse, scope, frame);
     }
     case "with": {
-      const value = evaluateExpression(subject, scope, frame);
+      const value = evaluateExpression(subject, scope, frame, writer.work);
       if (!isTruthy(value)) return renderInto(writer, block.inverse, scope, frame);
       return renderInto(writer, block.body, scope, new Frame(frame, named(block.locals, value)));
     }
     case "each":
-      return renderEach(writer, block, evaluateExpression(subject, scope, frame), scope, frame);
+      return renderEach(writer, block, evaluateExpression(subject, scope, frame, writer.work), scope, frame);
   }
 }
 
@@ -122,12 +133,12 @@ function named(locals: readonly string[], value: Json, key?: string | number): M
 }
 
 /** @throws PerdureError `template.missing`, `expression.failed`. */
-export function evaluateExpression(expression: TemplateExpression, scope: Scope, frame: Frame | undefined): Json {
-  return argument(expression, scope, frame, false) ?? null;
+export function evaluateExpression(expression: TemplateExpression, scope: Scope, frame: Frame | undefined, work: Work = newWork()): Json {
+  return argument(expression, scope, frame, false, work) ?? null;
 }
 
 /** `undefined` for what is not there, which only a lenient caller sees. */
-function argument(expression: TemplateExpression, scope: Scope, frame: Frame | undefined, lenient: boolean): Argument {
+function argument(expression: TemplateExpression, scope: Scope, frame: Frame | undefined, lenient: boolean, work: Work): Argument {
   switch (expression.e) {
     case "lit":
       return expression.v;
@@ -149,7 +160,17 @@ function argument(expression: TemplateExpression, scope: Scope, frame: Frame | u
       const helper = HELPERS.get(expression.helper);
       if (!helper) throw new PerdureError("expression.failed", `Templates have no helper \`${expression.helper}\`.`);
       const allow = lenient || helper.lenient === true;
-      return helper.run(expression.params.map((param) => argument(param, scope, frame, allow)));
+      const args = expression.params.map((param) => argument(param, scope, frame, allow, work));
+      weigh(expression.helper, args, work);
+      return helper.run(args);
     }
   }
+}
+
+function weigh(helper: string, args: readonly Argument[], work: Work): void {
+  if (WEIGHTLESS.has(helper)) return;
+  for (const each of args) work.weigh(each);
+  const [list, separator] = args;
+  // What stands between the items is written as often as there are some.
+  if (helper === "join" && Array.isArray(list) && typeof separator === "string") work.spend((list.length * separator.length) / 16);
 }

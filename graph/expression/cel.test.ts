@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type ScopeDraft, scopeOf } from "../testing/catalogue.ts";
 import { evaluateCel } from "./cel.ts";
 import { checkCel } from "./check.ts";
-import { MAX_CEL_ITEMS } from "./environment.ts";
+import { MAX_CEL_ITEMS, MAX_CEL_WORK } from "./environment.ts";
 
 const scope: ScopeDraft = {
   input: {
@@ -160,6 +160,39 @@ describe("bounds", () => {
     const began = performance.now();
     expect(valueOf("input.matches('^(a+)+$')", { input: `${"a".repeat(5_000)}b` })).toBe(false);
     expect(performance.now() - began).toBeLessThan(20_000);
+  });
+
+  const doubled = (times: number, step: (name: string) => string, result: string): string => {
+    let source = result.replaceAll("$", `v${times}`);
+    for (let at = times; at > 0; at--) source = `cel.bind(v${at}, ${step(`v${at - 1}`)}, ${source})`;
+    return `cel.bind(v0, input.start, ${source})`;
+  };
+  test.each([
+    ["puts a list together with itself", doubled(25, (name) => `${name} + ${name}`, "$.size() > 0")],
+    ["puts a text together with itself", doubled(12, (name) => `${name} + ${name}`, "$.contains('z')").replaceAll("input.start", "input.text")],
+    ["gives back a list of lists of one list", doubled(25, (name) => `[${name}, ${name}]`, "$")],
+    ["compares such lists", doubled(25, (name) => `[${name}, ${name}]`, "$ == [$, $]")],
+    ["looks for something in such a list", doubled(27, (name) => `[${name}, ${name}]`, "dyn(7) in [$]")],
+    ["copies a long text for every item", "input.items.map(item, input.text.upperAscii()).size() > 0"],
+    ["takes a long text apart for every item", "input.items.map(item, input.text.split('')).size() > 0"],
+    ["searches a long text for every item", "input.items.exists(item, input.text.contains('z'))"],
+    ["matches a long text for every item", "input.items.exists(item, input.text.matches('(?i)x{1,50}y'))"],
+    ["gives back a long text for every item", "input.items.map(item, input.text)"],
+  ])("A10: When an expression %s, then it fails before it takes time or memory, and the next one starts afresh", (_what, source) => {
+    const input = { start: [1, 2, 3, 4, 5, 6, 7, 8], items: Array.from({ length: 5_000 }, () => 1), text: "x".repeat(100_000) };
+    const began = performance.now();
+    expect(() => valueOf(source, { input })).toThrow(`more than ${MAX_CEL_WORK} values`);
+    expect(performance.now() - began).toBeLessThan(20_000);
+    expect(valueOf("input.items.map(item, item + 1).size() == 5000 && input.text.matches('^x+$')", { input })).toBe(true);
+  });
+
+  test("A10: When lists of thousands are compared and joined as people do, then nothing is refused", () => {
+    const ids = Array.from({ length: 5_000 }, (_, index) => `id-${index}`);
+    const rows = ids.map((id) => ({ id, tags: ["a", "b"], total: 5 }));
+    const input = { ids, rows, text: "x".repeat(1_000_000) };
+    expect(valueOf("input.rows.filter(row, row.id in input.ids && row.tags.join(',') == 'a,b').size() == 5000", { input })).toBe(true);
+    expect(valueOf("(input.rows + input.rows).size() == 10000 && input.rows == input.rows && input.text.contains('y') == false", { input })).toBe(true);
+    expect(valueOf("input", { input })).toEqual(input);
   });
 
   test("M2: When a decision is evaluated, then thousands of evaluations do not hang (their cost is in the bench)", () => {

@@ -1,6 +1,6 @@
 import { type Json, type JsonObject, PerdureError } from "#core";
 import { isScopeRoot, MISSING, put, readBare, readRoot, type Scope, withAliases } from "../evaluate/scope.ts";
-import { resetBudget } from "./environment.ts";
+import { MAX_CEL_WORK, resetBudget, weigh } from "./environment.ts";
 import { parseProgram, type Program } from "./program.ts";
 
 const MAX_PROGRAMS = 1_000;
@@ -22,14 +22,15 @@ function programOf(source: string, skipped: readonly string[]): Program {
 /**
  * Evaluates a decision. JSON in, JSON out: whole and broken numbers mix, times come out as ISO 8601 text.
  * @param roots - The names it reads, found when the graph was compiled.
+ * @param maxWork - What it may go through, in values; fewer where it is evaluated for every event of a stream.
  * @throws PerdureError `expression.failed` with the source.
  */
-export function evaluateCel(source: string, roots: readonly string[], scope: Scope): Json {
+export function evaluateCel(source: string, roots: readonly string[], scope: Scope, maxWork: number = MAX_CEL_WORK): Json {
   const context = new Map<string, Json>();
   const skipped: string[] = [];
   for (const root of roots) bind(root, scope, context, skipped);
   try {
-    return run(programOf(source, skipped), context);
+    return run(programOf(source, skipped), context, maxWork);
   } catch (error) {
     throw failure(source, error, roots, context);
   }
@@ -50,15 +51,20 @@ function bind(name: string, scope: Scope, context: Map<string, Json>, skipped: s
   }
 }
 
-function run(program: Program, context: Map<string, Json>): Json {
-  resetBudget();
+function run(program: Program, context: Map<string, Json>, maxWork: number): Json {
   try {
-    return toJson(program.parsed(context));
+    return resultOf(program, context, maxWork);
   } catch (error) {
     if (codeOf(error) !== "unsupported_type") throw error;
-    resetBudget();
-    return toJson(program.parsed(new Map([...context].map(([name, value]) => [name, toMaps(value)]))));
+    return resultOf(program, new Map([...context].map(([name, value]) => [name, toMaps(value)])), maxWork);
   }
+}
+
+function resultOf(program: Program, context: Map<string, unknown>, maxWork: number): Json {
+  resetBudget(maxWork);
+  const result: unknown = program.parsed(context);
+  weigh(result);
+  return toJson(result);
 }
 
 /** The library takes an object with a key `constructor` for one of a class; as maps all keys are alike. */

@@ -1,5 +1,6 @@
 import { Environment } from "@marcbachmann/cel-js";
 import { RE2JS } from "re2js";
+import { Work } from "../evaluate/work.ts";
 
 /** Structure of one expression; the source may be 10,000 characters long. */
 export const CEL_LIMITS = { maxAstNodes: 2_000, maxDepth: 60, maxListElements: 500, maxMapEntries: 500, maxCallArguments: 16 } as const;
@@ -13,6 +14,12 @@ export const MAX_CEL_ITEMS = 10_000;
 export const REPLACED_METHODS: ReadonlyMap<string, string> = new Map([["matches", "linearMatches"]]);
 export const REPLACED_FUNCTIONS: ReadonlyMap<string, string> = new Map([["timestamp", "zonedTimestamp"]]);
 export const LIMITED = "limitedItems";
+
+/** What one evaluation may compare, search, join and give back; counted by `Work`. */
+export const MAX_CEL_WORK = 8_000_000;
+/** Functions that weigh what stands in them, and hand it on as it is; each with what one unit of weight costs where it stands. */
+export const WEIGHERS = { weighed: 1, sought: 1 / 8, matched: 64 } as const;
+export type Weigher = keyof typeof WEIGHERS;
 
 /** Built-in methods whose result depends on the machine (its time zone, or what its JavaScript offers). By name and number of arguments. */
 export const UNSTABLE_METHODS: ReadonlySet<string> = new Set([
@@ -32,10 +39,20 @@ export const UNSTABLE_METHODS: ReadonlySet<string> = new Set([
   "hex/0",
 ]);
 
-const budget = { items: 0 };
+const budget = { items: 0, work: newWork(MAX_CEL_WORK) };
 /** Called before every evaluation; evaluations never overlap, being synchronous. */
-export function resetBudget(): void {
+export function resetBudget(maxWork: number): void {
   budget.items = MAX_CEL_ITEMS;
+  budget.work = newWork(maxWork);
+}
+
+function newWork(max: number): Work {
+  return new Work(max, () => new Error(`compares, joins or gives back more than ${max} values`));
+}
+
+/** Counts a value with all that is in it. @throws Error where that is more than the evaluation may do. */
+export function weigh(value: unknown, cost: number = WEIGHERS.weighed): void {
+  budget.work.weigh(value, cost);
 }
 
 function limitItems(collection: unknown): unknown {
@@ -110,6 +127,13 @@ function createEnvironment(): Environment {
   environment.registerFunction("zonedTimestamp(int): google.protobuf.Timestamp", (seconds: bigint) => new Date(Number(seconds) * 1000), sync);
   environment.registerFunction("zonedTimestamp(double): google.protobuf.Timestamp", (seconds: number) => new Date(seconds * 1000), sync);
   environment.registerFunction(`${LIMITED}(dyn): dyn`, limitItems, sync);
+  for (const [name, cost] of Object.entries(WEIGHERS)) {
+    const weighing = (value: unknown): unknown => {
+      weigh(value, cost);
+      return value;
+    };
+    environment.registerFunction(`${name}(dyn): dyn`, weighing, sync);
+  }
   return environment;
 }
 

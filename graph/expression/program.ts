@@ -1,5 +1,5 @@
 import type { ASTNode, ParseResult } from "@marcbachmann/cel-js";
-import { celNames, environment, LIMITED, REPLACED_FUNCTIONS, REPLACED_METHODS, UNSTABLE_METHODS } from "./environment.ts";
+import { celNames, environment, LIMITED, REPLACED_FUNCTIONS, REPLACED_METHODS, UNSTABLE_METHODS, type Weigher } from "./environment.ts";
 
 /** What the syntax tree of the pinned library also offers: a node may be told to stand for another. Covered by cel.test.ts. */
 interface LibraryNode {
@@ -7,6 +7,12 @@ interface LibraryNode {
   setMeta(key: "alternate", value: ASTNode): void;
 }
 const asLibraryNode = (node: ASTNode): LibraryNode => node as unknown as LibraryNode;
+
+/** Operators that go through both of their values, or make a new one of them. */
+const WEIGHED_OPERATORS: ReadonlySet<string> = new Set(["+", "==", "!=", "<", "<=", ">", ">="]);
+/** Methods that go through what they are called on. */
+const WEIGHED_METHODS: ReadonlySet<string> = new Set(["contains", "indexOf", "lastIndexOf", "split", "join", "lowerAscii", "upperAscii", "trim", "substring"]);
+const WEIGHED_FUNCTIONS: ReadonlySet<string> = new Set(["bytes", "string", "double", "int", "uint", "bool"]);
 
 /** An expression, parsed and made safe. */
 export interface Program {
@@ -70,12 +76,19 @@ function visit(node: ASTNode, bound: ReadonlySet<string>, nesting: number, walk:
       node.args[0] = REPLACED_FUNCTIONS.get(name) ?? name;
       if (name === "matches") notePattern(args[1], walk);
       for (const argument of args) visit(argument, bound, nesting, walk);
+      if (name === "matches") weighIn(args, 0, "matched", walk);
+      else if (WEIGHED_FUNCTIONS.has(name)) weighIn(args, 0, "weighed", walk);
       return;
     }
     case "rcall":
       return visitMethod(node, bound, nesting, walk);
     default:
       for (const argument of node.args) visit(argument, bound, nesting, walk);
+      if (node.op === "in") weighIn(node.args, 1, "sought", walk);
+      else if (WEIGHED_OPERATORS.has(node.op) && !node.args.some((argument) => argument.op === "value" && typeof argument.args !== "string")) {
+        weighIn(node.args, 0, "weighed", walk);
+        weighIn(node.args, 1, "weighed", walk);
+      }
   }
 }
 
@@ -86,7 +99,7 @@ function visitMethod(node: ASTNode & { op: "rcall" }, bound: ReadonlySet<string>
   const first = args[0];
   if (comprehension?.op === "comprehension" && first?.op === "id") {
     walk.nesting = Math.max(walk.nesting, nesting + 1);
-    if (walk.limits) comprehension.args.iterable = limited(receiver);
+    if (walk.limits) comprehension.args.iterable = inCall(LIMITED, receiver);
     const inner = new Set(bound).add(first.args);
     for (const argument of args.slice(1)) visit(argument, inner, nesting + 1, walk);
     return;
@@ -99,15 +112,24 @@ function visitMethod(node: ASTNode & { op: "rcall" }, bound: ReadonlySet<string>
   if (name === "matches") notePattern(first, walk);
   node.args[0] = REPLACED_METHODS.get(name) ?? name;
   for (const argument of args) visit(argument, bound, nesting, walk);
+  if (name === "matches") weighIn(node.args, 1, "matched", walk);
+  else if (WEIGHED_METHODS.has(name)) weighIn(node.args, 1, "weighed", walk);
+  if (name === "join") weighIn(args, 0, "weighed", walk);
+}
+
+/** Has what stands there weighed before it is used. */
+function weighIn(args: unknown[], at: number, weigher: Weigher, walk: Walk): void {
+  const argument = args[at] as ASTNode | undefined;
+  if (walk.limits && argument !== undefined && argument.op !== "value") args[at] = inCall(weigher, argument);
 }
 
 function notePattern(argument: ASTNode | undefined, walk: Walk): void {
   if (argument?.op === "value" && typeof argument.args === "string") walk.patterns.push(argument.args);
 }
 
-function limited(receiver: ASTNode): ASTNode {
-  const call = environment().parse(`${LIMITED}(0)`).ast;
-  if (call.op === "call") call.args[1][0] = receiver;
+function inCall(name: string, argument: ASTNode): ASTNode {
+  const call = environment().parse(`${name}(0)`).ast;
+  if (call.op === "call") call.args[1][0] = argument;
   return call;
 }
 

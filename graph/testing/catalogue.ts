@@ -65,6 +65,7 @@ const types: NodeType[] = [
     dialects: { expression: "jsonata" },
     policy: { timeout: "15s" },
   }),
+  nodeType({ type: "Code", kind: "activity", local: true, inputs: z.object({ code: z.string().min(1) }), dialects: { code: "code" } }),
   nodeType({
     type: "HttpRequest",
     kind: "activity",

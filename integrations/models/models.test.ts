@@ -182,4 +182,12 @@ describe("without a key", () => {
     expect(await chat(models({}))).toEqual(first);
     expect((await chat(models({}), { stream: false })).tokens).toEqual([]);
   });
+
+  test("A18 B2: When a schema is given, then the mock answers with JSON that fits, whole and labelled", async () => {
+    const responseSchema = { type: "object", properties: { n: { type: "integer", minimum: 1 }, why: { type: "string" } }, required: ["n"] };
+    const answer = await chat(models({}), { responseSchema, maxTokens: 1 });
+    expect(answer).toMatchObject({ mock: true, model: "mock/gpt-4o", finish_reason: "stop" });
+    expect(JSON.parse(answer.text)).toEqual({ n: 1, why: "[mock model, no OPENAI_API_KEY]" });
+    expect(answer.tokens.join("")).toBe(answer.text);
+  });
 });

@@ -109,8 +109,11 @@ export const PRELUDE = String.raw`
 }
 `;
 
-/** The line of the code that an engine's stack trace names first; 0 where it names none. */
-export function lineOf(stack: string): number {
+/**
+ * The line of the code that an engine's stack trace names first; 0 where it names none. Where the engine saw only behind the code that something
+ * lacks, it is the last line written.
+ */
+export function lineOf(stack: string, code: string): number {
   const line = Number(/<input>:(\d+)/.exec(stack)?.[1] ?? 0) - LINES_BEFORE_BODY;
-  return line > 0 ? line : 0;
+  return line > 0 ? Math.min(line, code.trimEnd().split("\n").length) : 0;
 }

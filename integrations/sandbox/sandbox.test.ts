@@ -55,6 +55,8 @@ describe("exceptions", () => {
     ["\n\nreturn input.missing.field", "Code: TypeError: cannot read property 'field' of undefined (line 3)"],
     ["const check = () => {\n  throw new RangeError('too small');\n};\ncheck();", "Code: RangeError: too small (line 2)"],
     ["const a = 1;\nconst b = ;", "Code: SyntaxError: unexpected token in expression: ';' (line 2)"],
+    ["return {", "Code: SyntaxError: expecting ';' (line 1)"],
+    ["const a = {\n  b: 1,\n\n", "Code: SyntaxError: expecting ';' (line 2)"],
     ["await null;\nnothing();", "Code: ReferenceError: 'nothing' is not defined (line 2)"],
     ["throw 'no stock'", "Code: no stock"],
     ["throw { code: 7 }", 'Code: {"code":7}'],

@@ -50,6 +50,7 @@ class Run {
   readonly #memory: Memory;
   readonly #context: QuickJSContext;
   readonly #waiting = new Map<number, QuickJSDeferredPromise>();
+  #code = "";
   #fetches = 0;
   #lines = 0;
   #promise: QuickJSHandle | undefined;
@@ -63,6 +64,7 @@ class Run {
 
   /** @returns undefined while it waits for a fetch. */
   begin({ code, names, values }: RunCode): RunEnd | undefined {
+    this.#code = code;
     const context = this.#context;
     const text = (value: string): QuickJSHandle => context.newString(value);
     const prelude = context.unwrapResult(context.evalCode(PRELUDE, "prelude.js", { strict: true }));
@@ -99,7 +101,7 @@ class Run {
         return { kind: "value", json: rest };
       case "e": {
         const { name, message, stack } = JSON.parse(rest) as Record<"name" | "message" | "stack", string>;
-        return { kind: "threw", error: { name, message, line: lineOf(stack) } };
+        return { kind: "threw", error: { name, message, line: lineOf(stack, this.#code) } };
       }
       case "n":
         return this.#isFull() ? { kind: "out_of_memory" } : { kind: "threw", error: { name: "", message: "null", line: 0 } };

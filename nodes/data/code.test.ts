@@ -82,7 +82,7 @@ describe("in a graph", () => {
   });
 
   test("B1: When it is compiled, then braces in the code are no template, and the run's inputs and variables are handed to it", () => {
-    const source = "const f = () => ({a: {{b: 1}}}); return `{{secrets.X}}`";
+    const source = "const f = () => {{ return 1 }}; return `{{secrets.X}}`";
     const result = compile(graph(source), catalogue);
     if (!("plan" in result)) throw new Error(JSON.stringify(result));
     const step = result.plan.steps.find(({ id }) => id === "c");

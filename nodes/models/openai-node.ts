@@ -87,8 +87,8 @@ export default defineNode({
       token,
       signal,
     );
-    if (mock) return { value: { ...result, mock: true } };
-    return { value: inputs.response_schema ? { ...result, json: parsed(result.text, result.finish_reason) } : result };
+    const answer = mock ? { ...result, mock } : result;
+    return { value: inputs.response_schema ? { ...answer, json: parsed(result.text, result.finish_reason) } : answer };
   },
 });
 

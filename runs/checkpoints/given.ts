@@ -7,7 +7,7 @@ import type { RecordedNode } from "../types.ts";
 export interface Taken {
   node_id: string;
   iteration: string;
-  source: "row" | "receipt" | "failure";
+  source: "row" | "receipt" | "failure" | "skip";
   /** Absent where it leaves by `output`. */
   route?: string;
 }
@@ -35,6 +35,7 @@ export async function readGiven(
   return Object.fromEntries(
     taken.map(({ node_id, iteration, source, route }) => {
       const key = givenKey(node_id, iteration);
+      if (source === "skip") return [key, { skipped: true }];
       if (source === "failure") return [key, failureOf(recorded.get(key))];
       if (source === "receipt") return [key, fromReceipt(receipts.get(receiptKey({ run_id: runId, node_id, iteration })), route)];
       return [key, { value: values.get(key) ?? null, ...(route !== undefined && { route }) }];

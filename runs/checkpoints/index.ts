@@ -3,6 +3,7 @@ import type { Database, RunOrigin } from "#db";
 import { canMigrate, type Plan, selectEntries } from "#graph";
 import { type Given, givenKey, receiptKey } from "#workflows/messages";
 import type { RecordedNode, Run, Runs } from "../types.ts";
+import { assignedNodes, passedOver } from "./assigned.ts";
 import { compareRuns } from "./compare.ts";
 import { editedNodes, positionOf, withNodeInputs } from "./edits.ts";
 import { readGiven, refuseLarge, refuseLost } from "./given.ts";
@@ -72,7 +73,7 @@ export function createCheckpoints({ db, runs, nodes, limits }: CheckpointsOption
     );
     const read = await readGiven(db, tenant, runId, byKey, unedited);
     const given: Record<string, Given> = { ...read };
-    for (const [key, edit] of Object.entries(edited)) given[key] = { ...read[key], ...edit };
+    for (const [key, edit] of Object.entries(edited)) given[key] = { ...(read[key]?.skipped ? {} : read[key]), ...edit };
     refuseLarge(Buffer.byteLength(JSON.stringify(given)), limits.givenMaxBytes);
     return given;
   }
@@ -216,6 +217,20 @@ export function createCheckpoints({ db, runs, nodes, limits }: CheckpointsOption
         });
       }
       return runs.command(tenant, runId, { kind: "migrate", version, plan }, by);
+    },
+
+    async passedOver(tenant, runId, node) {
+      const origin = await originOf(tenant, runId);
+      const { plan } = await courses.after(tenant, origin, undefined);
+      if (passedOver(plan, node, () => false).length === 0) return [];
+      const rows = await recordingOf(tenant, runId);
+      const ended = new Set(rows.flatMap(({ iteration, node_id: id, status }) => (status === "running" || status === "waiting" ? [] : [`${iteration}:${id}`])));
+      return passedOver(plan, node, (id, iteration) => ended.has(`${iteration}:${id}`));
+    },
+
+    async assigned(tenant, runId, nodeIds, version) {
+      const origin = await originOf(tenant, runId);
+      return assignedNodes((await courses.after(tenant, origin, version)).plan, nodeIds);
     },
 
     async compare(tenant, runId, withId) {

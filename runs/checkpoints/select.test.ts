@@ -185,6 +185,8 @@ describe("what a retry takes from the run before", () => {
     const rows = { ...done("0:look", "0:reserve", "0:pay", "1:look", "1:reserve", "1:free"), "1:pay": "failed", each: "failed" } as const;
     expect(taken(plan, rows)).toEqual(["0:look", "0:pay", "0:reserve", "1:look"]);
     expect(taken(plan, rows, { receipts: new Set([givenKey("reserve", "1")]) })).toEqual(["0:look", "0:pay", "0:reserve", "1:look"]);
+    const outOfTime = { ...rows, "1:free": { status: "cancelled", never_began: true } } as const;
+    expect(taken(plan, outOfTime)).toEqual(["0:look", "0:pay", "0:reserve", "1:look", "1:reserve"]);
   });
 
   function options(plan: Plan): SelectOptions {

@@ -33,7 +33,7 @@ export interface Selection {
 /**
  * What of a run stands for nodes of a run that goes on from it (graph.md 4.13): what has ended, is not to run again, and means the same in the
  * plan of the new run. Not given: triggers (they hand on the new run's own inputs), nodes of a loop or map that is given itself, what was skipped
- * (follows again), failures that ended the run, and what had been undone.
+ * (follows again, unless a person did it), failures that ended the run, and what had been undone.
  */
 export function select(options: SelectOptions): Selection {
   const now = placesOf(options.to);
@@ -65,9 +65,9 @@ export function select(options: SelectOptions): Selection {
 
 /** What had been undone, or may have been in part, has to be done again. */
 function undone(nodes: readonly RecordedNode[], old: Places, now: Places): Position[] {
-  return nodes.flatMap(({ node_id, iteration, status }) => {
+  return nodes.flatMap(({ node_id, iteration, status, never_began: neverBegan }) => {
     const by = old.get(node_id)?.undoes;
-    const place = by && status !== "skipped" && status !== "pending" ? now.get(by.id) : undefined;
+    const place = by && status !== "skipped" && status !== "pending" && !neverBegan ? now.get(by.id) : undefined;
     return place ? [{ place, numbers: numbersOf(iteration).slice(0, place.owners.length) }] : [];
   });
 }
@@ -88,7 +88,7 @@ function resultOf(node: RecordedNode, step: Step, isHandled: boolean, { receipts
   const about = { node_id, iteration };
   const hasReceipt = receipts.has(givenKey(node_id, iteration));
   if (status === "failed") return isHandled && node.error ? { ...about, source: "failure" } : undefined;
-  if (status === "skipped") return undefined;
+  if (status === "skipped") return node.by_hand && { ...about, source: "skip" };
   if (status !== "completed") return step.kind === "activity" && hasReceipt ? { ...about, source: "receipt" } : undefined;
   if (!leavesBy(step, route)) return undefined;
   const taken = { ...about, ...(route !== null && { route }) };
@@ -135,7 +135,7 @@ function comesAfter(place: Place, edited: Place | undefined): boolean {
 }
 
 /**
- * What of a run stands for its activities and waits when it is replayed: how each of them ended, failures too. What is evaluated in the workflow
+ * What of a run stands for its activities and waits when it is replayed: how each of them ended, failures too, and what a person skipped. What is evaluated in the workflow
  * (inline nodes, loops, joins) is evaluated anew.
  */
 export function selectRecording({ to, nodes, receipts }: Pick<SelectOptions, "to" | "nodes" | "receipts">): Selection {
@@ -145,6 +145,7 @@ export function selectRecording({ to, nodes, receipts }: Pick<SelectOptions, "to
     const { node_id, iteration, status, route, output_bytes: bytes } = node;
     const place = places.get(node_id);
     if (!place || place.step.type !== node.type || place.owners.length !== numbersOf(iteration).length) continue;
+    if (node.by_hand) selection.taken.push({ node_id, iteration, source: "skip" });
     if (place.step.body || (place.step.kind !== "activity" && place.step.kind !== "control")) continue;
     const about = { node_id, iteration, ...(route !== null && { route }) };
     const hasReceipt = receipts.has(givenKey(node_id, iteration));

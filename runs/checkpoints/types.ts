@@ -45,6 +45,13 @@ export interface Checkpoints {
   canMigrate(tenant: TenantId, runId: string, version: number): Promise<Migration>;
   /** Moves a live run to another version. @throws as `canMigrate`, and `run.state` with the nodes that stand against it. */
   migrate(tenant: TenantId, runId: string, version: number, by: string): ReturnType<Runs["command"]>;
+  /**
+   * Those of the nodes whose answer only some people may give, by what the run goes by, or would go by.
+   * @throws PerdureError `resource.not_found`, `run.state`, `graph.invalid`.
+   */
+  assigned(tenant: TenantId, runId: string, nodeIds: readonly string[], version?: number | "current"): Promise<string[]>;
+  /** Those of a live run that have not ended, and that it would pass over by taking a node as completed. @throws as `assigned`. */
+  passedOver(tenant: TenantId, runId: string, node: { id: string; iteration: string }): Promise<string[]>;
   /** @param withId - The run before; the one it was forked from where it is left out. */
   compare(tenant: TenantId, runId: string, withId?: string): Promise<Comparison>;
 }

@@ -76,7 +76,9 @@ export function createFirings({ db, runs, compile }: FiringOptions): ScheduleFir
       if (firing.outcome !== "pending") return { outcome: "refused", reason: firing.error?.message ?? "It was not fired." };
       const isLate = Date.now() - Date.parse(taken_at) > window * 1000;
       try {
-        if (isLate && attempt === 1) throw new PerdureError("run.not_started", `No worker could start the run within ${window} s.`, { retryable: false });
+        // Who was killed after it had stored the run, and before it had said so, was not late.
+        if (isLate && attempt === 1 && (await db.schedules.runOf(tenant, firing.key)) === undefined)
+          throw new PerdureError("run.not_started", `No worker could start the run within ${window} s.`, { retryable: false });
         const run = await start(tenant, schedule, firing, starter);
         await db.schedules.settle(tenant, firing, { outcome: "started", runId: run.id });
         return started(run.id);

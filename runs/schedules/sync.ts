@@ -24,12 +24,14 @@ export function createSync({ db, temporal, logger }: { db: Pick<Database, "sched
     else await temporal.remove(schedule.tenantId, schedule.id);
   }
 
-  async function bring(tenant: TenantId, id: string): Promise<Schedule | undefined> {
+  /** Where Temporal has none, moments are fired since the row's last change; since the last look, where `compared` says that it was there by then. */
+  async function bring(tenant: TenantId, id: string, compared?: Schedule): Promise<Schedule | undefined> {
     for (let round = 1; ; round++) {
       const schedule = await db.schedules.find(tenant, id);
       if (!schedule) return undefined;
       try {
-        await apply(schedule, schedule.changedAt);
+        const wasThere = compared?.revision === schedule.revision ? compared.checkedAt : null;
+        await apply(schedule, wasThere ?? schedule.changedAt);
       } catch (error) {
         if (error instanceof PerdureError && !error.retryable) await db.schedules.synced(tenant, id, schedule.revision, messageOf(error));
         throw error;
@@ -41,7 +43,7 @@ export function createSync({ db, temporal, logger }: { db: Pick<Database, "sched
   }
 
   return {
-    bring,
+    bring: (tenant, id) => bring(tenant, id),
 
     async compare(tenant, id) {
       const schedule = await db.schedules.find(tenant, id);
@@ -57,8 +59,7 @@ export function createSync({ db, temporal, logger }: { db: Pick<Database, "sched
         return "same";
       }
       logger.warn({ schedule_id: id, was_there: standing !== undefined }, "a schedule in Temporal was not as it should be, and is put right");
-      await apply(schedule, schedule.checkedAt ?? schedule.changedAt);
-      await db.schedules.synced(tenant, id, schedule.revision);
+      await bring(tenant, id, schedule);
       return "repaired";
     },
   };

@@ -105,6 +105,7 @@ async function restore(folder: string, servers: EmbeddedServers, { force, hasTem
   );
   if (report.lost.length > 0) progress.line(`  NOT TO BE CONTINUED, to be retried or forked once more: ${report.lost.join(", ")}`);
   progress.line(`  Restored. \`npm start\`${process.env["PAYLOAD_KEYS"] ? ", with the same PAYLOAD_KEYS," : ""} goes on from there.`);
+  progress.line("  Where the installation it was copied from still runs, only look at it: `npm start -- --only infra,api` has no worker, so nothing runs.");
 }
 
 async function needed(address: Promise<string | undefined>, variable: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createWriteStream, openSync, closeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describeExit, type Exit, keeper, kill, prepareLog, type Server, StartError, tail, within } from "../infra/index.ts";
+import { describeExit, type Exit, keeper, kill, prepareLog, PROCESS_SETTINGS, type Server, StartError, tail, within } from "../infra/index.ts";
 
 export interface ApplicationCommand {
   name: "api" | "worker";
@@ -14,8 +14,6 @@ const ENTRY = { api: "api/server.ts", worker: "worker/main.ts" };
 const READY_MS = 120_000;
 /** A worker lets attempts in flight end for 20 s and forces an end after 30. */
 const STOP_MS = 35_000;
-/** glibc keeps a heap for every thread that allocates and gives little of it back: without this a busy worker took a tenth more. As in `deploy/Dockerfile`. */
-const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };
 /** In the logs of api and worker. */
 const FATAL = 60;
 
@@ -25,7 +23,7 @@ export async function startApplication({ name, env, logFile }: ApplicationComman
   const log = openSync(logFile, "a", 0o600);
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ENTRY[name]], {
     cwd: ROOT,
-    env: { ...ALLOCATOR, ...env },
+    env: { ...PROCESS_SETTINGS, ...env },
     detached: true,
     stdio: ["ignore", "pipe", log],
   });

@@ -24,7 +24,7 @@ function stop(code: number): Promise<never> {
   stopAsked ||= Date.now();
   stopping ??= (async () => {
     await installation?.stop(progress).catch((error: unknown) => progress.line(String(error)));
-    if (installation !== undefined) progress.line(farewell(colour));
+    if (installation !== undefined && installation.processes.length > 0) progress.line(farewell(colour));
     process.exit(code);
   })();
   return stopping;

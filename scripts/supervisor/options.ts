@@ -17,7 +17,7 @@ export interface Options {
 export const HELP = `npm start                      everything: PostgreSQL, Temporal with its Web UI, Qdrant, api and worker
 npm start -- --only <part>     one part: ${Object.keys(GROUPS)
   .filter((name) => name !== "all")
-  .join(", ")}; the others are found by the data folder or the environment
+  .join(", ")}, or several with commas; the others are found by the data folder or the environment
 
 PERDURE_DATA      folder of all data (.perdure)
 PORT              of the API (8000)

@@ -30,10 +30,9 @@ let passed = 0;
 let failed = 0;
 if (args.length === 0 || checksOnly) {
   progress.line(colour("bold", "Checks"));
-  for (const check of CHECKS) {
-    if (await runCheck(check)) passed += 1;
-    else failed += 1;
-  }
+  const held = await Promise.all(CHECKS.map(runCheck));
+  passed += held.filter(Boolean).length;
+  failed += held.filter((holds) => !holds).length;
 }
 if (!checksOnly) {
   progress.line(colour("bold", "\nTests"));

@@ -151,6 +151,20 @@ describe("passwords", () => {
     expect((await api.call("GET", "/auth/me", { token: body["access_token"] as string })).body["email_verified"], "the mail was read there").toBe(true);
   });
 
+  test("D1 F4: When a mail that sets a password was sent before the password was changed, then its token sets none; one that is sent afterwards does", async () => {
+    const user = await api.signUp();
+    const forgot = async () => {
+      await api.call("POST", "/auth/password/forgot", { body: { email: user.email } });
+      return (await smtp.next(user.email, "Set a new password")).token;
+    };
+    const reset = async (token: string | undefined) => (await api.call("POST", "/auth/password/reset", { body: { token, password: "by_the_mail" } })).status;
+    const before = await forgot();
+    const body = { current_password: user.password, new_password: "another_password" };
+    expect((await api.call("POST", "/auth/password/change", { token: user.token, body })).status).toBe(204);
+    expect([await reset(before), (await api.signIn(user.email, "another_password")).status]).toEqual([401, 200]);
+    expect([await reset(await forgot()), (await api.signIn(user.email, "by_the_mail")).status]).toEqual([204, 200]);
+  });
+
   test("D1: When a password is forgotten of an address that has no account, then the answer is the same and nobody gets a mail", async () => {
     const user = await api.signUp();
     const [known, unknown] = await Promise.all(

@@ -17,7 +17,6 @@ const DO_NOT_AGE: Readonly<Record<string, string>> = {
   custom_node_versions: "graphs and open runs name a version",
   custom_nodes: "people make them; graphs name them",
   erasures: "a job; it goes with the organization",
-  idempotency_keys: "the same key is the same run, also of a delivery or a moment whose own row has gone: runs are kept",
   invitations: "people make them; they say who let whom in",
   live_presence: "expired ones are deleted by whoever looks after the hub (live.ts)",
   memberships: "who belongs to the organization",

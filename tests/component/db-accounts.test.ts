@@ -178,6 +178,39 @@ test("D1: When ten reset a password with one token at once, then one does, and n
   expect((await db.userSessions.list(user.id, { limit: 10 })).total).toBe(0);
 });
 
+test("D1 F4: When a password was changed or reset, then no token of before resets it, and what was not changed takes none away", async () => {
+  const { user } = await account();
+  const other = await account();
+  const asked = async (tokenHash: string, userId = user.id) => {
+    await db.accountTokens.create({ purpose: "reset_password", userId, tokenHash, data: {}, expiresAt: inAnHour(), keepOthers: true });
+    return tokenHash;
+  };
+  const [first, second, others] = [await asked(`${user.id}:1`), await asked(`${user.id}:2`), await asked(`${other.user.id}:1`, other.user.id)];
+  const isGood = async (tokenHash: string) => (await db.accountTokens.find("reset_password", tokenHash)) !== undefined;
+  expect(await db.accounts.changePassword(user.id, { from: "wrong", to: "x" })).toBe(false);
+  expect([await isGood(first), await isGood(second)]).toEqual([true, true]);
+  expect((await db.accounts.resetPassword(first, "reset"))?.user.id).toBe(user.id);
+  expect([await isGood(second), await db.accounts.resetPassword(second, "again")]).toEqual([false, undefined]);
+  const third = await asked(`${user.id}:3`);
+  expect(await db.accounts.changePassword(user.id, { from: "reset", to: "changed" })).toBe(true);
+  expect([await isGood(third), await isGood(others)]).toEqual([false, true]);
+});
+
+test("D1: When a password is changed while tokens reset it, then one after the other, whichever comes first", async () => {
+  const { user } = await account();
+  for (let round = 0; round < 10; round++) {
+    const tokenHash = `${user.id}:race ${round}`;
+    await db.accountTokens.create({ purpose: "reset_password", userId: user.id, tokenHash, data: {}, expiresAt: inAnHour() });
+    const from = (await db.accounts.find(user.id))?.passwordHash ?? null;
+    const [changed, reset] = await Promise.all([
+      db.accounts.changePassword(user.id, { from, to: `changed ${round}` }),
+      db.accounts.resetPassword(tokenHash, `reset ${round}`),
+    ]);
+    expect(changed ? reset : reset?.user.id).toBe(changed ? undefined : user.id);
+    expect((await db.accounts.find(user.id))?.passwordHash).toBe(changed ? `changed ${round}` : `reset ${round}`);
+  }
+});
+
 test("D1: When an address is verified, then once, before the token expires, and only the address it was sent to", async () => {
   const { user } = await account();
   const make = (tokenHash: string, email: string, expiresAt = inAnHour()) =>

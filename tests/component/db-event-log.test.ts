@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventKey, type EventData, type EventKind, type RunEvent, tenantId, type TenantId, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
@@ -157,6 +158,50 @@ describe("numbers", () => {
     const perSecond = (10 * 500) / ((performance.now() - began) / 1000);
     expect(perSecond).toBeGreaterThan(2_000);
   });
+});
+
+test("M4: When plans were made while tables were empty, then facts are stored without reading whole tables once there are many runs and nodes", async () => {
+  const young = await createTestDatabase();
+  const one = await openDatabase({ url: young.url, poolSize: 1 });
+  const admin = postgres(young.url, { max: 1 });
+  try {
+    const { membership } = await one.accounts.register({ email: "a@example.com", passwordHash: "h", name: "A", organizationName: "A" });
+    const begin = async () => (await one.runs.insert(membership.tenantId, uuidv7(), request())).run.id;
+    const append = (runId: string, nodeIds: readonly string[]) =>
+      one.log.append(
+        nodeIds.flatMap((id) =>
+          [fact(runId, "node_start", id, { attempt: 1 }), fact(runId, "node_end", id, { attempt: 1, data: { status: "completed" } })].map(({ event }) => ({
+            tenantId: membership.tenantId,
+            event,
+          })),
+        ),
+      );
+    const first = await begin();
+    for (let n = 0; n < 10; n++) await append(first, [`early_${n}`]);
+    for (let n = 0; n < 400; n++) await begin();
+    await append(
+      first,
+      Array.from({ length: 200 }, (_, n) => `many_${n}`),
+    );
+    for (let n = 0; n < 100; n++) await append(first, [`late_${n}`]);
+    await one.close();
+    const readOf = async () => {
+      const [tables] = await admin<{ stored: number; read: number }[]>`
+        select sum(n_tup_ins) filter (where relname = 'run_events')::integer as stored, sum(seq_tup_read) filter (where relname in ('runs', 'node_executions'))::integer as read
+        from pg_stat_user_tables`;
+      const [indexes] = await admin<
+        { read: number }[]
+      >`select sum(idx_tup_read)::integer as read from pg_stat_user_indexes where relname = 'runs' and indexrelname <> 'runs_pkey'`;
+      return { stored: tables?.stored ?? 0, read: (tables?.read ?? 0) + (indexes?.read ?? 0) };
+    };
+    await expect.poll(async () => (await readOf()).stored, { timeout: 20_000 }).toBeGreaterThanOrEqual(620);
+    // A whole table or index for each group would be 40,000 rows at least, for each fact 160,000.
+    expect((await readOf()).read).toBeLessThan(10_000);
+  } finally {
+    await one.close();
+    await admin.end();
+    await young.drop();
+  }
 });
 
 describe("projections", () => {
@@ -646,5 +691,7 @@ describe("what one answer holds", () => {
         .map(({ nodeId }) => nodeId)
         .toSorted(),
     ).toEqual(["a", "b", "d"]);
+    const ofRun = async (runId: string) => (await db.approvals.list(tenant, { runId }, { limit: 500 })).rows.map(({ nodeId }) => nodeId).toSorted();
+    expect([await ofRun(id), await ofRun(await newRun())]).toEqual([["a", "b", "c", "d"], []]);
   });
 });

@@ -140,6 +140,20 @@ describe("what a worker does with a moment", () => {
     ]);
   });
 
+  test("C3: When a worker dies after it made the run and no other comes within the catch-up window, then the moment names the run all the same", async () => {
+    const { tenant, id } = await scheduled();
+    const stored: string[] = [];
+    const dying = firingsWith(async (_tenant, request) => {
+      const { run } = await db.runs.insert(tenant, uuidv7(), request);
+      stored.push(run.id);
+      throw new PerdureError("database.unavailable", "gone");
+    });
+    await expect(dying.fire(call(tenant, id))).rejects.toThrow("gone");
+    const next = firingsWith(async (_tenant, request) => db.runs.insert(tenant, uuidv7(), request));
+    expect(await next.fire(call(tenant, id, new Date(Date.now() - 61_000)))).toMatchObject({ outcome: "started", run_id: stored[0] });
+    expect((await db.schedules.executions(tenant, id, {}, { limit: 10 }))?.rows).toMatchObject([{ outcome: "started", runId: stored[0] }]);
+  });
+
   test("C3: When no worker came within the catch-up window, then the moment is missed, which its execution says, and nothing is started", async () => {
     const { tenant, id } = await scheduled();
     asked.length = 0;

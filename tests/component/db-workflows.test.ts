@@ -50,6 +50,11 @@ test("A12: When the same graph is saved again and compiles to something else by 
   expect(await save({ problems: [{ code: "node.unknown_type" }] })).toMatchObject({ version: 2, problems: [{ code: "node.unknown_type" }] });
   expect(await save({ plan })).toMatchObject({ version: 3, plan, problems: [] });
   expect(await save({ plan: { steps: [{ a: [0.1, null], b: 1 }], format_version: 1 } as unknown as typeof plan })).toMatchObject({ version: 3 });
+
+  const fields = (...keys: string[]) =>
+    ({ steps: [{ inputs: { k: "object", fields: keys.map((key) => [key, { k: "lit", v: key }]) } }] }) as unknown as typeof plan;
+  expect(await save({ plan: fields("b", "a") })).toMatchObject({ version: 4 });
+  expect(await save({ plan: fields("a", "b") }), "keys in another order").toMatchObject({ version: 4 });
 });
 
 test("F4: When the rows of a page hold more than may be held at once, then it ends early and the next page goes on; one row comes in any case", async () => {

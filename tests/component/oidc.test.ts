@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { Secret, TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AccountsApp, startAccounts } from "#tests/accounts.ts";
 import { CLIENT, type Person, startOidcProvider } from "#tests/oidc-provider.ts";
@@ -154,6 +155,30 @@ describe("signing in with a provider", () => {
     expect((await signIn(owner)).status).toBe(200);
     expect((await api.signIn(squatter.email, squatter.password)).status).toBe(401);
     expect((await api.call("GET", "/auth/me", { token: squatter.token })).status).toBe(401);
+  });
+
+  test("D1: When the owner of an address takes over an account that somebody else made with it, then that person has no way in any more", async () => {
+    const squatter = await api.signUp(`${randomUUID()}@example.com`);
+    const { token, password } = squatter;
+    const stranger = newPerson();
+    const { code, verifier } = await arrive(stranger);
+    expect((await api.call("POST", "/auth/identities", { token, body: { code, code_verifier: verifier, password } })).status).toBe(201);
+    const { body: key } = await api.call<{ key: string }>("POST", "/api-keys", { token, body: { name: "left behind" } });
+    const { body: factor } = await api.call<{ secret: string }>("POST", "/auth/second-factor", { token, body: { password } });
+    const confirmation = { code: new TOTP({ secret: Secret.fromBase32(factor.secret) }).generate() };
+    expect((await api.call("POST", "/auth/second-factor/confirm", { token, body: confirmation })).status).toBe(200);
+    const withKey = () => api.call("GET", "/auth/me", { headers: { "x-api-key": key.key } });
+    const other = await api.call<{ key: string }>("POST", "/api-keys", { token, body: { name: "not used yet" } });
+
+    await api.call("POST", "/auth/password/forgot", { body: { email: squatter.email } });
+    const { token: mailed } = await smtp.next(squatter.email, "Set a new password");
+    expect((await api.call("POST", "/auth/password/reset", { body: { token: mailed, password: "the_owners_own" } })).status).toBe(204);
+    const owner = await api.signIn(squatter.email, "the_owners_own");
+    expect(owner.status, "no second step, whose code only the other has").toBe(200);
+    const seen = await me((await signIn(stranger)).body["access_token"]);
+    expect(seen["id"], "an account of their own").not.toBe(squatter.userId);
+    expect([(await withKey()).status, (await api.call("GET", "/auth/me", { headers: { "x-api-key": other.body.key } })).status]).toEqual([401, 401]);
+    expect(await me(owner.body["access_token"] as string)).toMatchObject({ id: squatter.userId, email_verified: true });
   });
 
   test("D1: When two providers know somebody by the same subject, then those are two people", async () => {

@@ -88,6 +88,39 @@ test("K4: When there is more than one batch, then all of it goes, and a second s
   expect(await db.retention.sweep(tenant, "audit", 8, 500)).toEqual({ removed: 0, more: false });
 });
 
+test("K4 A2: When idempotency keys are kept for 30 days, then those of runs that ended before go, and those of live runs, of their children, of schedules and of others stay", async () => {
+  const key = async (of: TenantId, name: string, runId: string, createdDaysAgo = 100) =>
+    sql`insert into idempotency_keys (tenant_id, key, request_hash, run_id, created_at) values (${of}, ${name}, 'h', ${runId}, now() - make_interval(days => ${createdDaysAgo}::int))`;
+  const stranger = await organization();
+  const [old, young, live, childOfLive, childOfOld] = [
+    await run(tenant, 31),
+    await run(tenant, 29),
+    await run(tenant, null),
+    await run(tenant, 40),
+    await run(tenant, 40),
+  ];
+  await sql`update runs set parent_id = ${live} where id = ${childOfLive}`;
+  await sql`update runs set parent_id = ${old} where id = ${childOfOld}`;
+  await key(tenant, "order-1", old);
+  await key(tenant, "webhook:wh_1:abc", old);
+  await key(tenant, `child:${childOfOld}`, childOfOld);
+  await key(tenant, " schedule s 2026-01-01 1", old);
+  await key(tenant, "order-2", young);
+  await key(tenant, "order-3", live);
+  await key(tenant, "begun anew", old, 3);
+  await key(tenant, `child:${childOfLive}`, childOfLive);
+  await key(stranger, "order-1", await run(stranger, 31));
+  const keys = async (of: TenantId) =>
+    (await sql<{ key: string }[]>`select key from idempotency_keys where tenant_id = ${of}`).map((row) => row.key).toSorted();
+  await sweep(tenant, { idempotency_keys: 30 });
+  expect(await keys(tenant)).toEqual([" schedule s 2026-01-01 1", "begun anew", `child:${childOfLive}`, "order-2", "order-3"].toSorted());
+  expect(await keys(stranger)).toEqual(["order-1"]);
+  await sweep(stranger, {});
+  expect(await keys(stranger), "kept where nobody says for how long").toEqual(["order-1"]);
+  await sweep(stranger, {}, { RETENTION_IDEMPOTENCY_KEYS_DAYS: "7" });
+  expect(await keys(stranger)).toEqual([]);
+});
+
 test("K4: When payloads age, then those that were last used before any live run began go, and no other", async () => {
   await payload(tenant, "old", 200);
   await payload(tenant, "middle", 50);
@@ -120,6 +153,7 @@ test("K4: When the size is asked for, then rows and bytes of the organization al
     webhook_deliveries: { number: 0, hasBytes: false },
     schedule_firings: { number: 0, hasBytes: false },
     audit: { number: 0, hasBytes: false },
+    idempotency_keys: { number: 0, hasBytes: false },
     runs: { number: 1, hasBytes: true },
     workflow_versions: { number: 0, hasBytes: false },
   });

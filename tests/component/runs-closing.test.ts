@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventKey, type RunEvent, type TenantId, uuidv7 } from "#core";
+import { eventKey, PerdureError, type RunEvent, type TenantId, uuidv7 } from "#core";
 import { type Database, openDatabase } from "#db";
 import { createTestDatabase, type TestDatabase } from "#tests/database.ts";
 import { createClosing } from "../../runs/closing.ts";
@@ -17,6 +17,39 @@ beforeAll(async () => {
 afterAll(async () => {
   await db?.close();
   await database?.drop();
+});
+
+test("A2 A5: When the parent of a child that was terminated cannot be told, then the child stays open until it has been", async () => {
+  const [parentId, id] = [uuidv7(), uuidv7()];
+  const asked = {
+    workflowId: null,
+    workflowName: "W",
+    version: null,
+    plan: { settings: {} },
+    inputs: {},
+    variables: {},
+    entries: [],
+    trigger: "api",
+    createdBy: null,
+  };
+  await db.runs.insert(tenant, parentId, asked as never);
+  await db.runs.insert(tenant, id, { ...asked, parentId, trigger: "parent" } as never);
+  const told: string[] = [];
+  let isAway = true;
+  const temporal: Partial<TemporalRuns> = {
+    toldFacts: async () => undefined,
+    snapshot: async () => undefined,
+    async childClosed(_tenant, parent) {
+      if (isAway) throw new PerdureError("temporal.unavailable", "Temporal is away.");
+      told.push(parent);
+    },
+  };
+  const closing = createClosing({ db, temporal: temporal as TemporalRuns });
+  const ending = { status: "cancelled" as const, at: new Date(), isAbrupt: true };
+  await expect(closing.close(tenant, id, ending)).rejects.toMatchObject({ code: "temporal.unavailable" });
+  isAway = false;
+  expect(await closing.close(tenant, id, ending)).toMatchObject({ status: "cancelled" });
+  expect(told).toEqual([parentId]);
 });
 
 test("A10: When a worker that died told an end of an iteration that Temporal never had, then the closed run shows what its workflow says", async () => {

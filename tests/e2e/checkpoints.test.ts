@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { JsonObject } from "#core";
-import type { TestClient } from "../support/client.ts";
+import { TestClient } from "../support/client.ts";
 import { type CountingServer, startCountingServer } from "../support/counting-server.ts";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
 import { checkRun } from "../support/run-checker.ts";
@@ -286,6 +286,71 @@ test("A9 A12: When a live run is moved to another version, then it goes on by th
   expect((await migrate(3)).status).toBe(409);
 });
 
+/** A call, and an end that says by which version the run went on. */
+const heldGraph = (url: string, text: string) => ({
+  nodes: [
+    { id: "start", type: "Start" },
+    { id: "held", type: "HttpRequest", data: { inputs: { url, method: "POST" } } },
+    { id: "end", type: "End", data: { inputs: { value: text } } },
+  ],
+  edges: [
+    { source: "start", target: "held" },
+    { source: "held", target: "end" },
+  ],
+});
+
+test.each(["fails", "goes well"])(
+  "A9 A12: When a run is to be moved while a call is under way, and the call then %s, then who asked is told whether the run was moved, and its row says by which version it went on",
+  async (how) => {
+    const { user } = perdure;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const outside = await startCountingServer({
+      async reply({ path }, response) {
+        if (path === "/held") await held;
+        response.writeHead(path === "/held" && how === "fails" ? 400 : 200, { "content-type": "application/json" }).end("{}");
+      },
+    });
+    const graph = (text: string) => heldGraph(`${outside.url}/held`, text);
+    const workflow = await user.saveWorkflow(graph("one"));
+    const run = await user.start(workflow);
+    await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: graph("two") });
+    await until("the call", () => outside.calls.length === 1);
+    const asked = user.post(`/api/v1/executions/${run}/migrate`, { version: 2 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect((await user.run(run))["version"], "nothing has moved yet").toBe(1);
+    release();
+    const { status, body } = await asked;
+    const ended = await user.ended(run);
+    const { log } = await checkRun(perdure, user, run);
+    const commands = log.filter(({ kind }) => kind === "command").length;
+    if (how === "fails") {
+      expect([status, body["code"], commands]).toEqual([409, "run.closed", 0]);
+      expect(ended).toMatchObject({ status: "failed", version: 1 });
+      expect(await user.run(await again(user, run, "retry"))).toMatchObject({ version: 1 });
+    } else {
+      expect([status, body["version"], commands]).toEqual([200, 2, 1]);
+      expect(ended).toMatchObject({ status: "completed", outputs: "two", version: 2 });
+    }
+    await outside.close();
+  },
+);
+
+test("A9 A12: When a call takes longer than who asked for a move waits, then the move is kept, and the run's row says in the end by which version it went on", async () => {
+  const { user } = perdure;
+  const outside = await startCountingServer({ delayMs: 7_000 });
+  const graph = (text: string) => heldGraph(outside.url, text);
+  const workflow = await user.saveWorkflow(graph("one"));
+  const run = await user.start(workflow);
+  await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: graph("two") });
+  await until("the call", () => outside.calls.length === 1);
+  expect(await user.post(`/api/v1/executions/${run}/migrate`, { version: 2 })).toMatchObject({ status: 202, body: { version: 1 } });
+  expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: "two", version: 2 });
+  await outside.close();
+});
+
 test("A9: When nodes of a live run are skipped and completed by command, then it takes them and its log says who asked", async () => {
   const { user } = perdure;
   const run = await user.start(
@@ -324,6 +389,122 @@ test("A9: When nodes of a live run are skipped and completed by command, then it
       ["send_event", "paid"],
     ]),
   );
+});
+
+test("F1 A9: When a key that may control runs, but not run other graphs, would complete a node behind an approval that names somebody, then it is refused until that is answered", async () => {
+  const { user } = perdure;
+  const run = await user.start(
+    await user.saveWorkflow({
+      nodes: [
+        { id: "start", type: "Start" },
+        { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "Yes?", assignees: ["boss@example.com"] } } },
+        { id: "first", type: "WaitForEvent", data: { inputs: { event: "a" } } },
+        { id: "wait", type: "WaitForEvent", data: { inputs: { event: "b" } } },
+      ],
+      edges: [
+        { source: "start", target: "ask" },
+        { source: "ask", target: "first", sourceHandle: "approved" },
+        { source: "first", target: "wait" },
+      ],
+    }),
+  );
+  await user.until(run, ["waiting"]);
+  const key = await user.post("/api/v1/api-keys", { name: "Night shift", scopes: ["run.read", "run.control"] });
+  expect(key.status, JSON.stringify(key.body)).toBe(201);
+  const operator = new TestClient(user.base, key.body["key"] as string);
+  const complete = (by: TestClient, node: string, body: JsonObject = {}) => by.post(`/api/v1/executions/${run}/nodes/${node}/complete`, { output: 1, ...body });
+  for (const node of ["ask", "first", "wait"]) expect((await complete(operator, node)).body).toMatchObject({ code: "auth.forbidden" });
+  expect((await complete(user, "ask", { route: "approved" })).body).toMatchObject({ id: run });
+  await until("the first wait", async () => (await user.nodeStatuses(run))["first"] === "waiting");
+  for (const node of ["wait", "first"]) expect((await complete(operator, node, { route: "output" })).body, node).toMatchObject({ id: run });
+  expect(await user.ended(run)).toMatchObject({ status: "completed" });
+});
+
+test("A9 A15: When a person had skipped a node, then a retry and a retry of that, a fork and a replay skip it too", async () => {
+  const { user } = perdure;
+  let isBroken = true;
+  const outside = await startCountingServer({
+    reply: ({ path }, response) => {
+      response.statusCode = path === "/last" && isBroken ? 400 : 200;
+      response.end("{}");
+    },
+  });
+  const post = (path: string) => ({ type: "HttpRequest", data: { inputs: { url: `${outside.url}${path}`, method: "POST" } } });
+  const run = await user.start(
+    await user.saveWorkflow({
+      nodes: [
+        { id: "start", type: "Start" },
+        { id: "first", ...post("/first") },
+        { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "?" } } },
+        { id: "mail", ...post("/mail") },
+        { id: "last", ...post("/last") },
+      ],
+      edges: [
+        { source: "start", target: "first" },
+        { source: "first", target: "ask" },
+        { source: "ask", target: "mail", sourceHandle: "approved" },
+        { source: "ask", target: "last", sourceHandle: "approved" },
+      ],
+    }),
+  );
+  await user.until(run, ["waiting"]);
+  const on = (path: string, body: JsonObject = {}) => user.post(`/api/v1/executions/${run}/${path}`, body);
+  expect((await on("nodes/mail/skip")).status).toBe(200);
+  expect((await on("nodes/ask/complete", { output: {}, route: "approved" })).status).toBe(200);
+  expect((await user.ended(run))["status"]).toBe("failed");
+
+  const replay = await again(user, run, "replay");
+  expect(await user.ended(replay)).toMatchObject({ status: "failed", error: { node_id: "last" } });
+  const retry = await again(user, run, "retry");
+  expect((await user.ended(retry))["status"]).toBe("failed");
+  isBroken = false;
+  const second = await again(user, retry, "retry");
+  expect((await user.ended(second))["status"]).toBe("completed");
+  const fork = await again(user, run, "fork", { from_node: "last" });
+  expect((await user.ended(fork))["status"]).toBe("completed");
+  expect(outside.counts()).toEqual({ "/first": 1, "/last": 4 });
+  await checkRun(perdure, user, second);
+  const all = await again(user, run, "fork", { from_node: "mail" });
+  expect((await user.ended(all))["status"]).toBe("completed");
+  expect(outside.counts()).toMatchObject({ "/mail": 1 });
+  await outside.close();
+});
+
+test("A5 A15: When there was no time to undo a call, then it stands in a retry, and is not made twice", async () => {
+  const { user } = perdure;
+  let isBroken = true;
+  const outside = await startCountingServer({
+    reply: ({ path }, response) => {
+      response.statusCode = path === "/c" && isBroken ? 400 : 200;
+      response.end("{}");
+    },
+  });
+  const post = (id: string) => ({ id, type: "HttpRequest", data: { inputs: { url: `${outside.url}/${id}`, method: "POST" } } });
+  const run = await user.start(
+    await user.saveWorkflow({
+      nodes: [
+        { id: "start", type: "Start" },
+        post("a"),
+        post("b"),
+        post("c"),
+        post("undo_a"),
+        { id: "undo_b", type: "Delay", data: { inputs: { duration: "1 day" } } },
+      ],
+      edges: [
+        { source: "start", target: "a" },
+        { source: "a", target: "b" },
+        { source: "b", target: "c" },
+        { source: "a", sourceHandle: "compensate", target: "undo_a" },
+        { source: "b", sourceHandle: "compensate", target: "undo_b" },
+      ],
+      settings: { cleanup_timeout: "1 second" },
+    }),
+  );
+  expect((await user.ended(run))["status"]).toBe("failed");
+  isBroken = false;
+  expect((await user.ended(await again(user, run, "retry")))["status"]).toBe("completed");
+  expect(outside.counts()).toEqual({ "/a": 1, "/b": 2, "/c": 2 });
+  await outside.close();
 });
 
 test("A15: When what is given is larger than RUN_GIVEN_MAX_BYTES, then it is 413 and nothing runs", async () => {

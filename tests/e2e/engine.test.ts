@@ -132,6 +132,48 @@ test("A5 A9: When the parent is cancelled, then its child is too; when the child
   expect(await user.ended(bereft)).toMatchObject({ status: "failed", error: { code: "child.failed", node_id: "child" } });
 });
 
+test.each(["here", "in Temporal"])("A5 A9: When a run whose child runs it has paused is terminated %s, then they end too, and theirs", async (where) => {
+  const { user } = perdure;
+  const tag = `/${randomBytes(4).toString("hex")}`;
+  const over = (inner: string) => graphOf({ start: { type: "Start" }, child: { type: "SubWorkflow", inputs: { workflow_id: inner } } }, ["start -> child"]);
+  const inner = await user.saveWorkflow(
+    graphOf({ start: { type: "Start" }, book: call(`${tag}/book`), ask: { type: "HumanApproval", inputs: { prompt: "?" } }, undo: call(`${tag}/undo`) }, [
+      "start -> book",
+      "book -> ask",
+      "book#compensate -> undo",
+    ]),
+  );
+  const middle = await user.saveWorkflow(over(inner));
+  const top = await user.start(await user.saveWorkflow(over(middle)));
+  const childOf = async (workflow: string, parent: string, status: string): Promise<string> => {
+    let id: unknown;
+    await until(`the child is ${status}`, async () => {
+      const { body } = await user.get<JsonObject[]>(`/api/v1/executions?workflow_id=${workflow}`);
+      const child = body.find((each) => each["parent_id"] === parent && each["status"] === status);
+      id = child?.["id"];
+      return child !== undefined;
+    });
+    return id as string;
+  };
+  const second = await childOf(middle, top, "running");
+  const third = await childOf(inner, second, "waiting");
+  await user.post(`/api/v1/executions/${top}/pause`);
+  await childOf(inner, second, "paused");
+  if (where === "here") await user.post(`/api/v1/executions/${top}/terminate`);
+  else {
+    const connection = await Connection.connect({ address: perdure.temporalAddress });
+    const { links } = (await user.run(top)) as { links: { temporal_ui: string } };
+    const id = decodeURIComponent(links.temporal_ui.split("/workflows/")[1] ?? "");
+    await new Client({ connection, namespace: perdure.namespace }).workflow.getHandle(id).terminate("enough");
+    await connection.close();
+  }
+  for (const run of [second, third]) expect(await user.ended(run, 20_000)).toMatchObject({ status: "cancelled", error: { code: "run.cancelled" } });
+  expect((await user.ended(top))["status"]).toBe(where === "here" ? "cancelled" : "failed");
+  expect(paths(tag), "what is terminated undoes nothing, what is cancelled does").toEqual(
+    (where === "here" ? ["book"] : ["book", "undo"]).map((path) => `${tag}/${path}`),
+  );
+});
+
 test("A5: When a workflow would contain itself, then saving it says so", async () => {
   const { user } = perdure;
   const id = await user.saveWorkflow(graphOf({ start: { type: "Start" } }, []));
@@ -172,6 +214,15 @@ test("A5: When a graph is express, then its calls are local activities with rece
     expect(paths(`${tag}/one`)).toHaveLength(1);
     expect(paths(`${tag}/two`)).toHaveLength(time);
   }
+});
+
+test("A5: When a run has undone a call that was to be cached, then the next run makes the call anew, and undoes its own", async () => {
+  const { user } = perdure;
+  const tag = `/${randomBytes(4).toString("hex")}`;
+  const nodes = { start: { type: "Start" }, book: call(`${tag}/book`, { cache: { ttl: "1 hour" } }), pay: call(`${tag}/fail`), unbook: call(`${tag}/unbook`) };
+  const workflow = await user.saveWorkflow(graphOf(nodes, ["start -> book", "book -> pay", "book#compensate -> unbook"]));
+  for (const _time of [1, 2]) expect(await user.ended(await user.start(workflow))).toMatchObject({ status: "failed" });
+  expect(paths(tag)).toEqual(["book", "fail", "unbook", "book", "fail", "unbook"].map((path) => `${tag}/${path}`));
 });
 
 test("A9: When a node waits an hour for its next attempt, then a person has it tried now, skips it or says what it came to", async () => {

@@ -126,10 +126,16 @@ test("C3: When a workflow with a timer is published, then the timer has its sche
   const schedules = async () => (await user.get<JsonObject[]>(`/api/v1/jobs/scheduled?workflow_id=${workflow}&enabled=true`)).body;
   expect(await schedules()).toEqual([]);
   expect((await user.post(`/api/v1/workflows/${workflow}/publish`)).status).toBe(200);
-  // What Temporal says of a schedule is a moment behind what it was told.
-  const untilInSync = () => until("Temporal has it", async () => (await schedules())[0]?.["in_sync"] === true);
-  await untilInSync();
-  const [job, ...others] = await schedules();
+  // What Temporal says of a schedule is a moment behind what it was told, and for a moment it may say nothing.
+  const inSync = async () => {
+    let found: JsonObject[] = [];
+    await until("Temporal has it", async () => {
+      found = await schedules();
+      return found[0]?.["in_sync"] === true;
+    });
+    return found;
+  };
+  const [job, ...others] = await inSync();
   expect(others).toEqual([]);
   expect(job).toMatchObject({
     node_id: "timer",
@@ -159,8 +165,7 @@ test("C3: When a workflow with a timer is published, then the timer has its sche
   });
   expect((await schedules())[0], "a draft changes nothing").toMatchObject({ timer_type: "interval" });
   await user.post(`/api/v1/workflows/${workflow}/publish`);
-  await untilInSync();
-  const [changed] = await schedules();
+  const [changed] = await inSync();
   expect(changed).toMatchObject({
     id: job?.["id"],
     timer_type: "cron",

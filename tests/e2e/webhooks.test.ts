@@ -214,23 +214,23 @@ describe("what is answered", () => {
         type: "RespondToWebhook",
         data: { inputs: { status: 201, headers: { "x-order": "{{hook.body.order}}", "set-cookie": "a=b" }, body: { got: "{{hook.body.order}}" } } },
       },
-      { id: "ink", type: "Delay", data: { inputs: { duration: "3s" } } },
+      { id: "ink", type: "HumanApproval", data: { inputs: { prompt: "Dry?" } } },
       { id: "end", type: "End", data: { inputs: { value: "done" } } },
     ];
-    const edges = [
+    const edges: JsonObject[] = [
       { source: "hook", target: "say" },
       { source: "say", target: "ink" },
-      { source: "ink", target: "end" },
+      { source: "ink", target: "end", sourceHandle: "approved" },
     ];
     const hook = await makeHook({ deduplication_key: "{{body.order}}" }, nodes, edges);
-    const startedAt = Date.now();
     const answer = await send(hook, { order: "4711" });
-    expect(Date.now() - startedAt).toBeLessThan(2_900);
     expect(answer.status).toBe(201);
     expect(answer.body).toEqual({ got: "4711" });
     expect([answer.headers.get("x-order"), answer.headers.get("set-cookie")]).toEqual(["4711", null]);
     const [run] = await runsOf(hook);
-    expect(run?.["status"]).not.toBe("completed");
+    await until("the question", async () => (await user.run(run?.["id"] as string))["status"] === "waiting");
+    const { body: questions } = await user.get<JsonObject[]>(`/api/v1/approvals?execution_id=${run?.["id"] as string}`);
+    expect((await user.post(`/api/v1/approvals/${questions[0]?.["id"] as string}`, { decision: "approved" })).status).toBe(200);
     expect((await user.ended(run?.["id"] as string))["outputs"]).toBe("done");
     const again = await send(hook, { order: "4711" });
     expect([again.status, again.body]).toEqual([201, { got: "4711" }]);
@@ -277,6 +277,32 @@ describe("runs that wait", () => {
     expect((await send(hook, paid)).body["execution_id"]).not.toBe(runId);
     expect(await runsOf(hook)).toHaveLength(2);
   });
+
+  test.each(["auto", "trigger_only"])(
+    "C1 C2: When a call that is named comes ten times at once while a run waits twice for its event (%s), then the run takes it once, and every answer names the run",
+    async (node_behavior) => {
+      const twice: JsonObject[] = [
+        { id: "first", type: "WaitForEvent", data: { inputs: { event: "payment.received" } } },
+        { id: "second", type: "WaitForEvent", data: { inputs: { event: "payment.received" } } },
+        { id: "end", type: "End", data: { inputs: { value: "{{first.amount}}-{{second.amount}}" } } },
+      ];
+      const route = ["hook", "first", "second", "end"];
+      const hook = await makeHook(
+        { node_behavior, response_mode: "accepted" },
+        twice,
+        route.slice(1).map((target, at) => ({ source: route[at] as string, target })),
+      );
+      const runId = await user.start(hook.workflowId);
+      const waits = (node: string) => until(`the wait of ${node}`, async () => (await user.nodeStatuses(runId))[node] === "waiting");
+      await waits("first");
+      const answers = await Promise.all(Array.from({ length: 10 }, () => send(hook, paid, { "idempotency-key": "p-1" })));
+      expect(new Set(answers.map(({ status, body }) => `${status < 300} ${String(body["execution_id"])}`))).toEqual(new Set([`true ${runId}`]));
+      expect(await runsOf(hook)).toHaveLength(1);
+      await waits("second");
+      expect((await send(hook, { ...paid, amount: 13 }, { "idempotency-key": "p-2" })).body["execution_id"]).toBe(runId);
+      expect((await user.ended(runId))["outputs"]).toBe("12-13");
+    },
+  );
 
   test("C1: When the webhook only feeds runs, or only starts them, then it does that", async () => {
     const feeding = await makeHook({ node_behavior: "trigger_only" }, nodes, edges);
@@ -423,6 +449,27 @@ describe("looking after webhooks", () => {
       flow_data: { nodes: [TRIGGER(), { id: "x", type: "NoSuch" }], edges: [] },
     });
     expect((await send(hook, {})).body["result"]).toBe("two");
+  });
+
+  test("C1 F4: When a draft of a published workflow takes the authentication away, or has another webhook, then who may call stays as published", async () => {
+    const waiting: JsonObject = { id: "paid", type: "WaitForEvent", data: { inputs: { event: "payment.received" } } };
+    const hook = await makeHook({ response_mode: "accepted" }, [waiting], [{ source: "hook", target: "paid" }]);
+    await user.post(`/api/v1/workflows/${hook.workflowId}/publish`);
+    const runId = (await send(hook, {})).body["execution_id"] as string;
+    await user.until(runId, ["waiting"]);
+    const open = { authentication_required: false, response_mode: "accepted" };
+    const nodes = [TRIGGER(open), { ...TRIGGER(open), id: "side" }, waiting];
+    const edges = ["hook", "side"].map((source) => ({ source, target: "paid" }));
+    const saved = await user.request("PUT", `/api/v1/workflows/${hook.workflowId}`, { name: "Open", flow_data: { nodes, edges } });
+    expect([saved.status, saved.body["problems"]]).toEqual([200, []]);
+    const hooks = (await user.get<JsonObject[]>(`/api/v1/webhooks?workflow_id=${hook.workflowId}`)).body;
+    const side = { ...hook, url: hooks.find((each) => each["node_id"] === "side")?.["webhook_url"] as string, token: "" };
+    const event = { event_type: "payment.received" };
+    expect([(await send({ ...hook, token: "" }, event)).status, (await send(side, event)).status]).toEqual([401, 404]);
+    expect((await user.run(runId))["status"]).toBe("waiting");
+    await user.post(`/api/v1/workflows/${hook.workflowId}/publish`);
+    expect((await send(side, event)).body["execution_id"]).toBe(runId);
+    expect((await send({ ...hook, token: "" }, {})).status).toBe(202);
   });
 
   test("C1 D6: When it is disabled or deleted, then it takes no calls; enabled or made anew it does", async () => {

@@ -10,7 +10,8 @@ import { placesOf } from "../../runs/checkpoints/places.ts";
 import { select, selectRecording, type Selection } from "../../runs/checkpoints/select.ts";
 import type { RecordedNode } from "../../runs/types.ts";
 import { interpret } from "./interpret.ts";
-import { scripted } from "./random-graph.ts";
+import { modelGraph, scripted } from "./random-graph.ts";
+import { areWritable, runModel } from "./reference-model.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 300);
 
@@ -57,6 +58,7 @@ test(
         const chosen = selectEntries(plan);
         if ("problem" in chosen) throw new Error(chosen.problem.message);
         const quietly = { ...script, commands: {} };
+        fc.pre(areWritable(runModel(modelGraph(script, plan), {})));
         const whole = await interpret(plan, chosen.entries, quietly);
         fc.pre(whole.kind === "completed");
         const rows = rowsOf(plan, whole.facts);

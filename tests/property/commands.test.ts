@@ -97,6 +97,12 @@ describe("skip, complete, retry (A9)", () => {
     expect(drive.calls).toEqual(["no"]);
   });
 
+  test("A9 A15: When a person had skipped a node in the run before, then it is skipped again, with what only it leads to", async () => {
+    const drive = new Drive(two, { given: { ":a": { skipped: true } } });
+    expect(await drive.end()).toMatchObject({ kind: "completed", counts: { completed: 1, skipped: 3 } });
+    expect(drive.calls).toEqual([]);
+  });
+
   test("A9: When a whole loop is skipped, then its iteration ends first", async () => {
     const drive = new Drive(
       graphOf({ start: { type: "Start" }, loop: { type: "Loop", inputs: { times: 5, max_iterations: 5 } }, in: call, after: call }, [

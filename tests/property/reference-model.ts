@@ -58,6 +58,26 @@ export interface ModelResult {
   undone: string[];
 }
 
+/** Of all values of a run together, as JSON, about: more than any link carries on, and little enough to be compared. */
+const MOST_BYTES = 5_000_000;
+
+/**
+ * Whether the values of a run can be written down. The model shares what is the same; where nodes of nested loops join each other's values, what takes
+ * it a few kilobytes may be a terabyte of JSON. One graph of some thousands is like that.
+ */
+export function areWritable({ nodes }: ModelResult): boolean {
+  const known = new Map<object, number>();
+  const bytesOf = (value: Json | undefined): number => {
+    if (value === null || typeof value !== "object") return 8;
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const bytes = Object.entries(value).reduce((sum, [key, inner]) => sum + key.length + 4 + bytesOf(inner), 2);
+    known.set(value, bytes);
+    return bytes;
+  };
+  return Object.values(nodes).reduce((sum, { value }) => sum + bytesOf(value), 0) <= MOST_BYTES;
+}
+
 type EdgeState = "open" | "taken" | "skipped";
 
 /** The run itself, or one iteration. */
@@ -116,8 +136,6 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
   const root = newFrame("", graph);
   decide(root);
   for (;;) {
-    // What these landings call off in turn lands after others have had a chance to begin.
-    for (const { frame, node } of landing.splice(0)) land(frame, node);
     while (undoing ? !undoing.ended : !paused && !root.ended) {
       const work = turns.shift();
       if (work) {
@@ -131,7 +149,11 @@ export function runModel(graph: ModelGraph, commands: ModelCommands): ModelResul
       queue.shift();
       begin(next.frame, next.node);
     }
-    if (landing.length > 0) continue;
+    if (landing.length > 0) {
+      // What these landings call off in turn lands after others have had a chance to begin.
+      for (const { frame, node } of landing.splice(0)) land(frame, node);
+      continue;
+    }
     if (root.ended && (!undoing || isOver(undoing))) {
       const debt = debts.pop();
       if (debt) {

@@ -13,8 +13,9 @@ export class VirtualClock {
   now = 0;
   private order = 0;
   private pending: Pending[] = [];
+  private landing: (() => void)[] = [];
 
-  schedule<T>(ms: number, make: () => { value: T } | { error: unknown }): Cancellable<T> {
+  schedule<T>(ms: number, make: () => { value: T } | { error: unknown }, landsLater = true): Cancellable<T> {
     let drop = (): void => undefined;
     const promise = new Promise<T>((resolve, reject) => {
       const entry: Pending = {
@@ -29,7 +30,8 @@ export class VirtualClock {
       this.pending.push(entry);
       drop = () => {
         this.pending = this.pending.filter((other) => other !== entry);
-        reject(new Cancelled());
+        if (landsLater) this.landing.push(() => reject(new Cancelled()));
+        else reject(new Cancelled());
       };
     });
     promise.catch(() => undefined);
@@ -40,8 +42,11 @@ export class VirtualClock {
     return Math.min(...this.pending.map(({ at }) => at));
   }
 
-  /** Lets the next thing happen; false when nothing is left. */
+  /** Lets the next thing happen, which is that called-off work ends, where there is any; false when nothing is left. */
   step(): boolean {
+    const landing = this.landing.splice(0);
+    for (const land of landing) land();
+    if (landing.length > 0) return true;
     const next = this.pending.toSorted((a, b) => a.at - b.at || a.order - b.order)[0];
     if (!next) return false;
     this.pending = this.pending.filter((entry) => entry !== next);
@@ -62,7 +67,7 @@ export function virtualHost(clock: VirtualClock, run: Pick<Host, "runNode" | "is
   return {
     ...run,
     now: () => clock.now,
-    timer: (ms) => clock.schedule(ms, () => ({ value: undefined })),
+    timer: (ms) => clock.schedule(ms, () => ({ value: undefined }), false),
     record: (events) => {
       facts.push(...events);
     },
@@ -72,6 +77,7 @@ export function virtualHost(clock: VirtualClock, run: Pick<Host, "runNode" | "is
     },
     breathe: () => Promise.resolve(),
     fits: () => true,
+    isPatched: () => true,
     describe: () => undefined,
   };
 }

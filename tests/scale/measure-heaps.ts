@@ -13,14 +13,17 @@ const ANSWER_WITHIN_MS = 10_000;
 type Message = { kind: "here" } | { kind: "question"; question: number } | { kind: "answer"; question: number; heap: number };
 
 setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
+const collect = runInNewContext("gc") as (options: { type: "major"; flavor: "last-resort" }) => void;
 const channel = new BroadcastChannel("heaps");
 channel.unref();
 
-/** Twice, since what the first collection frees may have held what only the second one can. */
+/**
+ * Twice, since what the first collection frees may have held what only the second one can. As a last resort, since V8 otherwise keeps empty pages, a
+ * hundred megabytes for each heap and more or fewer of them each time: what the process holds would say nothing of what it needs.
+ */
 function heapOfThisThread(): number {
-  collect();
-  collect();
+  collect({ type: "major", flavor: "last-resort" });
+  collect({ type: "major", flavor: "last-resort" });
   return process.memoryUsage().heapUsed;
 }
 

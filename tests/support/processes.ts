@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
-import { describeExit, type Exit, keeper, kill, within } from "../../scripts/infra/index.ts";
+import { describeExit, type Exit, keeper, kill, PROCESS_SETTINGS, within } from "../../scripts/infra/index.ts";
 
 /** An api or a worker of ours, running as a process of its own. */
 export interface RunningProcess {
@@ -22,8 +22,6 @@ const READY_MS = 60_000;
 const STOP_MS = 40_000;
 /** Of each process, when a test fails. */
 const SHOWN_LINES = 200;
-/** As the supervisor and the image have it. */
-const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "TZ", "LANG"];
 
 /** Starts `api/server.ts` of the source tree `root`, with `nodeArgs` before it; returns when it listens. Nothing of this process's own settings reaches it but `env`. */
@@ -49,7 +47,12 @@ async function start(
   isReady: (line: Record<string, unknown>) => Ready | undefined,
 ): Promise<RunningProcess> {
   const passedOn = Object.fromEntries(PASSED_ON.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])));
-  const child = spawn(process.execPath, args, { cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...ALLOCATOR, ...passedOn, ...env } });
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...PROCESS_SETTINGS, ...passedOn, ...env },
+  });
   const { pid } = child;
   child.once("error", () => {});
   if (pid === undefined) throw new Error(`${name} could not be run.`);

@@ -10,12 +10,16 @@ export interface Commanded {
   readonly plan: Plan;
   readonly entryIds: readonly string[];
   readonly isEnding: boolean;
+  /** Whether a compensation is at work to which the place belongs; without a place, whether any is. */
+  isHelpedBy(place: Place | undefined): boolean;
   isPaused: boolean;
   readonly waits: Waits;
   readonly events: KeptEvents;
   readonly variables: Record<string, unknown>;
   /** Every step that has begun or been settled, of all iterations that live. */
   reached(): { node_id: string; iteration: string; status: Place["frame"]["steps"][number]["status"] }[];
+  /** Nodes of another plan that would read values which are gone. */
+  readersOfLost(plan: Plan): Finding[];
   /** Undefined where the iteration has not begun or has ended. */
   locate(nodeId: string, iteration: string): Place | undefined;
   /** Whether an activity of the step is under way or waits for its next attempt. */
@@ -30,7 +34,7 @@ export interface Commanded {
 
 /** Why a command cannot be taken now, or undefined. Changes nothing. */
 export function refuse(run: Commanded, command: Command): PerdureError | undefined {
-  if (run.isEnding) return new PerdureError("run.closed", "The run is ending and takes no more commands.");
+  if (run.isEnding && !helpsToUndo(run, command)) return new PerdureError("run.closed", "The run is ending and takes no more commands.");
   switch (command.kind) {
     case "pause":
       return run.isPaused ? new PerdureError("run.state", "The run is already paused.") : undefined;
@@ -51,10 +55,29 @@ export function refuse(run: Commanded, command: Command): PerdureError | undefin
       return run.events.hasRoomFor(command) ? undefined : new PerdureError("run.state", "The run keeps too many events that nothing has waited for.");
     case "migrate": {
       const verdict = canMigrate({ entries: run.entryIds, nodes: run.reached() }, run.plan, command.plan);
-      if (verdict.ok) return undefined;
-      const findings = verdict.nodes.map(({ node_id, message }): Finding => ({ code: "migration.obstacle", message, node_id }));
+      const findings = verdict.ok
+        ? run.readersOfLost(command.plan)
+        : verdict.nodes.map(({ node_id, message }): Finding => ({ code: "migration.obstacle", message, node_id }));
+      if (findings.length === 0) return undefined;
       return new PerdureError("run.state", "The run has come too far for that version.", { findings });
     }
+  }
+}
+
+/** What undoes a run may itself wait for a person or an event, or for an attempt that does not come. */
+function helpsToUndo(run: Commanded, command: Command): boolean {
+  switch (command.kind) {
+    case "send_event":
+      return run.isHelpedBy(undefined);
+    case "answer":
+    case "skip_node":
+    case "complete_node":
+    case "retry_node": {
+      const place = run.locate(command.node_id, command.iteration);
+      return place !== undefined && run.isHelpedBy(place);
+    }
+    default:
+      return false;
   }
 }
 

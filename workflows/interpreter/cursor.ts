@@ -1,6 +1,6 @@
-import type { Json, JsonObject, NodeStatus, RunStatus } from "#core";
+import type { FailureValue, Json, JsonObject, NodeStatus, RunStatus } from "#core";
 import type { Step } from "#graph";
-import { type EdgeState, type Frame, SETTLED, type StepState } from "./frame.ts";
+import { type EdgeState, type Frame, SETTLED, type Settlement, type StepState } from "./frame.ts";
 import type { ChildCursor } from "./children.ts";
 import type { SentEvent } from "../messages.ts";
 import type { UndoCursor } from "./undo.ts";
@@ -11,6 +11,8 @@ export interface Cursor {
   root: FrameCursor;
   /** Steps that were ready, in their order. */
   ready: { iteration: string; id: string }[];
+  /** Loops and maps that may go on, in their order; absent where there are none, and in cursors of before. */
+  turns?: { iteration: string; id: string }[];
   variables: JsonObject;
   paused: boolean;
   status: RunStatus;
@@ -23,6 +25,10 @@ export interface Cursor {
   applied: string[];
   events: SentEvent[];
   undo: UndoCursor;
+  /** Steps that are being called off and will be settled as a command has said. */
+  decided?: { iteration: string; id: string; settlement: Settlement }[];
+  /** Of a run that moves to another plan: triggers that this has and that have not fired. */
+  unfired?: string[];
   /** Set where the plan is another one than that in which the run stood before. */
   moved?: true;
 }
@@ -32,10 +38,20 @@ export interface FrameCursor {
   /** One letter an edge: `o`pen, `t`aken, `s`kipped. */
   edges: string;
   errors: Record<string, Json>;
-  waits: { step: number; since: number; expiresAt?: number }[];
+  /** `inputs`: absent in cursors of before. */
+  waits: { step: number; since: number; expiresAt?: number; inputs?: JsonObject }[];
+  /** Of an iteration that is being called off. */
+  ending?: Frame["ending"];
   children: ChildCursor[];
   /** Loops and maps at work, with the iterations that live. */
-  iterating: { step: number; inputs: JsonObject; state: JsonObject; live: { position: number; item: Json; frame: FrameCursor }[] }[];
+  iterating: {
+    step: number;
+    inputs: JsonObject;
+    state: JsonObject;
+    /** Why it begins no more iterations. */
+    ending?: FailureValue | "cancelled";
+    live: { position: number; item: Json; frame: FrameCursor }[];
+  }[];
 }
 
 const LETTER: Record<EdgeState, string> = { open: "o", taken: "t", skipped: "s" };
@@ -59,6 +75,11 @@ function isMapAtWork(step: Step, status: NodeStatus): boolean {
   return step.type === "MapReduce" && status === "running" && step.scope_roots === undefined;
 }
 
+/** What hangs from an iteration that has ended is undone later, and reads what is around its loop or map. */
+function isOwedWithin({ compensate, body }: Step): boolean {
+  return compensate !== undefined || (body?.steps.some(isOwedWithin) ?? false);
+}
+
 /** Step states without the values that nothing still to come can read. */
 export function keptStates(frame: Frame): StepState[] {
   const needed = new Set<string>();
@@ -69,7 +90,7 @@ export function keptStates(frame: Frame): StepState[] {
   frame.body.steps.forEach((step, index) => {
     const { status } = frame.state(index);
     if (isMapAtWork(step, status) && !step.compensate) for (const inner of step.body?.steps ?? []) for (const id of inner.reads) needed.add(id);
-    else if (!SETTLED.has(status) || step.compensate) need(step);
+    else if (!SETTLED.has(status) || isOwedWithin(step)) need(step);
     if (step.compensate) needed.add(step.id);
   });
   // What goes out of an iteration is read when it ends.

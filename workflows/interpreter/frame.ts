@@ -18,7 +18,8 @@ export interface StepState {
 }
 
 export type Settlement =
-  | { status: "completed"; value: Json; route?: string }
+  /** `isCached`: without a call of its own. */
+  | { status: "completed"; value: Json; route?: string; isCached?: true }
   /** `handled` as the step's `on_error` says; unhandled failures settle nothing behind them. */
   | { status: "failed"; error: FailureValue; handled: boolean }
   | { status: "skipped" }
@@ -136,8 +137,8 @@ export class Frame {
     return this.indexById.get(id);
   }
 
-  /** Settles a step and, with it, its out-edges and whatever they decide. */
-  settle(index: number, settlement: Settlement, at: number): Consequences {
+  /** Settles a step and, with it, its out-edges and whatever they decide; where `isHeld`, its edges are left to another plan. */
+  settle(index: number, settlement: Settlement, at: number, isHeld = false): Consequences {
     const state = this.state(index);
     state.status = settlement.status;
     state.completedAt = at;
@@ -153,6 +154,7 @@ export class Frame {
     } else if (settlement.status === "cancelled") {
       return { ready: [], skipped: [] };
     }
+    if (isHeld) return { ready: [], skipped: [] };
     return this.follow(index, settlement.status === "skipped" ? undefined : (state.route ?? OUTPUT), at);
   }
 

@@ -27,6 +27,21 @@ export class StepFailed extends Error {
   }
 }
 
+/** Changes of the interpreter that change what it asks of Temporal, each asked about only where it matters. */
+export type Patch =
+  /** A loop or map that ends begins nothing more, although it was to go on. */
+  | "ending-owners-rest"
+  /** A call that a person has skipped may have been made, and is then undone. */
+  | "skipped-calls-are-doubted"
+  /** What undoes goes on where the run was paused, child runs too. */
+  | "undo-is-not-paused"
+  /** A run that has much to undo continues as new between two compensations. */
+  | "undo-continues-as-new"
+  /** Who asks for another version is answered once the run goes on by it. */
+  | "moves-are-awaited"
+  /** A run that was cancelled in an earlier link ends in Temporal as cancelled. */
+  | "later-links-end-as-cancelled";
+
 /** All that the interpreter may ask of the world: Temporal in a run, virtual time in the property test. */
 export interface Host {
   /** Milliseconds since the epoch; stands still within one activation. */
@@ -49,6 +64,8 @@ export interface Host {
   isFull(): boolean;
   /** Whether a run that takes this along is small enough to be started. */
   fits(cursor: Cursor): boolean;
+  /** Whether the run goes by that change of the interpreter: false only while what ran without it is replayed. */
+  isPatched(change: Patch): boolean;
   /** Shown in the Temporal Web UI. */
   describe(text: string): void;
 }

@@ -1,5 +1,6 @@
 import {
   type FailureValue,
+  type Finding,
   type Json,
   type JsonObject,
   type NodeStatus,
@@ -29,7 +30,7 @@ import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptInputs, 
 import { type Arrival, combine, Frame, type Place, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
 import { KeptEvents } from "./kept-events.ts";
-import { moveCursor } from "./move.ts";
+import { beginsOnlyFired, moveCursor, readersOfLost } from "./move.ts";
 import { Undo } from "./undo.ts";
 import { beginIterating, type Iterating, iterationName } from "./iterating.ts";
 import { type Outcome, resultOf } from "./outcome.ts";
@@ -159,6 +160,7 @@ export class Interpreter implements Commanded {
     this.waits = new Waits(options.host, (wait, end, answer) => this.settleWait(wait.place, end, answer));
     this.undo = new Undo(options.host, options.plan.settings.cleanup_ms, {
       begin: (frame) => {
+        if (this.isPaused && this.host.isPatched("undo-is-not-paused")) this.children.setPaused(false);
         this.enqueue(frame, frame.enter());
         this.skipUnreached(frame);
       },
@@ -181,8 +183,13 @@ export class Interpreter implements Commanded {
         await this.poked();
         continue;
       }
-      if (this.isAtRest && this.confirming.size === 0) {
-        if (!this.root.ending || !(await this.undo.beginNext())) return this.end();
+      if (this.isAtRest && this.confirming.size === 0 && (!this.moving || this.root.ending)) {
+        if (!this.root.ending) return this.end();
+        if (this.undo.isOwing && this.isFull() && this.host.isPatched("undo-continues-as-new")) {
+          const outcome = await this.continueAsNew(true);
+          if (outcome) return outcome;
+        }
+        if (!(await this.undo.beginNext())) return this.end();
         continue;
       }
       if (this.isStuck()) {
@@ -245,6 +252,12 @@ export class Interpreter implements Commanded {
     if (this.applied.length > COMMANDS_REMEMBERED) this.applied.shift();
   }
 
+  /** Of a command that came to nothing after all. */
+  forgetApplied(commandId: string): void {
+    const at = this.applied.indexOf(commandId);
+    if (at >= 0) this.applied.splice(at, 1);
+  }
+
   /** What the parent of this run was told passes on to it. */
   parentSays(what: "pause" | "resume"): void {
     if (!refuse(this, { kind: what })) this.apply({ kind: what });
@@ -252,6 +265,12 @@ export class Interpreter implements Commanded {
 
   get isEnding(): boolean {
     return this.isOver || this.root.ending !== undefined;
+  }
+
+  isHelpedBy(place: Place | undefined): boolean {
+    if (this.isOver || !this.undo.frame) return false;
+    for (let frame = place?.frame; frame; frame = frame.around?.owner.frame) if (frame === this.undo.frame) return !frame.ending;
+    return place === undefined;
   }
 
   get entryIds(): string[] {
@@ -265,6 +284,10 @@ export class Interpreter implements Commanded {
         return status === "pending" ? [] : [{ node_id: id, iteration: frame.iteration, status }];
       }),
     );
+  }
+
+  readersOfLost(plan: Plan): Finding[] {
+    return readersOfLost(this.frames(), plan);
   }
 
   locate(nodeId: string, iteration: string): Place | undefined {
@@ -329,7 +352,7 @@ export class Interpreter implements Commanded {
     this.plan.steps.forEach((step, index) => {
       if (this.root.state(index).status !== "pending") return;
       if (this.entries.has(step.id)) ready.push(index);
-      else if (step.in.length === 0 || (step.kind === "trigger" && step.type !== "Start")) this.settle({ frame: this.root, index }, { status: "skipped" });
+      else if (beginsOnlyFired(step)) this.settle({ frame: this.root, index }, { status: "skipped" });
     });
     this.enqueue(this.root, ready);
   }
@@ -398,8 +421,9 @@ export class Interpreter implements Commanded {
   }
 
   /** What an earlier run came to stands for the node. */
-  private take(place: Place, step: Step, { value, route, error }: Given): void {
+  private take(place: Place, step: Step, { value, route, error, skipped }: Given): void {
     this.steps++;
+    if (skipped) return this.settle(place, { status: "skipped" });
     if (error) this.failStep(place, new StepFailed(error, false));
     else this.complete(place, value ?? null, route, "nothing", undefined, true);
   }
@@ -423,19 +447,18 @@ export class Interpreter implements Commanded {
   }
 
   private runActivity(place: Place, step: Step, inputs: JsonObject, secretSlots: SecretSlot[], input: Json, scope: Scope): void {
+    const cache = step.cache && {
+      ttl_ms: step.cache.ttl_ms,
+      of: String(this.identity.run["workflow_id"] ?? this.identity.runId),
+      ...(step.cache.key && { key: evaluate(step.cache.key, scope).value }),
+    };
     this.launch(place, step, {
       inputs,
       secret_slots: secretSlots,
       input,
       ...(step.scope_roots && { scope: scopeFor(step.scope_roots, scope) }),
       ...(step.providers && { providers: liveRecipes(step.providers, scope) }),
-      ...(step.cache && {
-        cache: {
-          ttl_ms: step.cache.ttl_ms,
-          of: String(this.identity.run["workflow_id"] ?? this.identity.runId),
-          ...(step.cache.key && { key: evaluate(step.cache.key, scope).value }),
-        },
-      }),
+      ...(cache && !isUndone(place) && { cache }),
     });
   }
 
@@ -465,7 +488,7 @@ export class Interpreter implements Commanded {
       this.poke();
     };
     work.promise.then(
-      (result) => finish(() => this.settleDecided(place) || this.complete(place, result.value, result.route, "all")),
+      (result) => finish(() => this.settleDecided(place) || this.complete(place, result.value, result.route, "all", undefined, false, result.cached)),
       (error: unknown) =>
         finish(() => {
           if (this.anew.delete(key) && error instanceof Cancelled && !place.frame.ending && !this.decided.has(key)) this.launch(place, step, call, round + 1);
@@ -504,7 +527,7 @@ export class Interpreter implements Commanded {
     const done = wait.done ?? this.events.takeFor(wait);
     if (done) return this.settleWait(place, done, undefined, "nothing");
     this.telling.start(place, inputs);
-    const open: OpenWait = { ...wait, place, since };
+    const open: OpenWait = { ...wait, place, since, inputs };
     const fact = this.telling.waiting(place, { wait: wait.kind, ...shownOf(open) });
     place.frame.state(place.index).status = "waiting";
     if (wait.accept) this.confirmWait(fact);
@@ -534,11 +557,11 @@ export class Interpreter implements Commanded {
     this.poke();
   }
 
-  private beginOwner(place: Place, step: Step, inputs: JsonObject, input: Json, saved?: JsonObject): Owner {
-    const owner: Owner = { place, step, inputs, iterating: beginIterating(place, step, inputs, input, saved) };
+  private beginOwner(place: Place, step: Step, inputs: JsonObject, input: Json, saved?: JsonObject, ending?: Owner["ending"]): Owner {
+    const owner: Owner = { place, step, inputs, iterating: beginIterating(place, step, inputs, input, saved), ...(ending !== undefined && { ending }) };
     if (!saved) this.telling.start(place, inputs);
     this.owners.set(keyOf(place), owner);
-    this.turns.push(owner);
+    if (ending === undefined) this.turns.push(owner);
     return owner;
   }
 
@@ -546,6 +569,7 @@ export class Interpreter implements Commanded {
   private advance(owner: Owner): void {
     const { place, step, iterating } = owner;
     if (this.owners.get(keyOf(place)) !== owner) return;
+    if (owner.ending !== undefined && this.host.isPatched("ending-owners-rest")) return;
     try {
       for (;;) {
         this.steps++;
@@ -623,12 +647,12 @@ export class Interpreter implements Commanded {
     this.failStep(place, ending === "cancelled" ? new Cancelled() : new StepFailed(ending, false));
   }
 
-  private complete(place: Place, value: Json, route?: string, told: Told = "nothing", inputs?: JsonObject, isGiven = false): void {
+  private complete(place: Place, value: Json, route?: string, told: Told = "nothing", inputs?: JsonObject, isGiven = false, isCached = false): void {
     const { frame, index } = place;
     // A map that was reduced has been told as what reduced it; its route is its own.
     const chosen = route ?? (frame.step(index).body ? frame.step(index).routes?.[0] : undefined);
     this.telling.completed(place, { output: value, ...(chosen !== undefined && { route: chosen }), ...(isGiven && { given: true }) }, told, inputs);
-    this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }) });
+    this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }), ...(isCached && { isCached: true as const }) });
   }
 
   private failStep(place: Place, error: unknown): void {
@@ -656,10 +680,13 @@ export class Interpreter implements Commanded {
     const step = frame.step(index);
     // What was given belongs to the run that did it.
     if (step.compensate && begun && !step.disabled && !step.pinned_output && !this.givenOf(place)) {
-      if (settlement.status === "completed") this.undo.owe(place, settlement.value);
-      else if (step.kind === "activity" && settlement.status !== "skipped") this.undo.doubt(place);
+      if (settlement.status === "completed") {
+        if (!settlement.isCached) this.undo.owe(place, settlement.value);
+      } else if (step.kind === "activity" && (settlement.status !== "skipped" || this.host.isPatched("skipped-calls-are-doubted"))) this.undo.doubt(place);
     }
-    const { ready, skipped } = frame.settle(index, settlement, this.host.now());
+    // What follows is the next plan's to say. Bodies that live are the same in both.
+    const isHeld = this.moving !== undefined && frame === this.root;
+    const { ready, skipped } = frame.settle(index, settlement, this.host.now(), isHeld);
     if (begun) frame.inFlight--;
     this.telling.count(settlement.status);
     if (settlement.status === "skipped") this.telling.skipped(place);
@@ -741,13 +768,14 @@ export class Interpreter implements Commanded {
   }
 
   /** Undefined where what is still needed is too large to be taken along: the run goes on in this history. */
-  private async continueAsNew(): Promise<Outcome | undefined> {
+  private async continueAsNew(isUndoing = false): Promise<Outcome | undefined> {
     await this.telling.confirmAll();
-    if (this.root.ending) return undefined;
+    if (this.root.ending && !isUndoing) return undefined;
     const live = new Set(this.frames());
     const cursor: Cursor = {
       root: this.save(this.root),
       ready: this.ready.map(({ frame, index }) => ({ iteration: frame.iteration, id: frame.step(index).id })),
+      ...(this.turns.length > 0 && { turns: this.turns.map(({ place, step }) => ({ iteration: place.frame.iteration, id: step.id })) }),
       variables: this.variables,
       paused: this.isPaused,
       status: this.status,
@@ -760,33 +788,47 @@ export class Interpreter implements Commanded {
         (frame) => live.has(frame),
         (frame) => this.save(frame),
       ),
+      ...(this.decided.size > 0 && { decided: this.saveDecided() }),
     };
-    const { moving } = this;
+    const moving = isUndoing ? undefined : this.moving;
     if (!moving && !this.host.fits(cursor)) {
       this.fullFrom = this.telling.settledSteps + STEPS_UNTIL_NEXT_CURSOR;
       return undefined;
     }
     this.deadline?.cancel();
+    this.undo.end();
     this.waits.suspend();
-    return moving ? { kind: "continue", cursor: moveCursor(cursor, this.plan, moving.plan), moved: moving } : { kind: "continue", cursor };
+    return moving ? { kind: "continue", cursor: moveCursor(cursor, this.plan, moving.plan, this.entries), moved: moving } : { kind: "continue", cursor };
   }
 
   private save(frame: Frame): FrameCursor {
     const waits = Array.from(this.waits.all()).filter((wait) => wait.place.frame === frame);
     const owners = Array.from(this.owners.values()).filter((owner) => owner.place.frame === frame);
     return {
-      steps: keptStates(frame),
+      // Another plan may read what this one has no more use for.
+      steps: this.moving ? frame.steps : keptStates(frame),
       edges: edgesToText(frame.edges),
       errors: frame.errors,
-      waits: waits.map(({ place, since, expiresAt }) => ({ step: place.index, since, ...(expiresAt !== undefined && { expiresAt }) })),
+      waits: waits.map(({ place, since, expiresAt, inputs }) => ({ step: place.index, since, inputs, ...(expiresAt !== undefined && { expiresAt }) })),
+      ...(frame.ending && { ending: frame.ending }),
       children: this.children.save(frame),
-      iterating: owners.map(({ place, inputs, iterating }) => ({
+      iterating: owners.map(({ place, inputs, iterating, ending }) => ({
         step: place.index,
         inputs: keptInputs(inputs),
         state: iterating.save(),
+        ...(ending !== undefined && { ending }),
         live: Array.from(iterating.live, (live) => ({ position: live.around?.position ?? 0, item: live.around?.item ?? null, frame: this.save(live) })),
       })),
     };
+  }
+
+  private saveDecided(): Cursor["decided"] {
+    return Array.from(this.frames()).flatMap((frame) =>
+      frame.body.steps.flatMap(({ id }, index) => {
+        const settlement = this.decided.get(keyOf({ frame, index }));
+        return settlement ? [{ iteration: frame.iteration, id, settlement }] : [];
+      }),
+    );
   }
 
   private restore(cursor: Cursor): void {
@@ -806,7 +848,21 @@ export class Interpreter implements Commanded {
       const place = byName.get(`${iteration}:${id}`);
       if (place) this.ready.push(place);
     }
+    const inOrder = (cursor.turns ?? []).map(({ iteration, id }) => `${iteration}:${id}`);
+    const turnOf = ({ place, step }: Owner): number => {
+      const at = inOrder.indexOf(`${place.frame.iteration}:${step.id}`);
+      return at < 0 ? inOrder.length : at;
+    };
+    this.turns.sort((a, b) => turnOf(a) - turnOf(b));
+    for (const { iteration, id, settlement } of cursor.decided ?? []) {
+      const place = byName.get(`${iteration}:${id}`);
+      if (place) this.decided.set(keyOf(place), settlement);
+    }
     this.undo.restore(cursor.undo, this.frames(), (frame, saved) => this.restoreFrame(frame, saved));
+    for (const id of cursor.unfired ?? []) {
+      const index = this.root.find(id);
+      if (index !== undefined) this.settle({ frame: this.root, index }, { status: "skipped" });
+    }
     if (cursor.moved) for (const frame of Array.from(this.frames())) this.decideMoved(frame);
   }
 
@@ -824,11 +880,12 @@ export class Interpreter implements Commanded {
   private restoreFrame(frame: Frame, saved: FrameCursor): void {
     frame.restore(saved.steps, edgesFromText(saved.edges));
     Object.assign(frame.errors, saved.errors);
-    for (const { step: index, since, expiresAt } of saved.waits) this.restoreWait({ frame, index }, since, expiresAt);
+    frame.ending = saved.ending;
+    for (const { step: index, ...wait } of saved.waits) this.restoreWait({ frame, index }, wait);
     this.children.restore(frame, saved.children);
-    for (const { step: index, inputs, state, live } of saved.iterating) {
+    for (const { step: index, inputs, state, ending, live } of saved.iterating) {
       const place = { frame, index };
-      const owner = this.beginOwner(place, frame.step(index), inputs, null, state);
+      const owner = this.beginOwner(place, frame.step(index), inputs, null, state, ending);
       for (const { position, item, frame: inner } of live) {
         const iteration = new Frame(owner.step.body ?? { steps: [], edges: [] }, iterationName(frame, position), NONE, { owner: place, item, position });
         owner.iterating.live.add(iteration);
@@ -837,14 +894,14 @@ export class Interpreter implements Commanded {
     }
   }
 
-  private restoreWait(place: Place, since: number, expiresAt: number | undefined): void {
+  private restoreWait(place: Place, { since, expiresAt, inputs: given }: Omit<FrameCursor["waits"][number], "step">): void {
     const { frame, index } = place;
     const step = frame.step(index);
     const input = this.inputOf(this.isFired(place), frame.arrivals(index).get("input") ?? []);
     try {
-      const inputs = evaluate(step.inputs, this.scope(frame, input)).value as JsonObject;
+      const inputs = given ?? (evaluate(step.inputs, this.scope(frame, input)).value as JsonObject);
       const wait = controlSteps[step.type]?.begin({ step, inputs, input, now: since, hasEdge: (route) => hasEdge(place, route) });
-      if (wait) this.waits.begin({ ...wait, place, since, ...(expiresAt !== undefined && { expiresAt }) });
+      if (wait) this.waits.begin({ ...wait, place, since, inputs, ...(expiresAt !== undefined && { expiresAt }) });
     } catch (error) {
       this.failStep(place, error);
     }
@@ -925,6 +982,13 @@ function failureOfChild({ status, error }: ChildClosed): FailureValue {
 
 function keyOf({ frame, index }: Place): string {
   return `${frame.iteration}:${frame.step(index).id}`;
+}
+
+/** Plans that were compiled long ago cache what they may undo: a later run would take the result of what is no more. */
+function isUndone({ frame, index }: Place): boolean {
+  if (frame.step(index).compensate) return true;
+  const { around } = frame;
+  return around !== undefined && !around.isUndo && isUndone(around.owner);
 }
 
 function hasEdge({ frame, index }: Place, route: string): boolean {

@@ -1,21 +1,68 @@
-import type { Body, Plan } from "#graph";
+import type { Finding } from "#core";
+import type { Body, Plan, Step } from "#graph";
 import type { Cursor, FrameCursor } from "./cursor.ts";
 import { edgesToText } from "./cursor.ts";
-import type { EdgeState, StepState } from "./frame.ts";
+import { type EdgeState, type Frame, SETTLED, type StepState } from "./frame.ts";
+
+/**
+ * Nodes of another plan that would read what this run no longer has: of what has ended, earlier links of its chain took along only what their own
+ * plan still read.
+ */
+export function readersOfLost(live: Iterable<Frame>, to: Plan): Finding[] {
+  return Array.from(live).flatMap((frame) => {
+    const owner = frame.around?.owner;
+    const body = owner ? find(to, owner.frame.step(owner.index).id) : to;
+    return (body?.steps ?? []).flatMap((step) =>
+      readBy(step, body as Body, frame)
+        .filter((id) => isLost(frame, id))
+        .map((id) => ({ code: "migration.obstacle", message: `Node \`${step.id}\` reads \`${id}\`, whose output the run has let go of.`, node_id: step.id })),
+    );
+  });
+}
+
+/** Ids of what a step has yet to read, or what hangs from it. */
+function readBy(step: Step, body: Body, frame: Frame): string[] {
+  const index = frame.find(step.id);
+  const status = index === undefined ? "pending" : frame.state(index).status;
+  if (status === "pending") return [...new Set([...step.in.map((edgeIndex) => body.edges[edgeIndex]?.source as string), ...step.reads])];
+  if (SETTLED.has(status)) return [];
+  return [...new Set(step.body?.steps.flatMap(({ reads }) => reads))];
+}
+
+function isLost(from: Frame, id: string): boolean {
+  for (let frame: Frame | undefined = from; frame; frame = frame.around?.owner.frame) {
+    const index = frame.find(id);
+    if (index !== undefined) return frame.state(index).status === "completed" && frame.state(index).value === undefined;
+  }
+  return false;
+}
 
 /**
  * A cursor of a run by one plan, as the cursor of the same run by another: steps are found by their ids, and each edge is as the step it
  * leaves has ended. What may run or must be skipped by the new edges is decided when it is restored (`moved`).
  */
-export function moveCursor(cursor: Cursor, from: Plan, to: Plan): Cursor {
-  const ids = new Set(to.steps.map(({ id }) => id));
+export function moveCursor(cursor: Cursor, from: Plan, to: Plan, entries: ReadonlySet<string>): Cursor {
+  const root = moveFrame(cursor.root, from, to);
+  const mayRun = new Set(to.steps.filter((step) => entries.has(step.id) || isReady(step, root.edges)).map(({ id }) => id));
   return {
     ...cursor,
-    root: moveFrame(cursor.root, from, to),
-    ready: cursor.ready.filter(({ iteration, id }) => iteration !== "" || ids.has(id)),
+    root,
+    ready: cursor.ready.filter(({ iteration, id }) => iteration !== "" || mayRun.has(id)),
+    unfired: to.steps.filter((step, index) => root.steps[index]?.status === "pending" && !entries.has(step.id) && beginsOnlyFired(step)).map(({ id }) => id),
     undo: moveUndo(cursor, from, to),
     moved: true,
   };
+}
+
+/** A step that runs where it is an entry of the run, or not at all. */
+export function beginsOnlyFired({ in: edges, kind, type }: Step): boolean {
+  return edges.length === 0 || (kind === "trigger" && type !== "Start");
+}
+
+/** What was ready by the old edges may have to wait by the new ones. */
+function isReady({ in: edges, join }: Step, letters: string): boolean {
+  const states = edges.map((edgeIndex) => letters[edgeIndex]);
+  return edges.length === 0 || (states.includes("t") && (join === "any" || !states.includes("o")));
 }
 
 function moveFrame(frame: FrameCursor, from: Body, to: Body): FrameCursor {

@@ -28,8 +28,8 @@ function read(from: Frame, id: string): NodeReading {
     const index = frame.find(id);
     if (index === undefined) continue;
     const state = frame.state(index);
-    if (state.status === "skipped") return { state: "skipped" };
     if (state.recovered && state.value !== undefined) return { state: "value", value: state.value };
+    if (state.status === "skipped") return { state: "skipped" };
     if (state.status === "failed") return { state: "value", value: null };
     if (state.status !== "completed" || state.value === undefined) return { state: "absent" };
     const aliases = frame.step(index).output_aliases;

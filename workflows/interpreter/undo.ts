@@ -12,6 +12,8 @@ export interface Debt {
 export interface UndoCursor {
   debts: { frame: string; step: number; value: Json }[];
   doubtful: { frame: string; step: number }[];
+  /** When it must be done, in milliseconds since the epoch; absent where it has not begun. */
+  until?: number;
   /** Iterations that have ended and are owed something, those around others first. */
   frames: { name: string; around: string; owner: number; position: number; item: Json; frame: FrameCursor }[];
 }
@@ -39,6 +41,7 @@ export class Undo {
   /** Calls that were given up, and may have had their effect all the same. */
   private doubtful: Place[] = [];
   private deadline: Cancellable<void> | undefined;
+  private until: number | undefined;
   private isOverTime = false;
 
   constructor(host: Host, cleanupMs: number | undefined, steps: UndoSteps) {
@@ -55,9 +58,14 @@ export class Undo {
     this.doubtful.push(place);
   }
 
+  /** Whether there is, or may be, something left to undo. */
+  get isOwing(): boolean {
+    return this.debts.length + this.doubtful.length > 0;
+  }
+
   /** Begins to undo what completed last of all that is not undone. @returns whether there is anything to wait for. */
   async beginNext(): Promise<boolean> {
-    if (this.debts.length + this.doubtful.length === 0) return false;
+    if (!this.isOwing) return false;
     this.deadline ??= this.watch();
     await this.learnOfDoubtful();
     const debt = this.debts.pop();
@@ -90,6 +98,7 @@ export class Undo {
     return {
       debts: this.debts.map(({ place, value }) => ({ frame: nameOf(place.frame), step: place.index, value })),
       doubtful: this.doubtful.map(({ frame, index }) => ({ frame: nameOf(frame), step: index })),
+      ...(this.until !== undefined && { until: this.until }),
       frames: [...ended].flatMap(([name, frame]) => {
         const { around } = frame;
         if (!around) return [];
@@ -100,6 +109,7 @@ export class Undo {
   }
 
   restore(saved: UndoCursor, live: Iterable<Frame>, restoreFrame: (frame: Frame, saved: FrameCursor) => void): void {
+    this.until = saved.until;
     const byName = new Map(Array.from(live, (frame) => [nameOf(frame), frame]));
     for (const { name, around, owner: index, position, item, frame: kept } of saved.frames) {
       const outer = byName.get(around);
@@ -133,7 +143,8 @@ export class Undo {
   }
 
   private watch(): Cancellable<void> {
-    const timer = this.host.timer(this.cleanupMs, "Deadline of the compensations");
+    this.until ??= this.host.now() + this.cleanupMs;
+    const timer = this.host.timer(Math.max(0, this.until - this.host.now()), "Deadline of the compensations");
     timer.promise.then(
       () => {
         this.isOverTime = true;

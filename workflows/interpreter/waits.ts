@@ -1,4 +1,4 @@
-import { PerdureError } from "#core";
+import { type JsonObject, PerdureError } from "#core";
 import type { Answer, SentEvent, WaitSnapshot } from "../messages.ts";
 import type { Wait, WaitEnd } from "../control/index.ts";
 import type { Place } from "./frame.ts";
@@ -8,6 +8,8 @@ import { iso } from "./facts.ts";
 export interface OpenWait extends Wait {
   place: Place;
   since: number;
+  /** What it was begun with: the next link of the chain waits for the same, whatever has become of the variables. */
+  inputs: JsonObject;
 }
 
 /** The open waits of a run and their timers. */
