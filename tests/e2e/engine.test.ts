@@ -92,7 +92,9 @@ test("A5: When a workflow runs another, then the child is a run of its own, link
   expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: [{ twice: "11" }, { twice: "22" }, { twice: "33" }] });
   const { body: children } = await user.get<JsonObject[]>(`/api/v1/executions?workflow_id=${inner}`);
   expect(children).toHaveLength(3);
-  for (const child of children) expect(child).toMatchObject({ parent_id: run, trigger: "parent", status: "completed", version: 1 });
+  for (const { id } of children) {
+    expect(await user.ended(id as string)).toMatchObject({ parent_id: run, trigger: "parent", status: "completed", version: 1 });
+  }
   const connection = await Connection.connect({ address: perdure.temporalAddress });
   const { links } = children[0] as { links: { temporal_ui: string } };
   const described = await new Client({ connection, namespace: perdure.namespace }).workflow
