@@ -98,9 +98,14 @@ async function runModule(file: string, path: string): Promise<unknown> {
   } finally {
     hooks.deregister();
   }
-  const exported = Object.values(module);
-  const found = module["default"] ?? (exported.length === 1 ? exported[0] : undefined);
+  // Outside of any package Node takes a file without a word of modules as CommonJS, whose default is what it has put into an empty object.
+  const exported = Object.entries(module).filter(([name, value]) => name !== "module.exports" && !(name === "default" && isEmptyObject(value)));
+  const [, found] = exported.find(([name]) => name === "default") ?? (exported.length === 1 ? exported[0] : undefined) ?? [];
   if (found === undefined) throw new Failure(`${path} exports ${exported.length === 0 ? "nothing" : "several things"}: \`export default\` the workflow.`);
   // Through JSON, as it will be sent: a workflow of the builder says what it is then.
   return parsed(path, "a workflow", JSON.stringify(found) ?? "null", JSON.parse);
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype && Object.keys(value).length === 0;
 }
