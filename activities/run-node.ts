@@ -94,12 +94,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
   facts.start(shown);
   const cacheKey = call.cache && cacheKeyOf(call);
   const cached = cacheKey === undefined ? undefined : await findCached(deps, tenant, cacheKey);
-  if (cached) {
-    const { by, ...made } = cached;
-    const result = finish({ ...made, attempt: attempt.number, duration_ms: Date.now() - startedAt }, facts, { isCached: true });
-    // An earlier attempt of this very call may have died before its receipt was stored.
-    return by === key ? result : { ...result, cached: true };
-  }
+  if (cached) return finish({ ...cached, attempt: attempt.number, duration_ms: Date.now() - startedAt }, facts, { isCached: true });
   const used = new Map<string, string>();
   let result: NodeResult;
   try {
@@ -109,7 +104,7 @@ async function perform(deps: RunNodeDeps, call: NodeCall, attempt: Attempt, defi
     throw await giveUp(deps, call, attempt, facts, error, createRedactor(used), startedAt, leavesReceipt);
   }
   const receipt: Receipt = { ...result, attempt: attempt.number, duration_ms: Date.now() - startedAt };
-  if (call.cache && cacheKey !== undefined) keepCached(deps, tenant, cacheKey, { ...result, by: key }, call.cache.ttl_ms);
+  if (call.cache && cacheKey !== undefined) keepCached(deps, tenant, cacheKey, result, call.cache.ttl_ms);
   if (!leavesReceipt) return finish(receipt, facts);
   // Receipt and acknowledgement race: the call is safe as soon as one of them has arrived, which is never later than waiting for the receipt first.
   if (attempt.number === 1 && !attempt.isLocal && isLatest(attempt, startedAt)) return finish(receipt, facts, { receiptKey: key });
@@ -237,20 +232,17 @@ async function attemptsBefore(deps: RunNodeDeps, call: NodeCall, round: number):
   return kept?.failedAttempts.filter((attempt) => attempt < round * ROUND).length ?? 0;
 }
 
-/** `by`: the key of the receipt of who made it. */
-type CachedResult = Pick<NodeResult, "value" | "route"> & { by?: string };
-
 /** A cache that does not answer costs a call, not the node. */
-async function findCached(deps: RunNodeDeps, tenant: TenantId, key: string): Promise<CachedResult | undefined> {
+async function findCached(deps: RunNodeDeps, tenant: TenantId, key: string): Promise<NodeResult | undefined> {
   try {
-    return (await deps.nodeCache.find(tenant, key)) as CachedResult | undefined;
+    return (await deps.nodeCache.find(tenant, key)) as NodeResult | undefined;
   } catch (error) {
     deps.logger.warn({ reason: databaseReason(error) }, "The node cache could not be read; the call is made.");
     return undefined;
   }
 }
 
-function keepCached(deps: RunNodeDeps, tenant: TenantId, key: string, result: CachedResult, ttlMs: number): void {
+function keepCached(deps: RunNodeDeps, tenant: TenantId, key: string, result: NodeResult, ttlMs: number): void {
   deps.nodeCache
     .store(tenant, key, result as unknown as Json, ttlMs)
     .catch((error: unknown) => deps.logger.warn({ reason: databaseReason(error) }, "A result could not be cached."));

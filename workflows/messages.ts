@@ -269,8 +269,6 @@ export interface LiveRecipe extends Omit<ProviderRecipe, "inputs" | "providers">
 export interface NodeResult {
   value: Json;
   route?: string;
-  /** Another call has made it, of this run or of any other: there is nothing of this one to undo. */
-  cached?: true;
 }
 
 /** Argument of the local activity `recordFacts`: writes at once and durably, for what a person must be able to see (waits). */

@@ -11,7 +11,7 @@ import { quiet, VirtualClock, virtualHost } from "./virtual-host.ts";
 
 export interface Script {
   /** What a call comes to, in so many virtual milliseconds (10 unless said). */
-  call?(call: NodeCall): { value?: Json; fails?: boolean; ms?: number; cached?: true };
+  call?(call: NodeCall): { value?: Json; fails?: boolean; ms?: number };
   /** Of calls that were given up. */
   receipts?: Record<string, Json>;
   given?: InterpreterOptions["given"];
@@ -41,14 +41,14 @@ export class Drive {
       {
         runNode: (_step, call): Cancellable<NodeResult> => {
           this.calls.push(`${call.node_id}${call.iteration && `@${call.iteration}`}${call.round ? `#${call.round}` : ""}`);
-          const { value = { by: call.node_id }, fails, ms = 10, cached } = script.call?.(call) ?? {};
+          const { value = { by: call.node_id }, fails, ms = 10 } = script.call?.(call) ?? {};
           return this.clock.schedule<NodeResult>(ms, () => {
             if (fails) return { error: new StepFailed({ code: "handler.failed", message: "scripted", retryable: false }, false) };
             // As the worker does.
             const { run_id, node_id, iteration } = call;
             const key = eventKey("node_end", node_id, iteration, 1);
             this.facts.push({ run_id, key, kind: "node_end", at: "then", node_id, iteration, attempt: 1, data: { status: "completed", output: value } });
-            return { value: { value, ...(cached && { cached }) } };
+            return { value: { value } };
           });
         },
         openChild: async (_step, call) => {

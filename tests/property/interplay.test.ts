@@ -174,21 +174,6 @@ describe("undoing", () => {
   });
 });
 
-test("A5: When a result came from the cache, then another run's call is not undone", async () => {
-  const drive = new Drive(
-    graphOf({ ...start, a: { ...call, settings: { cache: { ttl: "1 hour" } } }, b: call, c: call, undo_a: call, undo_b: call }, [
-      "start -> a",
-      "a -> b",
-      "b -> c",
-      "a#compensate -> undo_a",
-      "b#compensate -> undo_b",
-    ]),
-    { call: ({ node_id }) => ({ fails: node_id === "c", ...(node_id === "a" && { cached: true }) }) },
-  );
-  expect(await drive.end()).toMatchObject({ kind: "failed" });
-  expect(drive.calls).toEqual(["a", "b", "c", "undo_b"]);
-});
-
 test.each([
   ["it", { book: call }, ["start -> book", "book -> fail", "book#compensate -> undo"]],
   [

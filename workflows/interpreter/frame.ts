@@ -18,8 +18,7 @@ export interface StepState {
 }
 
 export type Settlement =
-  /** `isCached`: without a call of its own. */
-  | { status: "completed"; value: Json; route?: string; isCached?: true }
+  | { status: "completed"; value: Json; route?: string }
   /** `handled` as the step's `on_error` says; unhandled failures settle nothing behind them. */
   | { status: "failed"; error: FailureValue; handled: boolean }
   | { status: "skipped" }
@@ -278,6 +277,11 @@ function indexOf(body: Body): ReadonlyMap<string, number> {
   let index = indices.get(body);
   if (!index) indices.set(body, (index = new Map(body.steps.map((step, at) => [step.id, at]))));
   return index;
+}
+
+/** Names a step of one iteration within its run. */
+export function keyOf({ frame, index }: Place): string {
+  return `${frame.iteration}:${frame.step(index).id}`;
 }
 
 export const SETTLED: ReadonlySet<NodeStatus> = new Set(["completed", "failed", "skipped", "cancelled"]);

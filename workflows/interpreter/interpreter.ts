@@ -12,27 +12,18 @@ import {
 } from "#core";
 import type { Plan, SecretSlot, Step } from "#graph";
 import { evaluate, type Scope, scopeFor } from "#graph/runtime";
-import {
-  type Answer,
-  type ChildClosed,
-  type Command,
-  type Given,
-  givenKey,
-  type NodeCall,
-  type RunSnapshot,
-  type SentEvent,
-  type ToldFacts,
-} from "../messages.ts";
+import { type Answer, type ChildClosed, type Command, type Given, givenKey, type RunSnapshot, type SentEvent, type ToldFacts } from "../messages.ts";
 import { type ControlStep, controlSteps, type WaitEnd } from "../control/index.ts";
+import { Attempts } from "./attempts.ts";
 import { Children } from "./children.ts";
 import { apply, type Commanded, refuse } from "./commands.ts";
-import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptInputs, keptStates } from "./cursor.ts";
-import { type Arrival, combine, Frame, type Place, SETTLED, type Settlement } from "./frame.ts";
+import { type Cursor, edgesFromText, edgesToText, type FrameCursor, keptStates } from "./cursor.ts";
+import { type Arrival, combine, Frame, keyOf, type Place, SETTLED, type Settlement } from "./frame.ts";
 import { Cancelled, type Cancellable, type Host, StepFailed } from "./host.ts";
 import { KeptEvents } from "./kept-events.ts";
 import { beginsOnlyFired, moveCursor, readersOfLost } from "./move.ts";
 import { Undo } from "./undo.ts";
-import { beginIterating, type Iterating, iterationName } from "./iterating.ts";
+import { Loops, type Owner } from "./loops.ts";
 import { type Outcome, resultOf } from "./outcome.ts";
 import { liveRecipes } from "./providers.ts";
 import { scopeOf } from "./scope.ts";
@@ -44,8 +35,6 @@ import { type OpenWait, shownOf, Waits } from "./waits.ts";
 const STEPS_PER_BREATH = 2_000;
 /** Characters of calls handed to the server at once; one message may have 4 MiB. */
 const SENT_PER_BREATH = 1_500_000;
-/** Of one call, which travels beside Temporal where it is large: an output of 50 MiB, given as input and within the inputs. */
-const CALL_MAX_CHARACTERS = 128 * 1024 * 1024;
 /** After a cursor that was too large. */
 const STEPS_UNTIL_NEXT_CURSOR = 50;
 /** Ids of commands that are known over the links of a chain. */
@@ -84,16 +73,6 @@ export interface InterpreterOptions {
   cursor?: Cursor;
 }
 
-/** A loop or map at work. */
-interface Owner {
-  place: Place;
-  step: Step;
-  inputs: JsonObject;
-  iterating: Iterating;
-  /** Why it begins no more iterations, and how it ends once those that live have ended. */
-  ending?: FailureValue | "cancelled";
-}
-
 /**
  * Walks a plan (graph.md 4). Everything it does to the world goes through its `Host`; between two awaits it is synchronous, so inline steps
  * cost no promise. It never throws for what a graph or a node does wrong: that is an outcome.
@@ -116,17 +95,12 @@ export class Interpreter implements Commanded {
   private readonly undo: Undo;
   /** What steps that are being called off come to instead. */
   private readonly decided = new Map<string, Settlement>();
-  /** Steps whose attempts are made anew. */
-  private readonly anew = new Set<string>();
   /** The plan to go on with. */
   private moving: { version: number; plan: Plan } | undefined;
   private applied: string[] = [];
   private readonly ready: Place[] = [];
-  /** Loops and maps that may go on. */
-  private readonly turns: Owner[] = [];
-  private readonly owners = new Map<string, Owner>();
-  /** Work in flight that holds a slot of `max_parallel`. */
-  private readonly running = new Map<string, Cancellable<unknown>>();
+  private readonly loops: Loops;
+  private readonly attempts: Attempts;
   /** Waits on their way into the log. */
   private readonly confirming = new Set<Cancellable<void>>();
   isPaused = false;
@@ -134,7 +108,7 @@ export class Interpreter implements Commanded {
   private statusEvents = 0;
   private startedAt: number;
   private steps = 0;
-  /** Characters of the calls begun since the last breath. */
+  /** Characters of the calls that had been made at the last breath. */
   private sent = 0;
   /** So many steps must be settled before it tries again to continue as new: what it would have to take along was too large. */
   private fullFrom = 0;
@@ -158,11 +132,25 @@ export class Interpreter implements Commanded {
     this.startedAt = options.host.now();
     this.telling = new Telling(options.identity.runId, options.host);
     this.waits = new Waits(options.host, (wait, end, answer) => this.settleWait(wait.place, end, answer));
+    this.attempts = new Attempts(options.host, options.identity, {
+      completed: (place, { value, route }) => this.settleDecided(place) || this.complete(place, value, route, "all"),
+      failed: (place, error) => this.failStep(place, error),
+      isWanted: (place) => !place.frame.ending && !this.decided.has(keyOf(place)),
+      poke: () => this.poke(),
+    });
+    this.loops = new Loops(options.host, {
+      enter: (frame) => this.enter(frame),
+      callOff: (frame) => this.callOff(frame, "cancelled"),
+      holds: (owner, item, position) => this.holds(owner, item, position),
+      complete: (owner, value) => this.completeOwner(owner, value),
+      fail: (place, error) => this.failStep(place, error),
+      spend: () => this.steps++,
+      isSpent: () => this.steps >= STEPS_PER_BREATH,
+    });
     this.undo = new Undo(options.host, options.plan.settings.cleanup_ms, {
       begin: (frame) => {
         if (this.isPaused && this.host.isPatched("undo-is-not-paused")) this.children.setPaused(false);
-        this.enqueue(frame, frame.enter());
-        this.skipUnreached(frame);
+        this.enter(frame);
       },
       callOff: (frame) => this.callOff(frame, "cancelled"),
       giveUp: (place) => this.failStep(place, new Cancelled()),
@@ -198,7 +186,7 @@ export class Interpreter implements Commanded {
         });
         continue;
       }
-      if ((this.isFull() || this.moving) && this.running.size === 0 && !this.children.areStarting && this.confirming.size === 0 && !this.root.ending) {
+      if ((this.isFull() || this.moving) && this.attempts.size === 0 && !this.children.areStarting && this.confirming.size === 0 && !this.root.ending) {
         const outcome = await this.continueAsNew();
         if (outcome) return outcome;
         continue;
@@ -208,10 +196,10 @@ export class Interpreter implements Commanded {
         this.steps = 0;
         continue;
       }
-      if (this.steps >= STEPS_PER_BREATH || this.sent >= SENT_PER_BREATH) await this.host.breathe();
+      if (this.steps >= STEPS_PER_BREATH || this.hasSentMuch) await this.host.breathe();
       else await this.poked();
       this.steps = 0;
-      this.sent = 0;
+      this.sent = this.attempts.sent;
     }
   }
 
@@ -299,7 +287,7 @@ export class Interpreter implements Commanded {
   }
 
   hasAttempts(place: Place): boolean {
-    return this.running.has(keyOf(place));
+    return this.attempts.has(place);
   }
 
   decide(place: Place, settlement: Settlement): void {
@@ -311,8 +299,7 @@ export class Interpreter implements Commanded {
   }
 
   tryAnew(place: Place): void {
-    this.anew.add(keyOf(place));
-    this.running.get(keyOf(place))?.cancel();
+    this.attempts.tryAnew(place);
   }
 
   deliver(event: SentEvent): void {
@@ -346,6 +333,10 @@ export class Interpreter implements Commanded {
     return this.undo.frame ? this.undo.frame.over : this.root.over;
   }
 
+  private get hasSentMuch(): boolean {
+    return this.attempts.sent - this.sent >= SENT_PER_BREATH;
+  }
+
   private begin(): void {
     this.telling.run("run_start", {});
     const ready: number[] = [];
@@ -360,17 +351,13 @@ export class Interpreter implements Commanded {
   /** Starts what may start, in the order in which it became ready, then of the plan. */
   private drain(): void {
     const mayBegin = (): boolean => (this.undo.frame ? !this.undo.frame.ending : !this.root.ending && !this.isPaused && !this.moving && !this.isFull());
-    while (mayBegin() && this.steps < STEPS_PER_BREATH && this.sent < SENT_PER_BREATH) {
-      const owner = this.turns.shift();
-      if (owner) {
-        this.advance(owner);
-        continue;
-      }
+    while (mayBegin() && this.steps < STEPS_PER_BREATH && !this.hasSentMuch) {
+      if (this.loops.advanceNext()) continue;
       const [place] = this.ready;
       if (!place) break;
       const step = place.frame.step(place.index);
       const passive = step.disabled || step.pinned_output !== undefined || this.givenOf(place) !== undefined;
-      if (step.kind === "activity" && !passive && this.running.size >= this.plan.settings.max_parallel) break;
+      if (step.kind === "activity" && !passive && this.attempts.size >= this.plan.settings.max_parallel) break;
       this.ready.shift();
       this.start(place, step);
     }
@@ -406,8 +393,10 @@ export class Interpreter implements Commanded {
       const evaluated = named.length > 0 ? { ...inputs, ...Object.fromEntries(named) } : inputs;
       if (step.kind === "inline") this.runInline(place, step, evaluated, { input, arrivals: arrived }, named.length > 0);
       else if (step.kind === "activity") this.runActivity(place, step, evaluated, secrets, input, scope);
-      else if (step.body) this.beginOwner(place, step, evaluated, input);
-      else if (step.type === SUB_WORKFLOW_TYPE) {
+      else if (step.body) {
+        this.loops.begin(place, step, evaluated, input);
+        this.telling.start(place, evaluated);
+      } else if (step.type === SUB_WORKFLOW_TYPE) {
         this.telling.start(place, evaluated);
         this.children.begin(place, step, evaluated, input);
       } else this.runControl(place, step, evaluated, input);
@@ -452,7 +441,7 @@ export class Interpreter implements Commanded {
       of: String(this.identity.run["workflow_id"] ?? this.identity.runId),
       ...(step.cache.key && { key: evaluate(step.cache.key, scope).value }),
     };
-    this.launch(place, step, {
+    this.attempts.launch(place, step, {
       inputs,
       secret_slots: secretSlots,
       input,
@@ -460,41 +449,6 @@ export class Interpreter implements Commanded {
       ...(step.providers && { providers: liveRecipes(step.providers, scope) }),
       ...(cache && !isUndone(place) && { cache }),
     });
-  }
-
-  private launch(place: Place, step: Step, call: Pick<NodeCall, "inputs" | "secret_slots" | "input" | "scope" | "providers" | "cache">, round = 0): void {
-    const key = keyOf(place);
-    const { policy } = step;
-    if (!policy) throw new PerdureError("configuration.invalid", `The plan has no retry policy for "${step.id}".`);
-    const whole: NodeCall = {
-      run_id: this.identity.runId,
-      tenant_id: this.identity.tenantId,
-      node_id: step.id,
-      iteration: place.frame.iteration,
-      type: step.type,
-      name: step.name,
-      policy,
-      ...call,
-      ...(round > 0 && { round }),
-    };
-    const size = JSON.stringify(whole).length;
-    if (size > CALL_MAX_CHARACTERS) throw new PerdureError("request.too_large", `What "${step.id}" is given is larger than ${CALL_MAX_CHARACTERS} characters.`);
-    this.sent += size;
-    const work = this.host.runNode(step, whole);
-    this.running.set(key, work);
-    const finish = (settle: () => void): void => {
-      this.running.delete(key);
-      settle();
-      this.poke();
-    };
-    work.promise.then(
-      (result) => finish(() => this.settleDecided(place) || this.complete(place, result.value, result.route, "all", undefined, false, result.cached)),
-      (error: unknown) =>
-        finish(() => {
-          if (this.anew.delete(key) && error instanceof Cancelled && !place.frame.ending && !this.decided.has(key)) this.launch(place, step, call, round + 1);
-          else this.failStep(place, error);
-        }),
-    );
   }
 
   private settleChild(place: Place, end: ChildClosed | { failed: unknown }, isCalledOff: boolean): void {
@@ -557,41 +511,10 @@ export class Interpreter implements Commanded {
     this.poke();
   }
 
-  private beginOwner(place: Place, step: Step, inputs: JsonObject, input: Json, saved?: JsonObject, ending?: Owner["ending"]): Owner {
-    const owner: Owner = { place, step, inputs, iterating: beginIterating(place, step, inputs, input, saved), ...(ending !== undefined && { ending }) };
-    if (!saved) this.telling.start(place, inputs);
-    this.owners.set(keyOf(place), owner);
-    if (ending === undefined) this.turns.push(owner);
-    return owner;
-  }
-
-  /** Begins as many iterations as may begin, or ends the loop. */
-  private advance(owner: Owner): void {
-    const { place, step, iterating } = owner;
-    if (this.owners.get(keyOf(place)) !== owner) return;
-    if (owner.ending !== undefined && this.host.isPatched("ending-owners-rest")) return;
-    try {
-      for (;;) {
-        this.steps++;
-        const turn = iterating.turn((item, position) => this.holds(owner, item, position));
-        if (turn.go === "wait") return;
-        if (turn.go === "fail") throw turn.error;
-        if (turn.go === "done") return this.finishOwner(owner, turn.value);
-        const { item, position } = turn;
-        const frame = new Frame(step.body ?? { steps: [], edges: [] }, iterationName(place.frame, position), NONE, { owner: place, item, position });
-        iterating.live.add(frame);
-        this.enqueue(frame, frame.enter());
-        this.skipUnreached(frame);
-        if (frame.over) return this.frameOver(frame);
-        if (this.steps >= STEPS_PER_BREATH) {
-          this.turns.unshift(owner);
-          return;
-        }
-      }
-    } catch (error) {
-      this.owners.delete(keyOf(place));
-      this.failStep(place, error);
-    }
+  /** Begins what enters a body. */
+  private enter(frame: Frame): void {
+    this.enqueue(frame, frame.enter());
+    this.skipUnreached(frame);
   }
 
   /** A body step that nothing leads to would keep its iteration open for ever. */
@@ -611,48 +534,24 @@ export class Interpreter implements Commanded {
     return condition.run(parse(step, condition, { condition: value }), { input: item, arrivals: [] }).route === "true";
   }
 
-  private finishOwner(owner: Owner, value: Json): void {
-    const { place, step, inputs } = owner;
-    this.owners.delete(keyOf(place));
+  private completeOwner({ place, step, inputs }: Owner, value: Json): void {
     const { reduce } = inputs;
     if (typeof reduce !== "string" || reduce === "") return this.complete(place, value, step.routes?.[0], "start");
     const scope = scopeFor(step.scope_roots ?? [], this.scope(place.frame, value));
     const { routes: _routes, ...plain } = step;
-    this.launch(
+    this.attempts.launch(
       place,
       { ...plain, type: "Transform", local: true },
       { inputs: { expression: reduce }, secret_slots: [], input: value, scope: { ...scope, items: value } },
     );
   }
 
-  /** An iteration has ended: its owner goes on, or ends with it. */
-  private frameOver(frame: Frame): void {
-    if (!frame.around) return;
-    const owner = this.owners.get(keyOf(frame.around.owner));
-    if (!owner?.iterating.live.has(frame)) return;
-    const failure = owner.iterating.ended(frame);
-    if (failure && owner.ending === undefined) {
-      owner.ending = failure;
-      for (const other of owner.iterating.live) this.callOff(other, "cancelled");
-    }
-    if (owner.ending === undefined) this.turns.push(owner);
-    else this.endOwner(owner);
-  }
-
-  /** Ends a loop that was called off or has failed, once its iterations have. */
-  private endOwner(owner: Owner): void {
-    const { place, ending } = owner;
-    if (owner.iterating.live.size > 0 || this.owners.get(keyOf(place)) !== owner || ending === undefined) return;
-    this.owners.delete(keyOf(place));
-    this.failStep(place, ending === "cancelled" ? new Cancelled() : new StepFailed(ending, false));
-  }
-
-  private complete(place: Place, value: Json, route?: string, told: Told = "nothing", inputs?: JsonObject, isGiven = false, isCached = false): void {
+  private complete(place: Place, value: Json, route?: string, told: Told = "nothing", inputs?: JsonObject, isGiven = false): void {
     const { frame, index } = place;
     // A map that was reduced has been told as what reduced it; its route is its own.
     const chosen = route ?? (frame.step(index).body ? frame.step(index).routes?.[0] : undefined);
     this.telling.completed(place, { output: value, ...(chosen !== undefined && { route: chosen }), ...(isGiven && { given: true }) }, told, inputs);
-    this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }), ...(isCached && { isCached: true as const }) });
+    this.settle(place, { status: "completed", value, ...(chosen !== undefined && { route: chosen }) });
   }
 
   private failStep(place: Place, error: unknown): void {
@@ -680,9 +579,8 @@ export class Interpreter implements Commanded {
     const step = frame.step(index);
     // What was given belongs to the run that did it.
     if (step.compensate && begun && !step.disabled && !step.pinned_output && !this.givenOf(place)) {
-      if (settlement.status === "completed") {
-        if (!settlement.isCached) this.undo.owe(place, settlement.value);
-      } else if (step.kind === "activity" && (settlement.status !== "skipped" || this.host.isPatched("skipped-calls-are-doubted"))) this.undo.doubt(place);
+      if (settlement.status === "completed") this.undo.owe(place, settlement.value);
+      else if (step.kind === "activity" && (settlement.status !== "skipped" || this.host.isPatched("skipped-calls-are-doubted"))) this.undo.doubt(place);
     }
     // What follows is the next plan's to say. Bodies that live are the same in both.
     const isHeld = this.moving !== undefined && frame === this.root;
@@ -695,7 +593,7 @@ export class Interpreter implements Commanded {
       this.telling.skipped({ frame, index: other });
     }
     if (!frame.ending) this.enqueue(frame, ready);
-    if (frame.over) this.frameOver(frame);
+    if (frame.over) this.loops.frameOver(frame);
   }
 
   private enqueue(frame: Frame, indices: readonly number[]): void {
@@ -720,21 +618,13 @@ export class Interpreter implements Commanded {
       this.stop(place);
     });
     if (frame === this.root) for (const work of this.confirming) work.cancel();
-    if (frame.over) this.frameOver(frame);
+    if (frame.over) this.loops.frameOver(frame);
   }
 
   /** Calls off what a step has under way, which settles it now or later. @returns whether there was anything. */
   private stop(place: Place): boolean {
-    const key = keyOf(place);
-    const owner = this.owners.get(key);
-    const work = this.running.get(key);
-    if (this.waits.drop(place)) this.failStep(place, new Cancelled());
-    else if (owner) {
-      owner.ending ??= "cancelled";
-      for (const live of owner.iterating.live) this.callOff(live, "cancelled");
-      this.endOwner(owner);
-    } else if (work) work.cancel();
-    else return this.children.stop(place);
+    if (!this.waits.drop(place)) return this.loops.stop(place) || this.attempts.stop(place) || this.children.stop(place);
+    this.failStep(place, new Cancelled());
     return true;
   }
 
@@ -775,7 +665,7 @@ export class Interpreter implements Commanded {
     const cursor: Cursor = {
       root: this.save(this.root),
       ready: this.ready.map(({ frame, index }) => ({ iteration: frame.iteration, id: frame.step(index).id })),
-      ...(this.turns.length > 0 && { turns: this.turns.map(({ place, step }) => ({ iteration: place.frame.iteration, id: step.id })) }),
+      ...(!this.loops.isIdle && { turns: this.loops.saveTurns() }),
       variables: this.variables,
       paused: this.isPaused,
       status: this.status,
@@ -802,23 +692,15 @@ export class Interpreter implements Commanded {
   }
 
   private save(frame: Frame): FrameCursor {
-    const waits = Array.from(this.waits.all()).filter((wait) => wait.place.frame === frame);
-    const owners = Array.from(this.owners.values()).filter((owner) => owner.place.frame === frame);
     return {
       // Another plan may read what this one has no more use for.
       steps: this.moving ? frame.steps : keptStates(frame),
       edges: edgesToText(frame.edges),
       errors: frame.errors,
-      waits: waits.map(({ place, since, expiresAt, inputs }) => ({ step: place.index, since, inputs, ...(expiresAt !== undefined && { expiresAt }) })),
+      waits: this.waits.save(frame),
       ...(frame.ending && { ending: frame.ending }),
       children: this.children.save(frame),
-      iterating: owners.map(({ place, inputs, iterating, ending }) => ({
-        step: place.index,
-        inputs: keptInputs(inputs),
-        state: iterating.save(),
-        ...(ending !== undefined && { ending }),
-        live: Array.from(iterating.live, (live) => ({ position: live.around?.position ?? 0, item: live.around?.item ?? null, frame: this.save(live) })),
-      })),
+      iterating: this.loops.save(frame, (inner) => this.save(inner)),
     };
   }
 
@@ -848,12 +730,7 @@ export class Interpreter implements Commanded {
       const place = byName.get(`${iteration}:${id}`);
       if (place) this.ready.push(place);
     }
-    const inOrder = (cursor.turns ?? []).map(({ iteration, id }) => `${iteration}:${id}`);
-    const turnOf = ({ place, step }: Owner): number => {
-      const at = inOrder.indexOf(`${place.frame.iteration}:${step.id}`);
-      return at < 0 ? inOrder.length : at;
-    };
-    this.turns.sort((a, b) => turnOf(a) - turnOf(b));
+    this.loops.restoreTurns(cursor.turns ?? []);
     for (const { iteration, id, settlement } of cursor.decided ?? []) {
       const place = byName.get(`${iteration}:${id}`);
       if (place) this.decided.set(keyOf(place), settlement);
@@ -883,15 +760,7 @@ export class Interpreter implements Commanded {
     frame.ending = saved.ending;
     for (const { step: index, ...wait } of saved.waits) this.restoreWait({ frame, index }, wait);
     this.children.restore(frame, saved.children);
-    for (const { step: index, inputs, state, ending, live } of saved.iterating) {
-      const place = { frame, index };
-      const owner = this.beginOwner(place, frame.step(index), inputs, null, state, ending);
-      for (const { position, item, frame: inner } of live) {
-        const iteration = new Frame(owner.step.body ?? { steps: [], edges: [] }, iterationName(frame, position), NONE, { owner: place, item, position });
-        owner.iterating.live.add(iteration);
-        this.restoreFrame(iteration, inner);
-      }
-    }
+    this.loops.restore(frame, saved.iterating, (inner, kept) => this.restoreFrame(inner, kept));
   }
 
   private restoreWait(place: Place, { since, expiresAt, inputs: given }: Omit<FrameCursor["waits"][number], "step">): void {
@@ -911,13 +780,13 @@ export class Interpreter implements Commanded {
   private *frames(): Iterable<Frame> {
     yield this.root;
     if (this.undo.frame) yield this.undo.frame;
-    for (const owner of this.owners.values()) yield* owner.iterating.live;
+    yield* this.loops.frames();
   }
 
   /** Nothing is under way but waits. */
   private get isIdle(): boolean {
-    const underWay = this.running.size + this.confirming.size + this.children.size;
-    return this.ready.length === 0 && this.turns.length === 0 && underWay === 0;
+    const underWay = this.attempts.size + this.confirming.size + this.children.size;
+    return this.ready.length === 0 && this.loops.isIdle && underWay === 0;
   }
 
   private isStuck(): boolean {
@@ -972,16 +841,10 @@ export class Interpreter implements Commanded {
 
 const SUB_WORKFLOW_TYPE = "SubWorkflow";
 
-const NONE: ReadonlySet<string> = new Set();
-
 function failureOfChild({ status, error }: ChildClosed): FailureValue {
   const message = status === "cancelled" ? "The child run was cancelled." : `The child run failed: ${error?.message ?? status}`;
   const details = error && [{ code: error.code, message: error.message, ...(error.node_id !== undefined && { node_id: error.node_id }) }];
   return { code: "child.failed", message, retryable: false, ...(details && { details }) };
-}
-
-function keyOf({ frame, index }: Place): string {
-  return `${frame.iteration}:${frame.step(index).id}`;
 }
 
 /** Plans that were compiled long ago cache what they may undo: a later run would take the result of what is no more. */

@@ -1,7 +1,8 @@
 import { type JsonObject, PerdureError } from "#core";
 import type { Answer, SentEvent, WaitSnapshot } from "../messages.ts";
 import type { Wait, WaitEnd } from "../control/index.ts";
-import type { Place } from "./frame.ts";
+import type { FrameCursor } from "./cursor.ts";
+import { type Frame, keyOf, type Place } from "./frame.ts";
 import type { Cancellable, Host } from "./host.ts";
 import { iso } from "./facts.ts";
 
@@ -84,6 +85,11 @@ export class Waits {
     this.timers.clear();
   }
 
+  save(frame: Frame): FrameCursor["waits"] {
+    const mine = Array.from(this.open.values()).filter((wait) => wait.place.frame === frame);
+    return mine.map(({ place, since, expiresAt, inputs }) => ({ step: place.index, since, inputs, ...(expiresAt !== undefined && { expiresAt }) }));
+  }
+
   snapshot(): WaitSnapshot[] {
     return Array.from(this.open.values(), (wait) => {
       const { frame, index } = wait.place;
@@ -100,8 +106,4 @@ export class Waits {
 /** What a person is shown of a wait. */
 export function shownOf(wait: OpenWait): Pick<WaitSnapshot, "prompt" | "data" | "schema" | "assignees" | "event" | "correlation" | "expires_at"> {
   return { ...wait.show, ...(wait.expiresAt !== undefined && { expires_at: iso(wait.expiresAt) }) };
-}
-
-function keyOf({ frame, index }: Place): string {
-  return `${frame.iteration}:${frame.step(index).id}`;
 }
