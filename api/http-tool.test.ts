@@ -103,7 +103,7 @@ test("D6: When a server is silent, away or says too much, then that is the answe
   expect(await failure("/slow", { timeout: "5m" })).toMatchObject({ code: "network.timed_out", retryable: true });
   expect(await failure("/slow", { timeout: 0.05 })).toMatchObject({ code: "network.timed_out" });
   expect(await failure("/slow")).toMatchObject({ code: "network.timed_out" });
-  expect(Date.now() - begun).toBeLessThan(2_000);
+  expect(Date.now() - begun, "not the five minutes").toBeLessThan(60_000);
   expect(await failure("http://127.0.0.1:1/")).toMatchObject({ code: "network.unreachable" });
   expect(await failure("ftp://127.0.0.1/")).toMatchObject({ code: "outbound.refused" });
   expect(await failure("/large")).toMatchObject({ code: "output.too_large", message: expect.stringContaining("NODE_OUTPUT_MAX_BYTES") });

@@ -1,6 +1,6 @@
 import { type Adaptation, type Route, type RouteName, type Routes, routes, servedPaths } from "#contract";
 import { type Finding, isObject, type Json, PerdureError, safeParse } from "#core";
-import type { z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
 import { canonicalBody, canonicalQuery, documentedReply } from "./adaptation.ts";
 import type { AuditTrail } from "./audit/audit-trail.ts";
@@ -124,6 +124,8 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adapt
   const { params, query, headers, body } = route.request ?? {};
   const paramSchema = params as z.ZodType | undefined;
   const querySchema = query as z.ZodType | undefined;
+  // Whatever a sender writes into the URL of a webhook is part of what it sends.
+  const knownQuery = route.access.auth === "webhook" ? undefined : (querySchema ?? z.object({}));
   const headerSchema = headers as z.ZodObject | undefined;
   const headerNames = headerSchema ? Object.keys(headerSchema.shape) : [];
   const takesYaml = body?.content["application/yaml"] !== undefined;
@@ -139,8 +141,8 @@ function reader(route: Route, { maxBodyBytes, yaml }: Reading, adaptation: Adapt
       return undefined;
     };
     const parsedParams = pathParams(c, paramSchema);
-    const queried = querySchema && canonicalQuery(queryValues(c, findings), adaptation.query);
-    if (queried) findings.push(...unknownParameters(Object.keys(queried), querySchema));
+    const queried = canonicalQuery(queryValues(c, findings), adaptation.query);
+    findings.push(...unknownParameters(Object.keys(queried), knownQuery));
     const parsedQuery = check(querySchema, queried, "query");
     const parsedHeaders = headerSchema && check(headerSchema, Object.fromEntries(headerNames.map((name) => [name, c.req.header(name)])), "header");
     let rawBody: Json | undefined;

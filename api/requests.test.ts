@@ -107,6 +107,10 @@ describe("names", () => {
     });
     const bulk = { action: "terminate", filter: { workflow_id: id }, dryRun: true };
     expect(await call("POST", "/api/v1/bulk-operations", { token, body: bulk })).toMatchObject({ status: 422, body: { errors: [{ path: "dryRun" }] } });
+    expect(await call("POST", "/api/v1/bulk-operations?dry_run=true", { token, body: { action: "terminate", filter: { workflow_id: id } } })).toMatchObject({
+      status: 422,
+      body: { errors: [{ code: "validation.unknown_parameter", path: "query.dry_run" }] },
+    });
     expect(await call("POST", "/api/v1/api-keys", { token, body: { name: "ci", scope: ["run.read"] } })).toMatchObject({
       status: 422,
       body: { errors: [{ path: "scope", message: "is not known; did you mean `scopes`?" }] },

@@ -333,7 +333,7 @@ export const signInRoutes = {
     tags,
     access: PUBLIC,
     problems: [400, 404, 422],
-    request: { params: byProvider },
+    request: { params: byProvider, query: z.looseObject({}) },
     responses: { 200: jsonReply("Exchange it for tokens.", signInCode), ...sealedAway },
   }),
   exchangeOidc: defineRoute({

@@ -30,6 +30,8 @@ export interface Commanding {
 
 /** Type of the failure by which Temporal rejects an update that no worker has looked at. */
 const UNPROCESSED = "UnprocessedUpdate";
+/** A move that is sent again is there already, and answered once the run has moved: it is looked at, not waited for. */
+const LOOK_FOR_MOVE_MS = 500;
 /** Reasons are shown in Temporal; they are cut to what fits a line. */
 const REASON_CHARACTERS = 200;
 
@@ -162,7 +164,7 @@ export function createCommanding({ db, temporal, runs, serve, waitMs, logger }: 
         return "refused";
       }
       try {
-        return await send(tenantId, runId, { id, command, by, at }, waitMs);
+        return await send(tenantId, runId, { id, command, by, at }, command.kind === "migrate" ? Math.min(waitMs, LOOK_FOR_MOVE_MS) : waitMs);
       } catch (error) {
         if (error instanceof PerdureError && !error.retryable) return "refused";
         throw error;

@@ -1,4 +1,5 @@
-import type { Database } from "#db";
+import { isObject } from "#core";
+import type { CommandRow, Database } from "#db";
 import type { Env, Logger } from "#platform";
 import type { RunsService } from "./create-runs.ts";
 import { eachOf, type Rounds, startRounds } from "./rounds.ts";
@@ -23,7 +24,8 @@ export interface RelayOptions {
 
 /**
  * Sends commands again that no worker took: an Update that was not accepted is durable nowhere else. Safe in several processes: rows are taken
- * by one of them, and Temporal knows an Update by the row's id. Commands of one run keep their order.
+ * by one of them, and Temporal knows an Update by the row's id. Commands of one run keep their order, but for those behind a
+ * move to another version.
  */
 export function createRelay({ db, runs, env, logger, intervalMs = RELAY_INTERVAL_MS, afterMs = env.COMMAND_WAIT_MS + MARGIN_MS }: RelayOptions): Rounds {
   return startRounds({
@@ -37,9 +39,14 @@ export function createRelay({ db, runs, env, logger, intervalMs = RELAY_INTERVAL
         for (const row of rows) {
           const delivery = await runs.deliver(row);
           logger.info({ run_id: row.runId, command_id: row.id, delivery }, "a kept command was sent again");
-          if (delivery === "kept") break;
+          // A move waits for what is under way, which a later command may be to end.
+          if (delivery === "kept" && !isMove(row)) break;
         }
       });
     },
   });
+}
+
+function isMove({ command }: CommandRow): boolean {
+  return isObject(command) && command["kind"] === "migrate";
 }

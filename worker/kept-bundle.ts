@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 /** All that the bundle may be made of: these folders, what is installed, and how imports are named. A test compares them with what it is made of. */
 export const SOURCES = ["workflows", "core", "graph", "nodes", "payloads", "worker"] as const;
 const SETTINGS = ["package.json", "node_modules/.package-lock.json"];
-/** Those used last; each takes 5 MB. */
+/** Those made last; each takes 5 MB. */
 const KEPT = 3;
 const DIGEST_LENGTH = 64;
 

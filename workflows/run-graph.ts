@@ -94,6 +94,8 @@ export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArgum
   const linkEnd = new Promise<Outcome>((resolve) => {
     tellLinkEnd = resolve;
   });
+  /** Answers who waits for a move that another one comes before. */
+  let replaceMove: () => void = () => undefined;
   try {
     interpreter = interpreterOf(input, host);
   } catch (error) {
@@ -118,12 +120,18 @@ export async function runGraph(given: RunGraphArguments[0], plan?: RunGraphArgum
       interpreter.apply(command);
       interpreter.rememberApplied(id);
       if (command.kind !== "migrate" || !host.isPatched("moves-are-awaited")) return undefined;
+      // Temporal takes ten open updates of a workflow: one that waits must not keep out what would free the run.
+      replaceMove();
+      const replaced = new Promise<undefined>((resolve) => {
+        replaceMove = () => resolve(undefined);
+      });
       // Only what is under way may still end the run, or another move come before it.
-      const end = await linkEnd;
-      if (end.kind === "continue" && end.moved?.version === command.version) return command.version;
+      const end = await Promise.race([linkEnd, replaced]);
+      if (end?.kind === "continue" && end.moved?.version === command.version) return command.version;
       interpreter.forgetApplied(id);
-      const why = end.kind === "continue" ? "Another version was asked for meanwhile." : "The run ended before it could go on by that version.";
-      throw toApplicationFailure(new PerdureError(end.kind === "continue" && end.moved ? "run.state" : "run.closed", why).toValue(), []);
+      const isReplaced = end === undefined || (end.kind === "continue" && end.moved !== undefined);
+      const why = isReplaced ? "Another version was asked for meanwhile." : "The run ended before it could go on by that version.";
+      throw toApplicationFailure(new PerdureError(isReplaced ? "run.state" : "run.closed", why).toValue(), []);
     },
     {
       validator({ command, command_id: id }) {

@@ -4,7 +4,7 @@ import { sqlState, UNIQUE_VIOLATION } from "../connection/errors.ts";
 import type { Sessions, Statements } from "../connection/sessions.ts";
 import { commands } from "../schema/index.ts";
 import type { Commands } from "../types/index.ts";
-import { freeKeyOfCall, storeFeedingCall } from "./webhook-runs.ts";
+import { freeCall, storeFeedingCall } from "./webhook-runs.ts";
 
 export function createCommands(sessions: Sessions): Commands {
   return {
@@ -13,7 +13,7 @@ export function createCommands(sessions: Sessions): Commands {
         db.insert(commands).values({ id, tenantId: tenant, runId, command, by, at, status: "open", exclusiveKey: key ?? null });
       if (call) {
         return sessions.transaction(tenant, async (db) => {
-          await storeFeedingCall(db, tenant, runId, call);
+          await storeFeedingCall(db, tenant, { runId, commandId: id }, call);
           await stored(db, call.key);
         });
       }
@@ -32,7 +32,7 @@ export function createCommands(sessions: Sessions): Commands {
           .update(commands)
           .set({ status, outcome, settledAt: sql`now()` })
           .where(and(eq(commands.tenantId, tenant), eq(commands.id, id), eq(commands.status, "open"))),
-        ...(status === "refused" ? [freeKeyOfCall(db, tenant, id)] : []),
+        ...(status === "refused" ? [freeCall(db, tenant, id)] : []),
       ]);
     },
 

@@ -50,12 +50,17 @@ export function replayed(cause: unknown): PerdureError | undefined {
 const signatureTaken = (cause?: unknown) => new PerdureError("resource.conflict", "A call with this signature was taken before.", { cause });
 
 /** Within the transaction that stores the event. @throws PerdureError `resource.conflict` where its signature or key was taken before. */
-export async function storeFeedingCall(db: Statements, tenant: TenantId, runId: string, { delivery, key }: FeedingCall): Promise<void> {
+export async function storeFeedingCall(
+  db: Statements,
+  tenant: TenantId,
+  { runId, commandId }: { runId: string; commandId: string },
+  { delivery, key }: FeedingCall,
+): Promise<void> {
   const { signature, webhookId } = delivery;
   if (signature) {
     const taken = await db.execute(sql`
-      insert into webhook_replays (webhook_id, tenant_id, signature_hash, expires_at)
-      values (${webhookId}, ${tenant}, ${signature.hash}, ${signature.until.toISOString()}::timestamptz) on conflict do nothing returning 1`);
+      insert into webhook_replays (webhook_id, tenant_id, signature_hash, expires_at, command_id)
+      values (${webhookId}, ${tenant}, ${signature.hash}, ${signature.until.toISOString()}::timestamptz, ${commandId}) on conflict do nothing returning 1`);
     if ([...taken].length === 0) throw signatureTaken();
   }
   if (key !== undefined) {
@@ -69,11 +74,13 @@ export async function storeFeedingCall(db: Statements, tenant: TenantId, runId: 
   for (const statement of storeDelivery(db, tenant, delivery, { runId, isRepeat: false })) await statement;
 }
 
-/** What a run did not take may feed or start another. `commandId`: of the event. */
-export function freeKeyOfCall(db: Statements, tenant: TenantId, commandId: string) {
+/** What a run did not take may feed or start another: neither its key nor its signature is taken any more. `commandId`: of the event. */
+export function freeCall(db: Statements, tenant: TenantId, commandId: string) {
   return db.execute(sql`
-    delete from idempotency_keys k using commands c
-    where c.tenant_id = ${tenant} and c.id = ${commandId} and c.status = 'refused' and k.tenant_id = ${tenant} and k.key = c.exclusive_key and k.run_id = c.run_id`);
+    with refused as (select exclusive_key, run_id from commands where tenant_id = ${tenant} and id = ${commandId} and status = 'refused'),
+    signatures as (
+      delete from webhook_replays where tenant_id = ${tenant} and command_id = ${commandId} and exists (select from refused))
+    delete from idempotency_keys k using refused c where k.tenant_id = ${tenant} and k.key = c.exclusive_key and k.run_id = c.run_id`);
 }
 
 /** A delivery that starts no run, and word of it to those who watch the webhook. One that is there stays. */

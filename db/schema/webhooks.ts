@@ -94,9 +94,14 @@ export const webhookReplays = pgTable(
     tenantId: tenantColumn(),
     signatureHash: text("signature_hash").notNull(),
     expiresAt: instant("expires_at").notNull(),
+    /** That brought the event to a run; null where the call has started one. */
+    commandId: uuid("command_id"),
   },
   (table) => [
     primaryKey({ columns: [table.webhookId, table.signatureHash] }),
     index("webhook_replays_expiry_idx").on(table.tenantId, table.webhookId, table.expiresAt),
+    index("webhook_replays_command_idx")
+      .on(table.commandId)
+      .where(sql`${table.commandId} is not null`),
   ],
 );

@@ -8,6 +8,10 @@ const DEPTH = 6;
 const MAX_DEPTH = 32;
 /** Values in one answer; what is left of the schema is then `null`. */
 const MAX_VALUES = 1_000;
+/** Schemas looked at and names put together for one answer: what refers to itself in several branches would double with each step. */
+const MAX_WORK = 100_000;
+/** Characters of JSON that one answer takes from defaults, constants and examples. */
+const MAX_COPIED = 1_000_000;
 /** Of one list or text, whatever a schema asks for. */
 const MAX_ITEMS = 100;
 const MAX_TEXT = 1_000;
@@ -40,6 +44,8 @@ class Maker {
   readonly #document: unknown;
   readonly #text: string;
   #left = MAX_VALUES;
+  #work = MAX_WORK;
+  #copied = 0;
 
   constructor(document: unknown, text: string) {
     this.#document = document;
@@ -49,10 +55,10 @@ class Maker {
   value(given: unknown, depth: number): Json {
     if (--this.#left < 0 || depth > MAX_DEPTH) return null;
     const schema = this.#whole(given, 0);
-    for (const key of ["const", "default"]) if (Object.hasOwn(schema, key)) return schema[key] as Json;
+    for (const key of ["const", "default"]) if (Object.hasOwn(schema, key)) return this.#copy(schema[key]);
     for (const key of ["enum", "examples"]) {
       const choices = schema[key];
-      if (Array.isArray(choices) && choices.length > 0) return choices[0] as Json;
+      if (Array.isArray(choices) && choices.length > 0) return this.#copy(choices[0]);
     }
     switch (typeOf(schema)) {
       case "object":
@@ -71,9 +77,14 @@ class Maker {
     }
   }
 
+  #copy(value: unknown): Json {
+    if (this.#copied < MAX_COPIED) this.#copied += JSON.stringify(value).length;
+    return this.#copied < MAX_COPIED ? (value as Json) : null;
+  }
+
   /** With what it refers to and the branches it must or may take made one. */
   #whole(given: unknown, depth: number): Schema {
-    if (!isObject(given) || depth > MAX_DEPTH) return {};
+    if (!isObject(given) || depth > MAX_DEPTH || --this.#work < 0) return {};
     const { $ref, allOf, anyOf, oneOf, ...own } = given;
     const first = (branches: unknown): unknown[] => (Array.isArray(branches) ? branches.slice(0, 1) : []);
     const parts: unknown[] = [
@@ -82,7 +93,11 @@ class Maker {
       ...first(anyOf),
       ...first(oneOf),
     ];
-    return parts.reduce<Schema>((whole, part) => merged(whole, this.#whole(part, depth + 1)), own);
+    return parts.reduce<Schema>((whole, part) => {
+      const other = this.#whole(part, depth + 1);
+      this.#work -= sizeOf(whole) + sizeOf(other);
+      return this.#work < 0 ? whole : merged(whole, other);
+    }, own);
   }
 
   /** `#/$defs/name`, or `#` itself. */
@@ -111,6 +126,10 @@ class Maker {
     if (typeof format === "string") return format;
     return this.#text.padEnd(Math.min(numberAt(schema, "minLength") ?? 0, MAX_TEXT), ".").slice(0, numberAt(schema, "maxLength") ?? MAX_TEXT);
   }
+}
+
+function sizeOf({ properties, required, ...schema }: Schema): number {
+  return Object.keys(schema).length + (isObject(properties) ? Object.keys(properties).length : 0) + names(required).length;
 }
 
 function merged(a: Schema, b: Schema): Schema {

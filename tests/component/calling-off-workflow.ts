@@ -13,7 +13,7 @@ export async function races(times: number, ms: number): Promise<{ ended: number;
   const counts = { ended: 0, calledOff: 0 };
   for (let turn = 0; turn < times; turn++) {
     const scope = new CancellationScope();
-    const other = scope.run(() => local.takes(ms + 1 + (turn % 5)));
+    const other = scope.run(() => local.takes(ms + 2 ** (turn % 8)));
     other.catch(() => undefined);
     await local.takes(ms);
     scope.cancel();

@@ -295,6 +295,12 @@ describe("a delivery and its run", () => {
     await db.commands.settle(tenant, applied, "applied", null);
     await db.commands.settle(tenant, applied, "refused", null);
     expect([await db.webhooks.fed(tenant, hook.id, "again"), await db.webhooks.fed(tenant, hook.id, "kept")]).toEqual([undefined, run.id]);
+    const signed = (hash: string) => delivery(hook.id, { signature: { hash, until: new Date(Date.now() + 60_000) } });
+    const [first, second] = [await feedRun(tenant, run.id, { delivery: signed("not-taken") }), await feedRun(tenant, run.id, { delivery: signed("taken") })];
+    await db.commands.settle(tenant, first, "refused", null);
+    await db.commands.settle(tenant, second, "applied", null);
+    const known = ["not-taken", "taken"].map((signatureHash) => db.webhooks.started(tenant, hook.id, { signatureHash }));
+    expect(await Promise.all(known)).toEqual([false, true]);
     const later = ["again", "kept"].map(async (key) => (await insert(tenant, start(workflow.id, delivery(hook.id), key))).created);
     expect(await Promise.all(later)).toEqual([true, false]);
   });

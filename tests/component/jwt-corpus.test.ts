@@ -236,7 +236,7 @@ describe("access tokens", () => {
       expect([name, status, body["code"] === "auth.invalid" || body["code"] === "auth.required"]).toEqual([name, 401, true]);
       expect(headers.get("www-authenticate")).toContain("Bearer");
       expect(JSON.stringify(body), "nothing of why").not.toMatch(/jose|signature|claim|secret|stack|HS256/i);
-      expect(performance.now() - began).toBeLessThan(1_000);
+      expect(performance.now() - began, "the time of one that is not read is bounded").toBeLessThan(20_000);
     }
   });
 

@@ -3,7 +3,9 @@ import type { JsonObject } from "#core";
 import { TestClient } from "../support/client.ts";
 import { type CountingServer, startCountingServer } from "../support/counting-server.ts";
 import { type Perdure, startPerdure } from "../support/perdure.ts";
+import { workflowIdOf } from "../support/record-history.ts";
 import { checkRun } from "../support/run-checker.ts";
+import { openTemporal } from "../support/sealed.ts";
 import { until } from "../support/until.ts";
 
 let perdure: Perdure;
@@ -303,10 +305,7 @@ test.each(["fails", "goes well"])(
   "A9 A12: When a run is to be moved while a call is under way, and the call then %s, then who asked is told whether the run was moved, and its row says by which version it went on",
   async (how) => {
     const { user } = perdure;
-    let release = (): void => undefined;
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const outside = await startCountingServer({
       async reply({ path }, response) {
         if (path === "/held") await held;
@@ -340,14 +339,49 @@ test.each(["fails", "goes well"])(
 
 test("A9 A12: When a call takes longer than who asked for a move waits, then the move is kept, and the run's row says in the end by which version it went on", async () => {
   const { user } = perdure;
-  const outside = await startCountingServer({ delayMs: 7_000 });
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const outside = await startCountingServer({
+    async reply(_call, response) {
+      await held;
+      response.setHeader("content-type", "application/json").end("{}");
+    },
+  });
   const graph = (text: string) => heldGraph(outside.url, text);
   const workflow = await user.saveWorkflow(graph("one"));
   const run = await user.start(workflow);
   await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: graph("two") });
   await until("the call", () => outside.calls.length === 1);
   expect(await user.post(`/api/v1/executions/${run}/migrate`, { version: 2 })).toMatchObject({ status: 202, body: { version: 1 } });
+  release();
   expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: "two", version: 2 });
+  await outside.close();
+});
+
+test("A9 A12: When another version is asked for while a move waits for a call, then who asked first is told so at once, and the run goes on by the other", async () => {
+  const { user } = perdure;
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const outside = await startCountingServer({
+    async reply(_call, response) {
+      await held;
+      response.setHeader("content-type", "application/json").end("{}");
+    },
+  });
+  const workflow = await user.saveWorkflow(heldGraph(outside.url, "one"));
+  const run = await user.start(workflow);
+  for (const text of ["two", "three"]) await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: heldGraph(outside.url, text) });
+  await until("the call", () => outside.calls.length === 1);
+  const first = user.post(`/api/v1/executions/${run}/migrate`, { version: 2 });
+  const temporal = await openTemporal(perdure);
+  const history = temporal.client.workflow.getHandle(workflowIdOf(await user.run(run)));
+  await until("the workflow has taken it", async () =>
+    ((await history.fetchHistory()).events ?? []).some((event) => event.workflowExecutionUpdateAcceptedEventAttributes),
+  );
+  await temporal.close();
+  const second = user.post(`/api/v1/executions/${run}/migrate`, { version: 3 });
+  expect(await first).toMatchObject({ status: 409, body: { code: "run.state" } });
+  release();
+  expect((await second).status).toBeLessThan(300);
+  expect(await user.ended(run)).toMatchObject({ status: "completed", outputs: "three", version: 3 });
   await outside.close();
 });
 

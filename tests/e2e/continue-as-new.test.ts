@@ -53,7 +53,7 @@ test("A3 A9 A10: When a paused run with an open approval, a timer and variables 
     nodes: [
       { id: "start", type: "Start" },
       { id: "ask", type: "HumanApproval", data: { inputs: { prompt: "Go on, {{inputs.who}}?" } } },
-      { id: "nap", type: "Delay", data: { inputs: { duration: "8s" } } },
+      { id: "nap", type: "Delay", data: { inputs: { duration: "25s" } } },
       { id: "early", type: "Set", data: { inputs: { values: { mood: "{{variables.mood}}", at: "{{run.started_at}}" } } } },
       ...heavy.map((n) => ({
         id: `heavy_${n}`,
@@ -113,8 +113,9 @@ test("A3 A9 A10: When a paused run with an open approval, a timer and variables 
   expect(outside.calls).toHaveLength(heavy.length);
   const { log } = await checkRun(perdure, user, run);
   const nap = log.find(({ node_id, kind }) => node_id === "nap" && kind === "node_end");
-  expect(nap?.data?.duration_ms).toBeGreaterThanOrEqual(8_000);
+  expect(nap?.data?.duration_ms).toBeGreaterThanOrEqual(25_000);
   const [end = Number.NaN, ...others] = (await links(run)).map(lastTimerEndsAt).filter(Number.isFinite);
+  expect(others.length, "links that waited").toBeGreaterThan(0);
   for (const other of others) expect(Math.abs(other - end), "each link waits until the same moment").toBeLessThan(10);
   await outside.close();
 });
@@ -145,7 +146,7 @@ test("A3 A4 G4: When 700 calls in a row outgrow one history, then each is made o
   await until("the last call", () => outside.calls.length >= calls.length, 80_000);
   const { body: approvals } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending");
   const approval = approvals.find((row) => row["execution_id"] === run);
-  expect((await user.post(`/api/v1/approvals/${approval?.["id"]}`, { decision: "approved" })).status).toBe(200);
+  expect((await user.post(`/api/v1/approvals/${approval?.["id"]}`, { decision: "approved" })).status).toBeLessThan(300);
   expect(await user.ended(run, 60_000)).toMatchObject({ status: "completed", outputs: [1, 350, 700] });
   expect((await links(run)).length).toBeGreaterThan(1);
   expect(outside.calls.map(({ path }) => path)).toEqual(calls.map((n) => `/call/${n}`));

@@ -77,7 +77,15 @@ test("K1: When runs with retries, skips, waits and replays have ended on two wor
 
   const processes = [api, worker, second];
   const done = RUNS - 1;
-  await until("all is counted", async () => sum(await read(processes), "node_executions_total", { node_type: "End", status: "completed" }) === done);
+  await until("all is counted", async () => {
+    const seen = await read(processes);
+    const counts = [
+      sum(seen, "node_executions_total", { node_type: "End", status: "completed" }) === done,
+      sum(seen, "node_executions_total", { node_type: "HumanApproval", status: "cancelled" }) === 1,
+      sum(seen, "perdure_run_duration_seconds_count") === RUNS,
+    ];
+    return counts.every(Boolean);
+  });
   const samples = await read(processes);
   const ended = (type: string, status: string): number => sum(samples, "node_executions_total", { node_type: type, status });
   expect({

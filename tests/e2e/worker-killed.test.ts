@@ -131,9 +131,13 @@ describe("the worker is killed", () => {
     first.kill9();
 
     const second = await perdure.startWorker(queue);
-    const { body: approvals } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending");
-    const { id } = approvals.find(({ execution_id: of }) => of === run) as { id: string };
-    expect((await user.post(`/api/v1/approvals/${id}`, { decision: "approved" })).status).toBeLessThan(300);
+    let approval: JsonObject | undefined;
+    await until("the approval is shown", async () => {
+      const { body: approvals } = await user.get<JsonObject[]>("/api/v1/approvals?status=pending");
+      approval = approvals.find(({ execution_id: of }) => of === run);
+      return approval !== undefined;
+    });
+    expect((await user.post(`/api/v1/approvals/${approval?.["id"] as string}`, { decision: "approved" })).status).toBeLessThan(300);
     await until("the last call", () => outside.counts()["/last"] === 1);
     second.kill9();
 

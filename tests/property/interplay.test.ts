@@ -335,6 +335,53 @@ describe("migration of a live run", () => {
     expect(await drive.end()).toMatchObject({ kind: "completed", outputs: { a: "a" } });
   });
 
+  const iterating = (extra: object, edges: string[]) =>
+    graphOf(
+      { ...start, map: { type: "MapReduce", inputs: { items: [0] } }, child: { type: "SubWorkflow", inputs: { workflow_id: "other" } }, fails: call, ...extra },
+      ["start -> map", "map#body -> child", "map#body -> fails", "child -> map#return", "fails -> map#return", ...edges],
+    );
+
+  test("A5 A12: When a run moves while an iteration that has failed waits for its child, then it fails all the same, and nothing more begins in it", async () => {
+    const drive = new Drive(iterating({ next: call }, ["fails -> next", "next -> map#return"]), { call: ({ node_id }) => ({ fails: node_id === "fails" }) });
+    await drive.until(100);
+    const plan = planOf(iterating({ next: call, after: call }, ["fails -> next", "next -> map#return", "map#done -> after"]));
+    drive.command({ kind: "migrate", version: 2, plan });
+    await drive.until(200);
+    expect(drive.links).toBe(2);
+    drive.interpreter.childClosed({ run_id: "child-0", status: "cancelled" });
+    expect(await drive.end()).toMatchObject({ kind: "failed", error: { node_id: "fails" } });
+    expect(drive.calls).toEqual(["fails@0"]);
+  });
+
+  test("A12: When a trigger that was ready behind another is behind nothing in the new version, then it is skipped, once", async () => {
+    const behind = (edges: string[]) => graphOf({ ...start, two: { type: "Start" }, a: call, b: call, c: call }, edges);
+    const drive = new Drive(behind(["start -> a", "a -> two", "two -> b", "a -> c"]));
+    await drive.until(5);
+    drive.command({ kind: "pause" });
+    await drive.until(20);
+    drive.command({ kind: "migrate", version: 2, plan: planOf(behind(["start -> a", "two -> b", "a -> c"])) });
+    await drive.until(30);
+    drive.command({ kind: "resume" });
+    expect(await drive.end()).toMatchObject({ kind: "completed" });
+    expect(drive.statuses).toMatchObject({ two: "skipped", b: "skipped" });
+    expect(drive.facts.filter(({ node_id }) => node_id === "two")).toHaveLength(1);
+  });
+
+  test("A5 A12: When what undoes a node reads in the new version what an earlier link has let go, then the version is refused", async () => {
+    const undoing = (url: string) => waiting({ c: call, undo: { ...call, inputs: { url } } }, ["b -> c", "c#compensate -> undo"]);
+    const drive = new Drive(undoing("http://example.test/{{c.by}}"));
+    await drive.until(1_000);
+    drive.full = true;
+    drive.command({ kind: "set_variable", name: "x", value: 1 });
+    await drive.until(2_000);
+    expect(drive.links).toBe(2);
+    expect(drive.interpreter.refuse({ kind: "migrate", version: 2, plan: planOf(undoing("http://example.test/{{c.by}}/{{b.by}}")) })).toBeUndefined();
+    expect(drive.interpreter.refuse({ kind: "migrate", version: 2, plan: planOf(undoing("http://example.test/{{a.by}}")) })).toMatchObject({
+      code: "run.state",
+      findings: [{ code: "migration.obstacle", node_id: "c" }],
+    });
+  });
+
   test("A12: When a new node reads what an earlier link has let go, then the version is refused", async () => {
     const drive = new Drive(waiting({}, []));
     await drive.until(1_000);

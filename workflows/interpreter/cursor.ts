@@ -76,7 +76,7 @@ function isMapAtWork(step: Step, status: NodeStatus): boolean {
 }
 
 /** What hangs from an iteration that has ended is undone later, and reads what is around its loop or map. */
-function isOwedWithin({ compensate, body }: Step): boolean {
+export function isOwedWithin({ compensate, body }: Step): boolean {
   return compensate !== undefined || (body?.steps.some(isOwedWithin) ?? false);
 }
 

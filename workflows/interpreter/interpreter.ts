@@ -740,7 +740,7 @@ export class Interpreter implements Commanded {
       const index = this.root.find(id);
       if (index !== undefined) this.settle({ frame: this.root, index }, { status: "skipped" });
     }
-    if (cursor.moved) for (const frame of Array.from(this.frames())) this.decideMoved(frame);
+    if (cursor.moved) for (const frame of Array.from(this.frames())) if (!frame.ending) this.decideMoved(frame);
   }
 
   /** New edges may have decided more than the old ones had. */

@@ -1,7 +1,7 @@
 import type { Finding } from "#core";
 import type { Body, Plan, Step } from "#graph";
 import type { Cursor, FrameCursor } from "./cursor.ts";
-import { edgesToText } from "./cursor.ts";
+import { edgesToText, isOwedWithin } from "./cursor.ts";
 import { type EdgeState, type Frame, SETTLED, type StepState } from "./frame.ts";
 
 /**
@@ -20,11 +20,12 @@ export function readersOfLost(live: Iterable<Frame>, to: Plan): Finding[] {
   });
 }
 
-/** Ids of what a step has yet to read, or what hangs from it. */
+/** Ids of what a step has yet to read, or its body, or what undoes it. */
 function readBy(step: Step, body: Body, frame: Frame): string[] {
   const index = frame.find(step.id);
   const status = index === undefined ? "pending" : frame.state(index).status;
-  if (status === "pending") return [...new Set([...step.in.map((edgeIndex) => body.edges[edgeIndex]?.source as string), ...step.reads])];
+  if (index === undefined || status === "pending") return [...new Set([...step.in.map((edgeIndex) => body.edges[edgeIndex]?.source as string), ...step.reads])];
+  if (isOwedWithin(frame.step(index))) return step.reads;
   if (SETTLED.has(status)) return [];
   return [...new Set(step.body?.steps.flatMap(({ reads }) => reads))];
 }
@@ -62,7 +63,7 @@ export function beginsOnlyFired({ in: edges, kind, type }: Step): boolean {
 /** What was ready by the old edges may have to wait by the new ones. */
 function isReady({ in: edges, join }: Step, letters: string): boolean {
   const states = edges.map((edgeIndex) => letters[edgeIndex]);
-  return edges.length === 0 || (states.includes("t") && (join === "any" || !states.includes("o")));
+  return states.includes("t") && (join === "any" || !states.includes("o"));
 }
 
 function moveFrame(frame: FrameCursor, from: Body, to: Body): FrameCursor {
@@ -76,6 +77,7 @@ function moveFrame(frame: FrameCursor, from: Body, to: Body): FrameCursor {
     }),
     edges: edgesToText(to.edges.map((_edge, index) => edgeState(to, index, steps))),
     errors: frame.errors,
+    ...(frame.ending && { ending: frame.ending }),
     waits: frame.waits.flatMap((wait) => at(wait.step).map((step) => ({ ...wait, step }))),
     children: frame.children.flatMap((child) => at(child.step).map((step) => ({ ...child, step }))),
     iterating: frame.iterating.flatMap((owner) =>

@@ -2,6 +2,7 @@ import type { Json } from "#core";
 import type { FrameCursor } from "./cursor.ts";
 import { Frame, type Place } from "./frame.ts";
 import type { Cancellable, Host } from "./host.ts";
+import { iterationName } from "./iterating.ts";
 
 /** A node that has done what can be undone: `value` is what it handed on. */
 export interface Debt {
@@ -115,8 +116,7 @@ export class Undo {
       const outer = byName.get(around);
       const body = outer?.step(index).body;
       if (!outer || !body) continue;
-      const iteration = outer.iteration === "" ? String(position) : `${outer.iteration}.${position}`;
-      const frame = new Frame(body, iteration, new Set(), { owner: { frame: outer, index }, item, position });
+      const frame = new Frame(body, iterationName(outer, position), new Set(), { owner: { frame: outer, index }, item, position });
       restoreFrame(frame, kept);
       byName.set(name, frame);
     }
