@@ -105,7 +105,7 @@ function operation(name: RouteName, route: Route) {
   };
 }
 
-/** What follows from what a route reads: no body is read without a way to refuse it. */
+/** What follows from what a route reads: no body is read without a way to refuse it, and no query that it does not know. */
 function problemsOf({ request = {}, path, access }: Route): number[] {
   const { body, query, headers } = request;
   const isPaged = query instanceof z.ZodObject && "cursor" in query.shape;
@@ -114,7 +114,7 @@ function problemsOf({ request = {}, path, access }: Route): number[] {
     ...(path.includes("{") ? [404] : []),
     ...(body ? [413] : []),
     ...(body && access.auth !== "webhook" ? [415] : []),
-    ...(body || query || headers ? [422] : []),
+    ...(body || headers || access.auth !== "webhook" ? [422] : []),
   ];
 }
 

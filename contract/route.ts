@@ -20,7 +20,7 @@ interface OperationExtras {
   readonly access: Access;
   /** What a request has to fulfil beyond its schemas, as a sentence's end: else it is 422. */
   readonly rules?: string;
-  /** Statuses of the problems it may answer beside 401, 403, 429, 500 and 503, which any route may. */
+  /** Statuses of the problems it may answer beside 401, 403, 422, 429, 500 and 503, which any route may. */
   readonly problems?: readonly number[];
   /** A WebSocket: the route serves its handshake. `lateToken`: the caller may say who they are in the first message. */
   readonly socket?: { readonly lateToken: boolean };
