@@ -301,18 +301,24 @@ const heldGraph = (url: string, text: string) => ({
   ],
 });
 
+/** Holds its calls until they are released, then answers with the status. */
+async function holdingServer(status = 200): Promise<{ outside: CountingServer; release: () => void }> {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const outside = await startCountingServer({
+    async reply(_call, response) {
+      await held;
+      response.writeHead(status, { "content-type": "application/json" }).end("{}");
+    },
+  });
+  return { outside, release };
+}
+
 test.each(["fails", "goes well"])(
   "A9 A12: When a run is to be moved while a call is under way, and the call then %s, then who asked is told whether the run was moved, and its row says by which version it went on",
   async (how) => {
     const { user } = perdure;
-    const { promise: held, resolve: release } = Promise.withResolvers<void>();
-    const outside = await startCountingServer({
-      async reply({ path }, response) {
-        if (path === "/held") await held;
-        response.writeHead(path === "/held" && how === "fails" ? 400 : 200, { "content-type": "application/json" }).end("{}");
-      },
-    });
-    const graph = (text: string) => heldGraph(`${outside.url}/held`, text);
+    const { outside, release } = await holdingServer(how === "fails" ? 400 : 200);
+    const graph = (text: string) => heldGraph(outside.url, text);
     const workflow = await user.saveWorkflow(graph("one"));
     const run = await user.start(workflow);
     await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: graph("two") });
@@ -339,13 +345,7 @@ test.each(["fails", "goes well"])(
 
 test("A9 A12: When a call takes longer than who asked for a move waits, then the move is kept, and the run's row says in the end by which version it went on", async () => {
   const { user } = perdure;
-  const { promise: held, resolve: release } = Promise.withResolvers<void>();
-  const outside = await startCountingServer({
-    async reply(_call, response) {
-      await held;
-      response.setHeader("content-type", "application/json").end("{}");
-    },
-  });
+  const { outside, release } = await holdingServer();
   const graph = (text: string) => heldGraph(outside.url, text);
   const workflow = await user.saveWorkflow(graph("one"));
   const run = await user.start(workflow);
@@ -359,13 +359,7 @@ test("A9 A12: When a call takes longer than who asked for a move waits, then the
 
 test("A9 A12: When another version is asked for while a move waits for a call, then who asked first is told so at once, and the run goes on by the other", async () => {
   const { user } = perdure;
-  const { promise: held, resolve: release } = Promise.withResolvers<void>();
-  const outside = await startCountingServer({
-    async reply(_call, response) {
-      await held;
-      response.setHeader("content-type", "application/json").end("{}");
-    },
-  });
+  const { outside, release } = await holdingServer();
   const workflow = await user.saveWorkflow(heldGraph(outside.url, "one"));
   const run = await user.start(workflow);
   for (const text of ["two", "three"]) await user.request("PUT", `/api/v1/workflows/${workflow}`, { name: "w", flow_data: heldGraph(outside.url, text) });
